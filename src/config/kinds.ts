@@ -1,0 +1,43 @@
+/** What a driver or a sink tells the configuration about its own keys. `catalog.ts` hands these in. */
+import type { z } from 'zod'
+import type { ValueKind } from '../contracts/batch.ts'
+
+/** A fault found while a tag's settings were resolved: `key` is the tag's key it belongs to. */
+export interface SettingsProblem {
+  readonly key: string
+  /** What is wrong and what was expected, as one sentence. */
+  readonly text: string
+}
+
+export interface ResolvedTag {
+  /** Plain data, cloneable between threads: what the driver finds again in `Tag.settings`. */
+  readonly settings: unknown
+  /** What the raw value is before any mapping. */
+  readonly kind: ValueKind
+  /** For people and sinks: `int16`, `string`. */
+  readonly type: string
+}
+
+export interface DriverKindSchema {
+  /** Keys of a connection beside `driver`. Descriptions (`.meta`) become the reference page. */
+  readonly connection: z.ZodObject
+  /** Keys of a device that are the driver's (unit id, order, limits, …). */
+  readonly device: z.ZodObject
+  /** Keys of a tag that are the driver's (address, type, order, bits, …). */
+  readonly tag: z.ZodObject
+  /** Joins a tag with what its device and connection preset. Arguments are what the three schemas above parsed.
+   *  `noValueBits`: sentinels that were written in hex, which compare bits and are therefore the driver's. */
+  resolve(
+    tag: unknown,
+    device: unknown,
+    connection: unknown,
+    common: { readonly noValueBits: readonly bigint[] },
+  ): ResolvedTag | { readonly problems: readonly SettingsProblem[] }
+  /** Settings of one device joined with its connection's presets; becomes `DevicePlan.settings`. */
+  resolveDevice(device: unknown, connection: unknown): unknown
+}
+
+export interface SinkKindSchema {
+  /** Keys of a sink beside the common ones. */
+  readonly settings: z.ZodObject
+}

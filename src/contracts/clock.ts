@@ -1,0 +1,33 @@
+/** Time as the rooms see it. Only `time/` reads a real clock or sets a real timer. */
+
+export type Stop = () => void
+
+/** How far the wall clock can be trusted: set by a source, was set earlier in this boot, or never. */
+export type ClockQuality = 'synced' | 'holdover' | 'unsynced'
+
+/** One moment, as it is stored: enough to order it, and to correct its wall time later. */
+export interface Instant {
+  /** UTC, milliseconds. */
+  readonly wall: number
+  /** Milliseconds on the clock that never steps; comparable only within one `boot`. */
+  readonly monotonic: number
+  readonly boot: string
+  readonly clock: ClockQuality
+}
+
+export interface Clock {
+  /** UTC, milliseconds; may step. For stamps only. */
+  wall(): number
+  /** Milliseconds, fractional, never steps. For timeouts, schedules and leases. */
+  monotonic(): number
+  /** Changes at each boot of the box. */
+  readonly boot: string
+  quality(): ClockQuality
+  now(): Instant
+  /** Resolves after `ms`; rejects with the signal's reason when aborted. Leaves no listener behind. */
+  sleep(ms: number, signal: AbortSignal): Promise<void>
+  /** Runs once after `ms` unless stopped. */
+  after(ms: number, run: () => void): Stop
+  /** Runs each `ms` without drift until stopped. */
+  every(ms: number, run: () => void): Stop
+}

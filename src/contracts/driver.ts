@@ -1,0 +1,76 @@
+/** Southbound: how a protocol is planned, read and written. One driver instance is one connection. */
+import type { BatchBuilder, GroupRef, Isa95Path, TagInfo, Value } from './batch.ts'
+import type { Component, Counters, State } from './component.ts'
+import type { Mapping } from './stage.ts'
+
+/** A configured tag. Tags with equal mapping share one object. */
+export interface Tag {
+  /** Position in the group's `GroupRef.tags`; -1 for a write-only tag, which is never read. */
+  readonly index: number
+  readonly info: TagInfo
+  readonly access: 'r' | 'rw' | 'w'
+  /** Engineering units; what a write may ask for. */
+  readonly limits: readonly [number, number] | null
+  readonly mapping: Mapping
+  /** The driver's own, as its schema parsed it (address, type, order, …). */
+  readonly settings: unknown
+}
+
+export interface DevicePlan {
+  readonly name: string
+  readonly connection: string
+  readonly path: Isa95Path
+  readonly enabled: boolean
+  /** The driver's own, as its schema parsed it (unit id, limits, …). */
+  readonly settings: unknown
+}
+
+/** One group of one device: what is read together and travels as one batch. */
+export interface GroupPlan {
+  readonly ref: GroupRef
+  readonly device: DevicePlan
+  readonly everyMs: number
+  readonly phaseMs: number
+  /** Higher goes first among groups that are equally due. */
+  readonly priority: number
+  /** Readable tags in the order of `ref.tags`, then write-only ones. */
+  readonly tags: readonly Tag[]
+}
+
+/** One exchange on the wire, as planned. Drivers extend it with what they need. */
+export interface Request {
+  readonly group: GroupRef
+  readonly device: string
+  /** Indices into `group.tags` that a successful read fills. */
+  readonly tags: Uint32Array
+  /** What the exchange will cost the wire, milliseconds; 0 where a wire is not shared. */
+  readonly wireMs: number
+  /** For people: `FC03 unit 1, 40001–40002`. */
+  readonly text: string
+}
+
+/** What a request by hand found: every reading of the bytes that makes sense. */
+export interface Peek {
+  readonly request: string
+  readonly elapsedMs: number
+  readonly rows: readonly { readonly address: string; readonly readings: Readonly<Record<string, string>> }[]
+}
+
+export interface Driver extends Component {
+  /** What shares a wire. */
+  readonly lane: string
+  /** 1 on every shared wire; the lane never exceeds it. */
+  readonly inFlight: number
+  /** Pure: the fewest requests that read the group. */
+  plan(group: GroupPlan): readonly Request[]
+  /** One request on the wire. Device fault: bad quality with a reason in `into`. Line fault: throws Retryable. */
+  read(request: Request, into: BatchBuilder, signal: AbortSignal): Promise<void>
+  /** `value` is raw, the mapping already inverted. Throws Rejected (the device refused), or Retryable with `ambiguous`
+   *  unknown: a write is never repeated by itself. */
+  write?(device: DevicePlan, tag: Tag, value: Value, signal: AbortSignal): Promise<void>
+  /** By hand: `words` as typed after the connection's name, e.g. `1 40001 int16`. Throws Rejected for words it cannot read. */
+  peek?(words: readonly string[], signal: AbortSignal): Promise<Peek>
+  poke?(words: readonly string[], signal: AbortSignal): Promise<string>
+  state(): State
+  counters(): Counters
+}

@@ -1,0 +1,44 @@
+/** Errors by remedy: each class says what to do next. Nothing throws a plain Error. */
+import type { Reason } from './batch.ts'
+
+abstract class Fault extends Error {
+  abstract readonly remedy: 'retry' | 'reject' | 'configure' | 'restart'
+  override get name(): string {
+    return this.constructor.name
+  }
+}
+
+/** Try again, with back-off. `reason` becomes the quality of what could not be read. */
+export class Retryable extends Fault {
+  readonly remedy = 'retry'
+  readonly reason: Reason
+  constructor(message: string, options: { reason: Reason; cause?: unknown }) {
+    super(message, { cause: options.cause })
+    this.reason = options.reason
+  }
+}
+
+/** This item never will be accepted: do not repeat it. */
+export class Rejected extends Fault {
+  readonly remedy = 'reject'
+  readonly reason: Reason | undefined
+  constructor(message: string, options: { reason?: Reason; cause?: unknown } = {}) {
+    super(message, { cause: options.cause })
+    this.reason = options.reason
+  }
+}
+
+/** A person must act: the sentence says where, why and what to do. */
+export class ConfigurationFault extends Fault {
+  readonly remedy = 'configure'
+}
+
+/** This half cannot go on: stop it, the supervisor starts it again. */
+export class Fatal extends Fault {
+  readonly remedy = 'restart'
+}
+
+/** The text of anything that was thrown, for a line a technician reads. */
+export function sentence(thrown: unknown): string {
+  return thrown instanceof Error ? thrown.message : String(thrown)
+}

@@ -1,0 +1,89 @@
+/** What the gateway says of itself: one snapshot that every console, LED and metric is made from. */
+import type { Batch } from './batch.ts'
+import type { Counters, State } from './component.ts'
+import type { Receipt } from './log.ts'
+
+/** Last batch of every group, whole; also when the disk refuses it (then `stored` is false). */
+export interface LiveValues {
+  get(device: string, group: string): Batch | undefined
+  all(): Iterable<Batch>
+  /** Whether a device answers; undefined: not asked yet, or no such device. */
+  answers(device: string): boolean | undefined
+  watch(listen: (batch: Batch) => void): () => void
+}
+
+export interface DeviceReport {
+  readonly name: string
+  readonly connection: string
+  readonly enabled: boolean
+  /** null: not asked yet. */
+  readonly answers: boolean | null
+  readonly text: string
+  /** Monotonic-based age of the last answer, milliseconds; null: never. */
+  readonly ageMs: number | null
+  readonly groups: number
+  readonly tags: number
+  readonly counters: Counters
+}
+
+export interface ConnectionReport {
+  readonly name: string
+  readonly driver: string
+  readonly state: State
+  /** Share of the last ten seconds in which the wire was in use, 0–1. */
+  readonly load: number
+  readonly requestsPerSecond: number
+  readonly responseMs: { readonly p50: number; readonly p95: number }
+  readonly devices: number
+  readonly answering: number
+  readonly counters: Counters
+}
+
+export interface SinkReport {
+  readonly name: string
+  readonly type: string
+  readonly state: State
+  readonly receipt: Receipt | null
+  /** Acquisition time of the oldest entry it has not confirmed, UTC ms. */
+  readonly oldest: number | null
+  /** Entries a second over the last ten seconds. */
+  readonly rate: number
+  readonly counters: Counters
+}
+
+export interface LogReport {
+  readonly state: State
+  readonly stream: string
+  readonly head: { readonly epoch: number; readonly seq: number }
+  readonly bytes: number
+  readonly quotaBytes: number
+  readonly segments: number
+  /** At the present rate; null: never. */
+  readonly fullInMs: number | null
+  readonly counters: Counters
+}
+
+export interface Light {
+  readonly role: 'SYS' | 'BUS' | 'NET' | 'HA'
+  readonly colour: 'off' | 'green' | 'amber' | 'red'
+  readonly pattern: 'off' | 'gap' | 'blink' | 'double' | 'long-on' | 'steady' | 'code'
+  /** With pattern `code`: blinks before and after the pause. */
+  readonly code?: readonly number[]
+  /** What, why, what to do. */
+  readonly text: string
+}
+
+export interface GatewayReport {
+  readonly gateway: string
+  readonly version: string
+  readonly revision: string
+  readonly startedAt: number
+  readonly at: number
+  /** How the configuration in force came to be, when it is not the file's: "the file cannot be read, the last good one is used". */
+  readonly notices: readonly string[]
+  readonly lights: readonly Light[]
+  readonly connections: readonly ConnectionReport[]
+  readonly devices: readonly DeviceReport[]
+  readonly sinks: readonly SinkReport[]
+  readonly log: LogReport
+}

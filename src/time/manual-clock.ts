@@ -1,0 +1,115 @@
+/** A clock that stands still until it is advanced: tests and simulations move time, they never wait for it. */
+import type { Clock, ClockQuality, Instant, Stop } from '../contracts/clock.ts'
+
+interface Timer {
+  readonly due: number
+  readonly order: number
+  readonly run: () => void
+}
+
+export class ManualClock implements Clock {
+  boot: string
+  #wall: number
+  #monotonic = 0
+  #quality: ClockQuality = 'synced'
+  #order = 0
+  readonly #timers = new Set<Timer>()
+
+  constructor(options: { wall?: number; boot?: string } = {}) {
+    this.#wall = options.wall ?? Date.UTC(2026, 0, 1)
+    this.boot = options.boot ?? 'manual-boot'
+  }
+
+  wall(): number {
+    return this.#wall
+  }
+
+  monotonic(): number {
+    return this.#monotonic
+  }
+
+  quality(): ClockQuality {
+    return this.#quality
+  }
+
+  now(): Instant {
+    return { wall: this.#wall, monotonic: this.#monotonic, boot: this.boot, clock: this.#quality }
+  }
+
+  sleep(ms: number, signal: AbortSignal): Promise<void> {
+    return new Promise((resolve, reject) => {
+      if (signal.aborted) return reject(signal.reason)
+      const abort = (): void => {
+        stop()
+        reject(signal.reason)
+      }
+      const stop = this.after(ms, () => {
+        signal.removeEventListener('abort', abort)
+        resolve()
+      })
+      signal.addEventListener('abort', abort, { once: true })
+    })
+  }
+
+  after(ms: number, run: () => void): Stop {
+    const timer = { due: this.#monotonic + Math.max(0, ms), order: this.#order++, run }
+    this.#timers.add(timer)
+    return () => this.#timers.delete(timer)
+  }
+
+  every(ms: number, run: () => void): Stop {
+    let stop: Stop
+    const tick = (): void => {
+      stop = this.after(ms, tick)
+      run()
+    }
+    stop = this.after(ms, tick)
+    return () => stop()
+  }
+
+  /** Steps the wall clock alone, as a person or NTP would. */
+  step(ms: number, quality: ClockQuality = this.#quality): void {
+    this.#wall += ms
+    this.#quality = quality
+  }
+
+  /** How many timers are set: a stopped component has none. */
+  get timers(): number {
+    return this.#timers.size
+  }
+
+  /** Moves time on, running each timer at its moment and letting what it woke settle before the next. */
+  async advance(ms: number): Promise<void> {
+    const end = this.#monotonic + ms
+    await settle()
+    for (let next = this.#next(end); next !== undefined; next = this.#next(end)) {
+      this.#move(next.due)
+      this.#timers.delete(next)
+      next.run()
+      await settle()
+    }
+    this.#move(end)
+    await settle()
+  }
+
+  #next(end: number): Timer | undefined {
+    let first: Timer | undefined
+    for (const timer of this.#timers) {
+      if (timer.due > end) continue
+      if (first === undefined || timer.due < first.due || (timer.due === first.due && timer.order < first.order)) {
+        first = timer
+      }
+    }
+    return first
+  }
+
+  #move(to: number): void {
+    this.#wall += to - this.#monotonic
+    this.#monotonic = to
+  }
+}
+
+/** Lets promise chains run dry: a macrotask turn comes only after every microtask. */
+function settle(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve))
+}

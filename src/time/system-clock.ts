@@ -1,0 +1,73 @@
+/** The real clock: the one place where the process reads time and sets timers. */
+import { readFileSync } from 'node:fs'
+import type { Clock, ClockQuality, Instant, Stop } from '../contracts/clock.ts'
+
+export class SystemClock implements Clock {
+  readonly boot = bootId()
+
+  wall(): number {
+    return Date.now()
+  }
+
+  monotonic(): number {
+    return SINCE_BOOT + performance.now()
+  }
+
+  quality(): ClockQuality {
+    return Date.now() < NEVER_SET_BEFORE ? 'unsynced' : 'synced'
+  }
+
+  now(): Instant {
+    return { wall: this.wall(), monotonic: this.monotonic(), boot: this.boot, clock: this.quality() }
+  }
+
+  sleep(ms: number, signal: AbortSignal): Promise<void> {
+    return new Promise((resolve, reject) => {
+      if (signal.aborted) return reject(signal.reason)
+      const abort = (): void => {
+        clearTimeout(timer)
+        reject(signal.reason)
+      }
+      const timer = setTimeout(() => {
+        signal.removeEventListener('abort', abort)
+        resolve()
+      }, ms)
+      signal.addEventListener('abort', abort, { once: true })
+    })
+  }
+
+  after(ms: number, run: () => void): Stop {
+    const timer = setTimeout(run, ms)
+    return () => clearTimeout(timer)
+  }
+
+  every(ms: number, run: () => void): Stop {
+    let due = this.monotonic() + ms
+    let timer: NodeJS.Timeout
+    const tick = (): void => {
+      const now = this.monotonic()
+      // Whole periods that were missed are skipped, the phase is kept.
+      due += ms * Math.max(1, Math.floor((now - due) / ms) + 1)
+      timer = setTimeout(tick, due - now)
+      run()
+    }
+    timer = setTimeout(tick, ms)
+    return () => clearTimeout(timer)
+  }
+}
+
+/** Both clocks are the kernel's CLOCK_MONOTONIC; this makes the number count from boot, so that it compares across
+ *  processes and restarts within one boot. */
+const SINCE_BOOT = Number(process.hrtime.bigint()) / 1e6 - performance.now()
+
+/** A box without a battery clock starts in 1970 or at its image's build: a wall clock before this was never set. */
+const NEVER_SET_BEFORE = Date.UTC(2026, 0, 1)
+
+/** The kernel's id of this boot. */
+function bootId(): string {
+  try {
+    return readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim()
+  } catch {
+    return `started-${Date.now()}`
+  }
+}

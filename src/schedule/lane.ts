@@ -1,0 +1,81 @@
+/** A connection's queue: as many exchanges at once as the wire allows, commands before polls, polls by deadline.
+ *  The lane pulls: nothing waits in line that could still be overtaken by something more urgent. */
+
+import { Reason } from '../contracts/batch.ts'
+import type { Clock } from '../contracts/clock.ts'
+import { Retryable } from '../contracts/errors.ts'
+import { Usage } from './usage.ts'
+
+/** What the lane asks for work when no command waits: starts the most urgent exchange, or says there is none. */
+export type Source = (signal: AbortSignal) => Promise<void> | undefined
+
+interface Command {
+  readonly start: (signal: AbortSignal) => Promise<void>
+  readonly refuse: (why: Retryable) => void
+}
+
+export class Lane {
+  readonly usage = new Usage()
+  readonly #clock: Clock
+  readonly #inFlight: number
+  readonly #commands: Command[] = []
+  readonly #ending = new AbortController()
+  #source: Source = () => undefined
+  #busy = 0
+  #busySince = 0
+  #idle: (() => void) | undefined
+
+  constructor(options: { clock: Clock; inFlight: number }) {
+    this.#clock = options.clock
+    this.#inFlight = options.inFlight
+  }
+
+  /** Where polls come from. `wake` must be called when the source may have new work. */
+  feed(source: Source): void {
+    this.#source = source
+    this.wake()
+  }
+
+  /** Runs before any poll, in the order of submission. */
+  submit<T>(run: (signal: AbortSignal) => Promise<T>): Promise<T> {
+    return new Promise((resolve, reject) => {
+      if (this.#ending.signal.aborted) return reject(stopped())
+      this.#commands.push({ start: (signal) => run(signal).then(resolve, reject), refuse: reject })
+      this.wake()
+    })
+  }
+
+  /** Fills the free places. */
+  wake(): void {
+    const { signal } = this.#ending
+    while (this.#busy < this.#inFlight && !signal.aborted) {
+      const startedAt = this.#clock.monotonic()
+      const command = this.#commands.shift()
+      const exchange = command === undefined ? this.#source(signal) : command.start(signal)
+      if (exchange === undefined) return
+      if (this.#busy++ === 0) this.#busySince = startedAt
+      exchange.then(() => this.#done(startedAt))
+    }
+  }
+
+  /** Aborts what is on the wire, refuses what waits, resolves when nothing is left. */
+  async stop(): Promise<void> {
+    if (!this.#ending.signal.aborted) this.#ending.abort(stopped())
+    for (const command of this.#commands.splice(0)) command.refuse(stopped())
+    if (this.#busy > 0) await new Promise<void>((resolve) => (this.#idle = resolve))
+  }
+
+  #done(startedAt: number): void {
+    const now = this.#clock.monotonic()
+    this.usage.exchange(now - startedAt, now)
+    if (--this.#busy === 0) {
+      this.usage.busy(this.#busySince, now)
+      this.#idle?.()
+    }
+    this.wake()
+  }
+}
+
+function stopped(): Retryable {
+  return new Retryable('the connection is being stopped', { reason: Reason.noConnection })
+}

@@ -1,0 +1,239 @@
+/** Reads every group of one connection when it is due, and hands on one batch a cycle. Due times stay on the group's
+ *  grid for ever: a slot that cannot be made is skipped and counted, never queued. */
+import { type Batch, BatchBuilder, type GroupRef, Reason } from '../contracts/batch.ts'
+import type { Clock, Stop } from '../contracts/clock.ts'
+import type { Counters } from '../contracts/component.ts'
+import type { Driver, GroupPlan, Request } from '../contracts/driver.ts'
+import { Retryable, sentence } from '../contracts/errors.ts'
+import { Heap } from './heap.ts'
+import type { Lane } from './lane.ts'
+import { Attendance, Silence } from './silence.ts'
+
+/** One group's place on its grid, and the cycle under way. */
+class Round {
+  readonly plan: GroupPlan
+  readonly requests: readonly Request[]
+  readonly device: Attendance
+  /** The slot being served or waited for, monotonic. */
+  due: number
+  builder: BatchBuilder
+  issued = 0
+  settled = 0
+  dropped = false
+
+  constructor(plan: GroupPlan, requests: readonly Request[], device: Attendance, due: number) {
+    this.plan = plan
+    this.requests = requests
+    this.device = device
+    this.due = due
+    this.builder = new BatchBuilder(plan.ref)
+  }
+
+  get deadline(): number {
+    return this.due + this.plan.everyMs
+  }
+}
+
+export class Poller {
+  readonly #clock: Clock
+  readonly #driver: Driver
+  readonly #lane: Lane
+  readonly #emit: (batch: Batch) => void
+  readonly #origin: number
+  readonly #waiting = new Heap<Round>((a, b) => a.due < b.due)
+  readonly #ready = new Heap<Round>(
+    (a, b) => a.plan.priority > b.plan.priority || (a.plan.priority === b.plan.priority && a.deadline < b.deadline),
+  )
+  readonly #rounds = new Map<GroupRef, Round>()
+  readonly #devices = new Map<string, Attendance>()
+  readonly #silence = new Silence()
+  #timer: Stop | undefined
+  #timerDue = Number.POSITIVE_INFINITY
+  #polls = 0
+  #skipped = 0
+  #lastProgress: number
+
+  constructor(options: { clock: Clock; driver: Driver; lane: Lane; emit: (batch: Batch) => void }) {
+    this.#clock = options.clock
+    this.#driver = options.driver
+    this.#lane = options.lane
+    this.#emit = options.emit
+    this.#origin = options.clock.monotonic()
+    this.#lastProgress = this.#origin
+  }
+
+  start(): void {
+    this.#lane.feed((signal) => this.#next(signal))
+    this.#arm()
+  }
+
+  /** Replaces the set of groups. A group whose `GroupRef` is the same object keeps its slot, its plan and its cycle. */
+  configure(groups: readonly GroupPlan[]): void {
+    const wanted = new Set(groups.map((group) => group.ref))
+    for (const [ref, round] of this.#rounds) {
+      if (wanted.has(ref)) continue
+      round.dropped = true
+      this.#rounds.delete(ref)
+    }
+    this.#waiting.retain((round) => !round.dropped)
+    this.#ready.retain((round) => !round.dropped)
+    const names = new Set(groups.map((group) => group.device.name))
+    for (const name of this.#devices.keys()) if (!names.has(name)) this.#devices.delete(name)
+    const now = this.#clock.monotonic()
+    for (const plan of groups) {
+      if (this.#rounds.has(plan.ref)) continue
+      const device = this.#devices.get(plan.device.name) ?? new Attendance()
+      this.#devices.set(plan.device.name, device)
+      const first = this.#origin + plan.phaseMs
+      const late = Math.max(0, Math.ceil((now - first) / plan.everyMs))
+      const round = new Round(plan, this.#driver.plan(plan), device, first + late * plan.everyMs)
+      this.#rounds.set(plan.ref, round)
+      if (round.requests.length > 0) this.#waiting.push(round)
+    }
+    this.#arm()
+    this.#lane.wake()
+  }
+
+  /** Every silent device is asked at its next slot: somebody wants to know now. */
+  askAgain(device: string): void {
+    const attendance = this.#devices.get(device)
+    if (attendance !== undefined) attendance.askAfter = 0
+  }
+
+  attendance(device: string): Attendance | undefined {
+    return this.#devices.get(device)
+  }
+
+  /** Monotonic time of the last finished cycle, and whether one should have finished since. */
+  get progress(): { readonly at: number; readonly due: boolean } {
+    return { at: this.#lastProgress, due: this.#rounds.size > 0 }
+  }
+
+  counters(): Counters {
+    return { polls: this.#polls, slotsSkipped: this.#skipped }
+  }
+
+  stop(): void {
+    this.#timer?.()
+    this.#timer = undefined
+    for (const round of this.#rounds.values()) round.dropped = true
+  }
+
+  /** The most urgent exchange, started; undefined: nothing is due. */
+  #next(signal: AbortSignal): Promise<void> | undefined {
+    const now = this.#clock.monotonic()
+    for (;;) {
+      this.#collect(now)
+      const round = this.#ready.first
+      if (round === undefined) {
+        this.#arm()
+        return undefined
+      }
+      if (round.issued === 0 && !this.#begin(round, now)) continue
+      const request = round.requests[round.issued++]!
+      if (round.issued === round.requests.length) this.#ready.pop()
+      return this.#read(round, request, now, signal)
+    }
+  }
+
+  /** Moves what is due to the ready ones. */
+  #collect(now: number): void {
+    for (let round = this.#waiting.first; round !== undefined && round.due <= now; round = this.#waiting.first) {
+      this.#ready.push(this.#waiting.pop()!)
+    }
+  }
+
+  /** Opens a cycle in the slot that is current now. False: the slot is not spent on a silent device. */
+  #begin(round: Round, now: number): boolean {
+    const late = Math.floor((now - round.due) / round.plan.everyMs)
+    if (late > 0) {
+      this.#skipped += late
+      round.due += late * round.plan.everyMs
+    }
+    round.builder = new BatchBuilder(round.plan.ref)
+    if (round.device.askAfter <= now) return true
+    round.device.notSpent()
+    round.builder.quality.fill(Reason.deviceSilent)
+    round.builder.numbers.fill(Number.NaN)
+    this.#ready.pop()
+    this.#finish(round)
+    return false
+  }
+
+  #read(round: Round, request: Request, startedAt: number, signal: AbortSignal): Promise<void> {
+    const { builder } = round
+    return this.#driver.read(request, builder, signal).then(
+      () => {
+        if (builder.quality[request.tags[0]!] === Reason.gatewayTarget) {
+          this.#missed(round, startedAt, 'the gateway in front of it gets no answer from it')
+        } else {
+          round.device.answer(this.#clock.monotonic())
+        }
+        this.#settle(round)
+      },
+      (thrown) => {
+        if (signal.aborted) return
+        const reason = thrown instanceof Retryable ? thrown.reason : Reason.badFrame
+        for (const tag of request.tags) builder.bad(tag, reason)
+        if (reason === Reason.noConnection) round.device.miss(sentence(thrown))
+        else this.#missed(round, startedAt, sentence(thrown))
+        this.#giveUp(round, reason)
+        this.#settle(round)
+      },
+    )
+  }
+
+  #missed(round: Round, startedAt: number, text: string): void {
+    const now = this.#clock.monotonic()
+    round.device.miss(text)
+    let others = false
+    for (const device of this.#devices.values()) if (device !== round.device && device.answers === true) others = true
+    round.device.askAfter = this.#silence.after({ now, costMs: now - startedAt, others })
+  }
+
+  /** What is left of a cycle is not asked for when the device or the line is gone: it would only cost the others. */
+  #giveUp(round: Round, reason: Reason): void {
+    if (round.issued === round.requests.length) return
+    for (; round.issued < round.requests.length; round.issued++) {
+      for (const tag of round.requests[round.issued]!.tags) round.builder.bad(tag, reason)
+      round.settled++
+    }
+    this.#ready.retain((other) => other !== round)
+  }
+
+  #settle(round: Round): void {
+    round.settled++
+    if (round.settled === round.requests.length) this.#finish(round)
+  }
+
+  #finish(round: Round): void {
+    const at = this.#clock.now()
+    const { builder } = round
+    round.issued = 0
+    round.settled = 0
+    if (round.dropped) return
+    const { everyMs } = round.plan
+    const past = Math.floor((at.monotonic - round.due) / everyMs)
+    // The slot that has begun meanwhile can still be made, late; those before it are gone.
+    if (past > 1) this.#skipped += past - 1
+    round.due += Math.max(1, past) * everyMs
+    this.#waiting.push(round)
+    this.#polls++
+    this.#lastProgress = at.monotonic
+    this.#emit(builder.finish(at))
+  }
+
+  /** One timer, for the next slot of the whole lane. */
+  #arm(): void {
+    const due = this.#waiting.first?.due ?? Number.POSITIVE_INFINITY
+    if (due === this.#timerDue && this.#timer !== undefined) return
+    this.#timer?.()
+    this.#timer = undefined
+    this.#timerDue = due
+    if (due === Number.POSITIVE_INFINITY) return
+    this.#timer = this.#clock.after(Math.max(0, due - this.#clock.monotonic()), () => {
+      this.#timer = undefined
+      this.#lane.wake()
+    })
+  }
+}

@@ -1,0 +1,58 @@
+/** Devices that do not answer: asked less and less, so that those which do answer keep their wire. */
+import type { Counters } from '../contracts/component.ts'
+
+/** All silent devices of a lane together get this share of its time. */
+const SHARE = 0.05
+/** No silent device waits longer than this for its next try. */
+const LONGEST_MS = 60_000
+
+/** What is known of one device's answers; times are monotonic milliseconds. */
+export class Attendance {
+  answers: boolean | null = null
+  answeredAt: number | null = null
+  text = 'not asked yet'
+  /** Not asked before this. */
+  askAfter = 0
+  #asked = 0
+  #answered = 0
+  #missed = 0
+  #notSpent = 0
+
+  answer(now: number): void {
+    this.#asked++
+    this.#answered++
+    this.answers = true
+    this.answeredAt = now
+    this.askAfter = 0
+    this.text = 'answers'
+  }
+
+  miss(text: string): void {
+    this.#asked++
+    this.#missed++
+    this.answers = false
+    this.text = text
+  }
+
+  notSpent(): void {
+    this.#notSpent++
+  }
+
+  counters(): Counters {
+    return { asked: this.#asked, answered: this.#answered, missed: this.#missed, slotsNotSpent: this.#notSpent }
+  }
+}
+
+/** When the silent devices of one lane may be tried again. */
+export class Silence {
+  #nextTry = 0
+
+  /** After a try that cost `costMs` of wire and got no answer: when this device may be asked again. A lane with nobody
+   *  else on it has no one to protect, so the device is asked at its own pace. */
+  after(options: { now: number; costMs: number; others: boolean }): number {
+    const { now, costMs, others } = options
+    if (!others) return now
+    this.#nextTry = Math.max(this.#nextTry, now) + costMs / SHARE
+    return Math.min(this.#nextTry, now + LONGEST_MS)
+  }
+}

@@ -1,0 +1,142 @@
+/** What the configuration makes of a Modbus connection, device and tag: plain data, in wire terms, all defaults filled in. */
+
+export type Area = 'coil' | 'discrete' | 'input' | 'holding'
+
+export type TypeName =
+  | 'bool'
+  | 'int8'
+  | 'uint8'
+  | 'int16'
+  | 'uint16'
+  | 'int32'
+  | 'uint32'
+  | 'int48'
+  | 'uint48'
+  | 'int64'
+  | 'uint64'
+  | 'float16'
+  | 'float32'
+  | 'float64'
+  | 'bcd16'
+  | 'bcd32'
+  | 'mod10k'
+  | 'signmag16'
+  | 'datetime'
+  | 'string'
+  | 'bytes'
+
+/** What a device inherits from its connection unless it says otherwise. */
+export interface DevicePresets {
+  /** Letters as they stand on the wire, A the most significant byte. */
+  readonly order: string
+  /** `one-based`: 40001 is wire address 0. */
+  readonly digits: 'one-based' | 'zero-based'
+  /** For one reply. */
+  readonly timeoutMs: number
+  /** Further attempts at a read; writes are never repeated. */
+  readonly retries: number
+  /** Most registers (1–125) and coils (1–2000) the device gives in one answer. */
+  readonly maxRegisters: number
+  readonly maxBits: number
+  /** The widest hole, in registers or coils, that may be read along; 0: holes are never read. */
+  readonly maxGap: number
+}
+
+interface AnyConnection extends DevicePresets {
+  /** Silence between an answer and the next request. */
+  readonly pauseMs: number
+  /** Between connecting (or opening the port) and the first request. */
+  readonly pauseAfterConnectMs: number
+  /** `per-cycle`: closed as soon as nothing waits. */
+  readonly connect: 'keep' | 'per-cycle'
+  /** false: an answer that carries another unit id is accepted. */
+  readonly checkUnit: boolean
+}
+
+export interface RtuSettings extends AnyConnection {
+  readonly kind: 'rtu'
+  readonly port: string
+  readonly baudRate: number
+  readonly dataBits: 7 | 8
+  readonly parity: 'none' | 'even' | 'odd'
+  readonly stopBits: 1 | 2
+}
+
+export interface TcpSettings extends AnyConnection {
+  readonly kind: 'tcp'
+  readonly host: string
+  readonly port: number
+  /** Requests that may be under way at once. */
+  readonly inFlight: number
+}
+
+export interface RtuOverTcpSettings extends AnyConnection {
+  readonly kind: 'rtu-over-tcp'
+  readonly host: string
+  readonly port: number
+}
+
+export type ConnectionSettings = RtuSettings | TcpSettings | RtuOverTcpSettings
+
+/** Wire addresses, both ends included. */
+export interface AddressRange {
+  readonly area: Area
+  readonly from: number
+  readonly to: number
+}
+
+/** `DevicePlan.settings` of a Modbus device. */
+export interface DeviceSettings extends DevicePresets {
+  /** 1–247 on a line, 0–255 over TCP. */
+  readonly unitId: number
+  /** Never read along to bridge a hole; a tag may still name them. */
+  readonly noTouch: readonly AddressRange[]
+}
+
+export type DatetimeLayout = 'unix' | 'unix-ms' | 'ymdhms' | 'iec870' | 'bcd'
+
+/** How the bytes of a value are to be read. Tags that are alike share one object. */
+export interface Format {
+  readonly type: TypeName
+  /** For each byte of an element, the most significant first: where it stands among the bytes on the wire. For strings and
+   *  bytes: the pattern that repeats. */
+  readonly permutation: readonly number[]
+  /** Which half of a register an 8-bit type is, or each character of a string; null: the type fills its registers. */
+  readonly byte: 'high' | 'low' | null
+  /** Both ends included, 0 the least significant; one bit reads as a boolean when `single`. */
+  readonly bits: { readonly from: number; readonly to: number; readonly single: boolean } | null
+  /** Bytes of one element as the type counts them (characters of a string). */
+  readonly length: number
+  /** Registers (or coils) of one element. */
+  readonly units: number
+  /** Elements; null: the value is no array. */
+  readonly count: number | null
+  /** Bit patterns that mean "no reading". */
+  readonly noValueBits: readonly bigint[]
+  readonly charset: 'latin1' | 'utf8'
+  readonly layout: DatetimeLayout | null
+  /** IANA name, `UTC` or an offset such as `+02:00`: what a device's wall clock shows. */
+  readonly timezone: string
+}
+
+/** `Tag.settings` of a Modbus tag. */
+export interface TagSettings {
+  readonly area: Area
+  /** Wire address of the lowest register or coil. */
+  readonly address: number
+  /** From `address` to the last register or coil the value uses, both included. */
+  readonly span: number
+  /** Wire addresses of words that stand apart, the most significant first; null: they follow each other. */
+  readonly words: readonly number[] | null
+  readonly format: Format
+  readonly write: 'auto' | 'single' | 'multiple'
+}
+
+/** Modbus application protocol V1.1b3: what one request may carry. */
+export const LIMITS = {
+  readRegisters: 125,
+  readBits: 2000,
+  writeRegisters: 123,
+  writeBits: 1968,
+  addresses: 65536,
+} as const

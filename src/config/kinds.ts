@@ -41,3 +41,8 @@ export interface SinkKindSchema {
   /** Keys of a sink beside the common ones. */
   readonly settings: z.ZodObject
 }
+
+export interface Kinds {
+  readonly drivers: Readonly<Record<string, DriverKindSchema>>
+  readonly sinks: Readonly<Record<string, SinkKindSchema>>
+}

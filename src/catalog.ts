@@ -1,0 +1,61 @@
+/** The one list of drivers and sinks: a new one is one folder and one line. */
+import type { DriverKindSchema, Kinds, SinkKindSchema } from './config/kinds.ts'
+import type { Clock } from './contracts/clock.ts'
+import type { Logger } from './contracts/component.ts'
+import type { Driver } from './contracts/driver.ts'
+import type { Sink, SinkSurroundings } from './contracts/sink.ts'
+import type { Board } from '../hal/contract.ts'
+
+/** What every driver is given. */
+export interface DriverSurroundings {
+  /** The connection's name. */
+  readonly name: string
+  /** As the driver's schema parsed them. */
+  readonly settings: unknown
+  readonly clock: Clock
+  readonly log: Logger
+  readonly board: Board
+}
+
+interface DriverKind {
+  readonly schema: () => Promise<DriverKindSchema>
+  readonly load: () => Promise<(surroundings: DriverSurroundings) => Driver>
+}
+
+interface SinkKind {
+  readonly schema: () => Promise<SinkKindSchema>
+  readonly load: () => Promise<
+    (options: { settings: unknown; bigint: 'number' | 'string'; surroundings: SinkSurroundings }) => Sink
+  >
+}
+
+// Schemas and implementations load apart and only when they are asked for: a running gateway keeps no schema in memory, and
+// no protocol that its configuration does not name.
+const modbusSchemas = () => import('./southbound/modbus/schema.ts')
+const modbus: DriverKind['load'] = async () => (await import('./southbound/modbus/driver.ts')).createModbusDriver
+
+export const drivers: Readonly<Record<string, DriverKind>> = {
+  'modbus-rtu': { schema: async () => (await modbusSchemas()).modbusRtu, load: modbus },
+  'modbus-tcp': { schema: async () => (await modbusSchemas()).modbusTcp, load: modbus },
+  'modbus-rtu-over-tcp': { schema: async () => (await modbusSchemas()).modbusRtuOverTcp, load: modbus },
+  blueprint: {
+    schema: async () => (await import('./southbound/blueprint/schema.ts')).blueprintSchema,
+    load: async () => (await import('./southbound/blueprint/driver.ts')).createBlueprintDriver,
+  },
+}
+
+export const sinks: Readonly<Record<string, SinkKind>> = {
+  mqtt: {
+    schema: async () => (await import('./northbound/mqtt/schema.ts')).mqttSchema,
+    load: async () => (await import('./northbound/mqtt/sink.ts')).createMqttSink,
+  },
+}
+
+/** All schemas, as the configuration is handed them. */
+export async function kinds(): Promise<Kinds> {
+  const schemas = async <S>(list: Readonly<Record<string, { readonly schema: () => Promise<S> }>>) =>
+    Object.fromEntries(
+      await Promise.all(Object.entries(list).map(async ([name, kind]) => [name, await kind.schema()] as const)),
+    )
+  return { drivers: await schemas(drivers), sinks: await schemas(sinks) }
+}

@@ -1,0 +1,258 @@
+/** The command line: names, arguments and help of every command, and what becomes of its errors. A command's module is loaded only
+ *  when it is used, so that `run` starts fast. */
+import { resolve } from 'node:path'
+import { CommanderError, Command as Parser } from 'commander'
+import { ConfigurationFault, Retryable, sentence } from '../contracts/errors.ts'
+import { SystemClock } from '../time/system-clock.ts'
+import { type Command, Exit } from './command.ts'
+import { ProcessScreen } from './screen.ts'
+import { version } from './version.ts'
+
+interface Description {
+  readonly name: string
+  /** As commander reads it: `<required>`, `[optional]`, `<several...>`. */
+  readonly words?: string
+  readonly summary: string
+  readonly more?: string
+  readonly options?: readonly (readonly [flags: string, text: string])[]
+  readonly examples: readonly (readonly [line: string, what: string])[]
+  readonly load: () => Promise<{ readonly command: Command }>
+}
+
+const DEFAULT_FILE = '/etc/fieldgate/gateway.yaml'
+
+const COMMANDS: readonly Description[] = [
+  {
+    name: 'run',
+    summary: 'the service: reads the devices, keeps the log, delivers to the sinks',
+    more: 'Runs until SIGTERM or SIGINT, then drains for a bounded time. Logs are JSON lines on stderr.',
+    examples: [['run --config gateway.yaml', 'run with this file']],
+    load: () => import('./run.ts'),
+  },
+  {
+    name: 'demo',
+    summary: 'a simulated plant, an embedded broker, a gateway between them, and a live view',
+    more:
+      'Needs no hardware and no set-up; everything is on loopback and in a temporary folder that is removed at the end.\n' +
+      'Keys: n pulls and plugs the network cable, d kills and revives a device, u unplugs and plugs the RS-485 adapter, q quits.\n' +
+      'With --for it ends by itself, and its exit status is 0 only if everything that was stored was delivered. Without a\n' +
+      'terminal it then pulls the cable and kills a device once on its own, so that the summary proves something.',
+    options: [['--for <duration>', 'end after this time with a summary: 20s, 5m']],
+    examples: [
+      ['demo', 'watch it, and press n to pull the cable'],
+      ['demo --for 20s', 'end after 20 seconds with a summary'],
+      ['demo --for 20s --json', 'the summary as one JSON document'],
+    ],
+    load: () => import('./demo.ts'),
+  },
+  {
+    name: 'check',
+    summary: 'validates the file; prints the requests it will make and what they cost the wire',
+    more: 'All problems are reported at once, each with file:line:column. Nothing is opened and nobody is asked.',
+    examples: [
+      ['check --config gateway.yaml', 'is the file valid, and does the wire have the time?'],
+      ['check --json', 'problems, requests and budgets as one JSON document'],
+    ],
+    load: () => import('./check.ts'),
+  },
+  {
+    name: 'plan',
+    summary: 'prints what the file would change in the running gateway',
+    examples: [['plan --config gateway.yaml', 'what would be kept, restarted, added and removed']],
+    load: () => import('./plan.ts'),
+  },
+  {
+    name: 'apply',
+    summary: 'makes the running gateway take the file; what did not change misses nothing',
+    more: 'A file that fails any check changes nothing.',
+    examples: [['apply --config gateway.yaml', 'check it, then put it into force']],
+    load: () => import('./apply.ts'),
+  },
+  {
+    name: 'status',
+    summary: 'one screen: connections, devices, sinks, log, and the LEDs in words',
+    examples: [
+      ['status', 'of the gateway that runs with the default file'],
+      ['status --json', 'the whole report as one JSON document'],
+    ],
+    load: () => import('./status.ts'),
+  },
+  {
+    name: 'values',
+    words: '[path]',
+    summary: 'live values with age and quality',
+    more:
+      'PATH is DEVICE, DEVICE/GROUP or DEVICE/GROUP/TAG; without it all values are shown.\n' +
+      'With --follow a line is printed for each value that comes, until Ctrl-C; with --json --follow one JSON document a line.',
+    options: [['--follow', 'print values as they come, until interrupted']],
+    examples: [
+      ['values', 'all values'],
+      ['values oven --follow', 'values of one device as they come'],
+      ['values oven/zones/temperature --json', 'one value as one JSON document'],
+    ],
+    load: () => import('./values.ts'),
+  },
+  {
+    name: 'read',
+    words: '<connection> <words...>',
+    summary: 'one request by hand: shows every type and order side by side',
+    more:
+      'WORDS are the driver’s; for Modbus: UNIT ADDRESS [TYPE]. The running gateway sends the request between its own.\n' +
+      'Exit status 4: nothing answered.',
+    examples: [
+      ['read plc7 1 40001', 'one register of unit 1 in every type that fits'],
+      ['read bus1 3 input:0x34 float32', 'a float32 in every order'],
+    ],
+    load: () => import('./read.ts'),
+  },
+  {
+    name: 'write',
+    words: '<target> <words...>',
+    summary: 'one write: a tag by name, or an address by hand',
+    more:
+      'TARGET is DEVICE/GROUP/TAG, followed by the value in engineering units; or a connection’s name, followed by the driver’s\n' +
+      'words, for Modbus: UNIT ADDRESS TYPE VALUE. Exit status 1: refused or failed, and the text says why. A write that was\n' +
+      'sent and never answered is not repeated; its outcome is called unknown.',
+    examples: [
+      ['write oven/zones/setpoint 182.5', 'a tag, in engineering units'],
+      ['write plc7 1 40010 int16 -25', 'a register by hand'],
+    ],
+    load: () => import('./write.ts'),
+  },
+]
+
+/** Runs the command line and ends the process. */
+export async function main(args: readonly string[]): Promise<void> {
+  const screen = new ProcessScreen(process.stdout, process.stderr, process.env)
+  const status = await execute(args, screen)
+  // Standard output to a pipe or file is synchronous on POSIX systems; the callback covers the rest.
+  process.stdout.write('', () => process.exit(status))
+}
+
+async function execute(args: readonly string[], screen: ProcessScreen): Promise<Exit> {
+  const json = args.includes('--json')
+  let status: Exit = Exit.done
+  const parser = program(screen, async (description, words, options, common) => {
+    const interruption = interruptions()
+    try {
+      const { command } = await description.load()
+      status = await command({
+        file: locate(common.config, process.env),
+        json: common.json,
+        words,
+        options,
+        screen,
+        clock: new SystemClock(),
+        signal: interruption.signal,
+      })
+    } finally {
+      interruption.end()
+    }
+  })
+  try {
+    await parser.parseAsync(args, { from: 'user' })
+    return status
+  } catch (thrown) {
+    if (thrown instanceof CommanderError) {
+      // Help and version that were asked for are an answer; everything else is a mistake in the line.
+      if (thrown.exitCode === 0) return Exit.done
+      if (json) screen.failure(thrown.message.replace(/^error: /, ''), Exit.usage)
+      return Exit.usage
+    }
+    const failed = statusOf(thrown)
+    screen.complain(explain(thrown))
+    if (json) screen.failure(sentence(thrown), failed)
+    return failed
+  }
+}
+
+interface Common {
+  readonly config: string
+  readonly json: boolean
+}
+
+type Act = (
+  description: Description,
+  words: readonly string[],
+  options: Readonly<Record<string, string | boolean | undefined>>,
+  common: Common,
+) => Promise<void>
+
+function program(screen: ProcessScreen, act: Act): Parser {
+  const parser = new Parser('fieldgate')
+  parser
+    .description('An industrial gateway: field devices in, a durable log between, brokers and databases out.')
+    .option('--config <file>', 'the configuration', DEFAULT_FILE)
+    .option('--json', 'print exactly one JSON document on stdout and nothing else', false)
+    .version(version(), '--version', 'print the version')
+    .helpOption('--help', 'show help')
+    .helpCommand(false)
+    .exitOverride()
+    .configureHelp({
+      showGlobalOptions: true,
+      visibleGlobalOptions: (of) => (of === parser ? [] : [...parser.options]),
+    })
+    .configureOutput({
+      writeOut: (text) => screen.raw(text),
+      writeErr: (text) => screen.complain(text.replace(/\n+$/, '')),
+      outputError: (text, write) => write(text.replace(/^error: /, 'fieldgate: ')),
+      getOutHelpWidth: () => screen.columns,
+      getErrHelpWidth: () => screen.columns,
+      getOutHasColors: () => screen.colour,
+      getErrHasColors: () => false,
+    })
+    .addHelpText('after', '\nExit status: 0 done, 1 failed, 2 usage, 3 configuration invalid, 4 nothing answered.')
+  for (const description of COMMANDS) {
+    const sub = parser.command(`${description.name} ${description.words ?? ''}`.trim())
+    sub.description(description.summary).allowExcessArguments(false)
+    for (const [flags, text] of description.options ?? []) sub.option(flags, text)
+    sub.addHelpText('after', helpEnd(description))
+    sub.action(async (...given: unknown[]) => {
+      const options = given.at(-2) as Record<string, string | boolean | undefined>
+      await act(description, sub.args, options, parser.opts<{ config: string; json: boolean }>())
+    })
+  }
+  return parser
+}
+
+function helpEnd(description: Description): string {
+  const width = Math.max(...description.examples.map(([line]) => line.length))
+  const examples = description.examples.map(([line, what]) => `  fieldgate ${line.padEnd(width)}  ${what}`)
+  return `${description.more === undefined ? '' : `\n${description.more}\n`}\nExamples:\n${examples.join('\n')}`
+}
+
+/** `npm run` changes to the package's folder before it starts us: a relative path means the folder the user stood in. */
+function locate(file: string, env: NodeJS.ProcessEnv): string {
+  const throughNpm = env.npm_lifecycle_event === 'fieldgate' || env.npm_lifecycle_event === 'demo'
+  return resolve((throughNpm && env.INIT_CWD) || process.cwd(), file)
+}
+
+function statusOf(thrown: unknown): Exit {
+  if (thrown instanceof ConfigurationFault) return Exit.configuration
+  return thrown instanceof Retryable ? Exit.noAnswer : Exit.failed
+}
+
+/** A sentence for what we know; for what should not happen also where, so that it can be reported. */
+function explain(thrown: unknown): string {
+  const known = thrown instanceof Error && 'remedy' in thrown
+  return known || !(thrown instanceof Error)
+    ? `fieldgate: ${sentence(thrown)}`
+    : `fieldgate: ${thrown.stack ?? thrown.message}`
+}
+
+/** The first SIGINT or SIGTERM asks the command to end, the second does not ask. */
+function interruptions(): { readonly signal: AbortSignal; end(): void } {
+  const controller = new AbortController()
+  const interrupt = (): void => {
+    if (controller.signal.aborted) process.exit(Exit.failed)
+    controller.abort()
+  }
+  const names = ['SIGINT', 'SIGTERM'] as const
+  for (const name of names) process.on(name, interrupt)
+  return {
+    signal: controller.signal,
+    end: () => {
+      for (const name of names) process.off(name, interrupt)
+    },
+  }
+}

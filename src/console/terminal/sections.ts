@@ -1,0 +1,148 @@
+/** The parts of a report as lines: connections, devices, sinks, log. Status, overview and the demo are put together from these. */
+import type { Condition } from '../../contracts/component.ts'
+import type { ConnectionReport, DeviceReport, GatewayReport, LogReport, SinkReport } from '../../contracts/report.ts'
+import { bar, type Column, table } from './table.ts'
+import { harmless, type Ink, ink, type Style } from './text.ts'
+import { age, bytes, count, duration, milliseconds, percent, rate } from './words.ts'
+
+const INKS: Readonly<Record<Condition, Ink | null>> = {
+  fine: null,
+  waiting: 'dim',
+  degraded: 'amber',
+  fault: 'red',
+  refused: 'red',
+}
+
+/** The condition as a word before its sentence, unless all is well. */
+function stateText({ condition, text }: { condition: Condition; text: string }): string {
+  return condition === 'fine' || text.toLowerCase().startsWith(condition)
+    ? harmless(text)
+    : `${condition}: ${harmless(text)}`
+}
+
+function coloured(lines: string[], conditions: readonly Condition[], style: Style): string[] {
+  return lines.map((line, at) => {
+    if (at === 0) return ink(line, 'bold', style)
+    const colour = INKS[conditions[at - 1]!]
+    return colour === null ? line : ink(line, colour, style)
+  })
+}
+
+const CONNECTIONS: readonly Column[] = [
+  { title: 'CONNECTION', shrinksTo: 12 },
+  { title: 'LOAD', right: true },
+  { title: '', shrinksTo: 4 },
+  { title: 'REQ/S', right: true },
+  { title: 'P50/P95', right: true },
+  { title: 'ANSWER', right: true },
+  { title: 'STATE', shrinksTo: 20 },
+]
+
+export function connectionLines(connections: readonly ConnectionReport[], columns: number, style: Style): string[] {
+  const rows = connections.map((each) => [
+    harmless(each.name),
+    percent(each.load),
+    bar(each.load, 6),
+    each.requestsPerSecond < 10 ? each.requestsPerSecond.toFixed(1) : count(each.requestsPerSecond),
+    `${milliseconds(each.responseMs.p50).replace(' ms', '')}/${milliseconds(each.responseMs.p95)}`,
+    `${each.answering} of ${each.devices}`,
+    stateText(each.state),
+  ])
+  return coloured(
+    table(CONNECTIONS, rows, columns),
+    connections.map((each) => each.state.condition),
+    style,
+  )
+}
+
+const DEVICES: readonly Column[] = [
+  { title: 'DEVICE', shrinksTo: 12 },
+  { title: 'ON', shrinksTo: 8 },
+  { title: 'TAGS', right: true },
+  { title: 'ANSWERS', shrinksTo: 7 },
+  { title: 'LAST', right: true },
+  { title: '', shrinksTo: 20 },
+]
+
+export function deviceLines(devices: readonly DeviceReport[], columns: number, style: Style): string[] {
+  const rows = devices.map((each) => [
+    harmless(each.name),
+    harmless(each.connection),
+    count(each.tags),
+    each.enabled ? (each.answers === null ? 'not asked' : each.answers ? 'yes' : 'no') : 'disabled',
+    each.enabled ? age(each.ageMs) : '',
+    harmless(each.text),
+  ])
+  return coloured(table(DEVICES, rows, columns), devices.map(deviceCondition), style)
+}
+
+function deviceCondition(device: DeviceReport): Condition {
+  if (!device.enabled || device.answers === null) return 'waiting'
+  return device.answers ? 'fine' : 'fault'
+}
+
+const SINKS: readonly Column[] = [
+  { title: 'SINK', shrinksTo: 10 },
+  { title: 'TYPE' },
+  { title: 'PENDING', right: true },
+  { title: 'OLDEST', right: true },
+  { title: 'RATE', right: true },
+  { title: 'STATE', shrinksTo: 20 },
+]
+
+/** `at`: the report's moment, UTC ms. */
+export function sinkLines(sinks: readonly SinkReport[], at: number, columns: number, style: Style): string[] {
+  const rows = sinks.map((each) => [
+    harmless(each.name),
+    harmless(each.type),
+    each.receipt === null ? 'live' : count(each.receipt.pending),
+    each.oldest === null ? '' : age(at - each.oldest),
+    rate(each.rate),
+    stateText(each.state) + losses(each),
+  ])
+  return coloured(
+    table(SINKS, rows, columns),
+    sinks.map((each) => each.state.condition),
+    style,
+  )
+}
+
+/** What will not arrive is said, never only counted. */
+function losses({ receipt }: SinkReport): string {
+  if (receipt === null) return ''
+  const lost = receipt.evicted > 0 ? `; ${count(receipt.evicted)} evicted` : ''
+  return receipt.quarantined > 0 ? `${lost}; ${count(receipt.quarantined)} in quarantine` : lost
+}
+
+export function logLines(log: LogReport, columns: number, style: Style): string[] {
+  const share = log.quotaBytes === 0 ? 0 : log.bytes / log.quotaBytes
+  const forecast = log.fullInMs === null ? 'never full at this rate' : `full in ${duration(log.fullInMs)}`
+  const fill = `${bar(share, 10)} ${percent(share)}, ${bytes(log.bytes)} of ${bytes(log.quotaBytes)}`
+  const state = log.state.condition === 'fine' ? '' : `  ${stateText(log.state)}`
+  const line = `LOG  ${fill}, head ${log.head.epoch}:${log.head.seq}, ${forecast}${state}`
+  return wrap(line, columns).map((each) => inked(each, INKS[log.state.condition], style))
+}
+
+function inked(line: string, colour: Ink | null, style: Style): string {
+  return colour === null ? line : ink(line, colour, style)
+}
+
+/** At spaces, into lines of at most `columns`; lines after the first are indented. */
+export function wrap(text: string, columns: number, indent = '     '): string[] {
+  const lines: string[] = []
+  let line = ''
+  for (const word of text.split(' ')) {
+    if (line !== '' && line.trim() !== '' && line.length + 1 + word.length > columns) {
+      lines.push(line.trimEnd())
+      line = indent + word
+    } else line = line === '' && lines.length === 0 ? word : `${line} ${word}`
+  }
+  lines.push(line)
+  return lines
+}
+
+/** `Fieldgate gw-01`, version, revision and how long it has been up. */
+export function headline(report: GatewayReport): string {
+  const up = duration(Math.max(0, report.at - report.startedAt))
+  return `Fieldgate ${report.version}  ${harmless(report.gateway)}  up ${up}  revision ${report.revision.slice(0, 12)}`
+}

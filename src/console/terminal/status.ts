@@ -1,0 +1,29 @@
+/** `status`: everything the gateway says of itself, as long as it takes, on a terminal or in a file. */
+import type { GatewayReport } from '../../contracts/report.ts'
+import { spoken } from './lights.ts'
+import { connectionLines, deviceLines, headline, logLines, sinkLines, wrap } from './sections.ts'
+import { ascii, cut, harmless, type Ink, ink, pad, type Style } from './text.ts'
+
+/** Lines joined by line ends, none wider than `columns`. LEDs stand in words: on paper nothing blinks. */
+export function renderStatus(report: GatewayReport, options: { columns: number; style: Style }): string {
+  const { columns, style } = options
+  const lines = [ink(cut(headline(report), columns), 'bold', style)]
+  for (const notice of report.notices)
+    lines.push(...wrap(`Note: ${harmless(notice)}`, columns, '      ').map((line) => ink(line, 'amber', style)))
+  lines.push('')
+  for (const light of report.lights) {
+    const colour: Ink = light.colour === 'off' ? 'dim' : light.colour
+    const name = `${pad(light.role, 3)}  ${pad(spoken(light), 19)} `
+    for (const [at, line] of wrap(name + harmless(light.text), columns, ' '.repeat(name.length)).entries()) {
+      lines.push(at === 0 ? ink(line.slice(0, name.length), colour, style) + line.slice(name.length) : line)
+    }
+  }
+  if (report.connections.length > 0) lines.push('', ...connectionLines(report.connections, columns, style))
+  if (report.devices.length > 0) lines.push('', ...deviceLines(report.devices, columns, style))
+  if (report.sinks.length > 0) lines.push('', ...sinkLines(report.sinks, report.at, columns, style))
+  lines.push('', ...logLines(report.log, columns, style))
+  return lines
+    .map((line) => (style.unicode ? line : ascii(line)))
+    .map((line) => cut(line, columns))
+    .join('\n')
+}

@@ -14,7 +14,7 @@ const INKS: Readonly<Record<Condition, Ink | null>> = {
 }
 
 /** The condition as a word before its sentence, unless all is well. */
-function stateText({ condition, text }: { condition: Condition; text: string }): string {
+export function stateText({ condition, text }: { condition: Condition; text: string }): string {
   return condition === 'fine' || text.toLowerCase().startsWith(condition)
     ? harmless(text)
     : `${condition}: ${harmless(text)}`
@@ -44,7 +44,7 @@ export function connectionLines(connections: readonly ConnectionReport[], column
     percent(each.load),
     bar(each.load, 6),
     each.requestsPerSecond < 10 ? each.requestsPerSecond.toFixed(1) : count(each.requestsPerSecond),
-    `${milliseconds(each.responseMs.p50).replace(' ms', '')}/${milliseconds(each.responseMs.p95)}`,
+    each.responseMs.p95 === 0 ? '–' : responses(each.responseMs),
     `${each.answering} of ${each.devices}`,
     stateText(each.state),
   ])
@@ -53,6 +53,10 @@ export function connectionLines(connections: readonly ConnectionReport[], column
     connections.map((each) => each.state.condition),
     style,
   )
+}
+
+function responses({ p50, p95 }: ConnectionReport['responseMs']): string {
+  return `${milliseconds(p50).replace(' ms', '')}/${milliseconds(p95)}`
 }
 
 const DEVICES: readonly Column[] = [

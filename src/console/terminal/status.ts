@@ -1,7 +1,7 @@
 /** `status`: everything the gateway says of itself, as long as it takes, on a terminal or in a file. */
 import type { GatewayReport } from '../../contracts/report.ts'
 import { spoken } from './lights.ts'
-import { connectionLines, deviceLines, headline, logLines, sinkLines, wrap } from './sections.ts'
+import { connectionLines, deviceLines, headline, logLines, sinkLines, stateText, wrap } from './sections.ts'
 import { ascii, cut, harmless, type Ink, ink, pad, type Style } from './text.ts'
 
 /** Lines joined by line ends, none wider than `columns`. LEDs stand in words: on paper nothing blinks. */
@@ -18,12 +18,38 @@ export function renderStatus(report: GatewayReport, options: { columns: number; 
       lines.push(at === 0 ? ink(line.slice(0, name.length), colour, style) + line.slice(name.length) : line)
     }
   }
-  if (report.connections.length > 0) lines.push('', ...connectionLines(report.connections, columns, style))
-  if (report.devices.length > 0) lines.push('', ...deviceLines(report.devices, columns, style))
-  if (report.sinks.length > 0) lines.push('', ...sinkLines(report.sinks, report.at, columns, style))
+  const { connections, devices, sinks } = report
+  lines.push(
+    ...whole(
+      connectionLines(connections, columns, style),
+      connections.map(({ state }) => stateText(state)),
+      columns,
+    ),
+    ...whole(
+      deviceLines(devices, columns, style),
+      devices.map(({ text }) => harmless(text)),
+      columns,
+    ),
+    ...whole(
+      sinkLines(sinks, report.at, columns, style),
+      sinks.map(({ state }) => stateText(state)),
+      columns,
+    ),
+  )
   lines.push('', ...logLines(report.log, columns, style))
   return lines
     .map((line) => (style.unicode ? line : ascii(line)))
     .map((line) => cut(line, columns))
     .join('\n')
+}
+
+/** A table with every sentence whole: where its column cut one, it follows below. Nothing for an empty table. */
+function whole(lines: readonly string[], sentences: readonly string[], columns: number): string[] {
+  if (lines.length <= 1) return []
+  const full = lines.flatMap((line, at) => {
+    const sentence = sentences[at - 1]
+    if (sentence === undefined || line.includes(sentence)) return [line]
+    return [line, ...wrap(sentence, columns - 4, '').map((each) => `    ${each}`)]
+  })
+  return ['', ...full]
 }

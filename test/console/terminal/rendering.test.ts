@@ -1,0 +1,185 @@
+import { describe, expect, it } from 'vitest'
+import { render } from '../../../src/console/terminal/overview.ts'
+import { type ValueRow, valueLine, valueTable } from '../../../src/console/terminal/rows.ts'
+import { renderStatus } from '../../../src/console/terminal/status.ts'
+import { width } from '../../../src/console/terminal/text.ts'
+import { Reason } from '../../../src/contracts/batch.ts'
+import { AT, REPORT } from './sample-report.ts'
+
+const PLAIN = { colour: false, unicode: true }
+const COLOUR = { colour: true, unicode: true }
+
+function row(over: Partial<ValueRow>): ValueRow {
+  return {
+    device: 'oven',
+    group: 'zones',
+    tag: 'zone-1',
+    value: 181.2,
+    unit: '°C',
+    quality: 'good',
+    reason: Reason.good,
+    at: AT,
+    ageMs: 200,
+    stored: true,
+    ...over,
+  }
+}
+
+const MANY = Array.from({ length: 40 }, (_, at) => row({ tag: `zone-${at}` }))
+
+describe('the overview', () => {
+  it('fits 80×24 exactly, whatever there is to show', () => {
+    const busy = {
+      ...REPORT,
+      connections: Array.from({ length: 30 }, (_, at) => ({ ...REPORT.connections[1]!, name: `a-long-name-${at}` })),
+      sinks: Array.from({ length: 9 }, (_, at) => ({ ...REPORT.sinks[0]!, name: `sink-${at}` })),
+    }
+    for (const report of [REPORT, busy]) {
+      for (const style of [PLAIN, COLOUR, { colour: false, unicode: false }]) {
+        const lines = render({
+          report,
+          values: MANY,
+          size: { columns: 80, rows: 24 },
+          style,
+          atMs: 100,
+          footer: 'n network cable  d device  u adapter  q quit',
+          notice: 'the cable is pulled',
+        }).split('\n')
+        expect(lines).toHaveLength(24)
+        for (const line of lines) expect(width(line)).toBeLessThanOrEqual(80)
+      }
+    }
+  })
+
+  it('keeps within any terminal, however small', () => {
+    for (const size of [
+      { columns: 20, rows: 5 },
+      { columns: 40, rows: 10 },
+      { columns: 200, rows: 60 },
+    ]) {
+      const lines = render({ report: REPORT, values: MANY, size, style: COLOUR, atMs: 0, footer: 'q quit' }).split('\n')
+      expect(lines.length).toBeLessThanOrEqual(size.rows)
+      for (const line of lines) expect(width(line)).toBeLessThanOrEqual(size.columns)
+    }
+  })
+
+  it('says how many lines it has no room for', () => {
+    const text = render({ report: REPORT, values: MANY, size: { columns: 80, rows: 24 }, style: PLAIN, atMs: 0 })
+    expect(text).toMatch(/and \d+ more values/)
+  })
+
+  it('never speaks by colour alone: without colours nothing is lost but the colours', () => {
+    const given = { report: REPORT, values: MANY, size: { columns: 100, rows: 40 }, atMs: 0 }
+    // biome-ignore lint/suspicious/noControlCharactersInRegex: taking the colours away is the point.
+    expect(render({ ...given, style: COLOUR }).replace(/\x1b\[[0-9;]*m/g, '')).toBe(render({ ...given, style: PLAIN }))
+    expect(render({ ...given, style: PLAIN })).toContain('fault: 127.0.0.1:1502 refuses')
+  })
+
+  it('blinks: a frame later the double blink looks different', () => {
+    const report = {
+      ...REPORT,
+      lights: [{ role: 'NET', colour: 'red', pattern: 'double', text: 'credentials refused' }],
+    }
+    const frame = (atMs: number): string =>
+      render({ report: report as typeof REPORT, values: [], size: { columns: 80, rows: 24 }, style: PLAIN, atMs })
+    expect(frame(50)).not.toBe(frame(200))
+    expect(frame(50)).toContain('● NET')
+    expect(frame(200)).toContain('○ NET')
+    expect(frame(50)).toContain('red, double blink')
+  })
+
+  it('shows only ASCII on a terminal without UTF-8', () => {
+    const text = render({
+      report: REPORT,
+      values: [row({})],
+      size: { columns: 80, rows: 24 },
+      style: { colour: true, unicode: false },
+      atMs: 0,
+    })
+    // biome-ignore lint/suspicious/noControlCharactersInRegex: colours are control sequences.
+    expect(text).toMatch(/^[\x00-\x7f]*$/)
+    expect(text).toContain('oC')
+  })
+})
+
+describe('the status', () => {
+  it('says who answers, what waits and how long the log lasts', () => {
+    expect(renderStatus(REPORT, { columns: 100, style: PLAIN })).toMatchInlineSnapshot(`
+      "Fieldgate 0.1.0  gw-01  up 1 h 2 min  revision 5f2b9c0a7d3e
+
+      SYS  green, short gaps   all is well
+      BUS  amber, long on      1 of 3 devices is silent: conveyor; is it switched on?
+      NET  amber, code 1       buffering for broker: 120 entries wait
+      HA   off                 a gateway of its own
+
+      CONNECTION    LOAD          REQ/S   P50/P95  ANSWER  STATE
+      bus1          42 %  ███░░░    7.4  38/62 ms  2 of 2  rs485-1 open, 19200 8E1
+      conveyor-net   0 %  ░░░░░░    0.0         –  0 of 1  fault: 127.0.0.1:1502 refuses the connection; …
+      fault: 127.0.0.1:1502 refuses the connection; next try in 4 s
+
+      DEVICE    ON            TAGS  ANSWERS         LAST
+      meter     bus1            11  yes              now  answers
+      conveyor  conveyor-net     6  no        1 min 12 s  no connection
+      spare     bus1             2  disabled              switched off in the configuration
+
+      SINK  TYPE  PENDING  OLDEST  RATE  STATE
+      emqx  mqtt      120    12 s   0/s  degraded: broker away, buffering
+
+      LOG  █░░░░░░░░░ 2 %, 1.3 MiB of 64 MiB, head 1:10120, full in 3 d"
+    `)
+  })
+
+  it('shows what was lost and what the start had to say', () => {
+    const sink = REPORT.sinks[0]!
+    const report = {
+      ...REPORT,
+      notices: ['the file cannot be read, the last good configuration is in force'],
+      sinks: [{ ...sink, receipt: { ...sink.receipt!, evicted: 12, quarantined: 3 } }],
+    }
+    const text = renderStatus(report, { columns: 120, style: PLAIN })
+    expect(text).toContain('12 evicted')
+    expect(text).toContain('3 in quarantine')
+    expect(text).toContain('Note: the file cannot be read')
+  })
+
+  it('cuts no line wider than asked, colours included', () => {
+    for (const columns of [60, 80, 132]) {
+      for (const line of renderStatus(REPORT, { columns, style: COLOUR }).split('\n')) {
+        expect(width(line)).toBeLessThanOrEqual(columns)
+      }
+    }
+  })
+})
+
+describe('values', () => {
+  it('carry their age and quality in words', () => {
+    const rows = [
+      row({}),
+      row({ tag: 'exhaust', value: null, quality: 'device says: no reading', reason: Reason.noValue, ageMs: 72_000 }),
+      row({ tag: 'door', value: true, unit: null, stored: false }),
+      row({ tag: 'serial', value: 9007199254740993n, unit: null }),
+    ]
+    expect(valueTable(rows, 80, PLAIN).join('\n')).toMatchInlineSnapshot(`
+      "TAG                            VALUE  UNIT         AGE  QUALITY
+      oven/zones/zone-1              181.2  °C           now  good
+      oven/zones/exhaust                 –  °C    1 min 12 s  device says: no reading
+      oven/zones/door                   on               now  good, not stored
+      oven/zones/serial   9007199254740993               now  good"
+    `)
+  })
+
+  it('from a device never move the cursor', () => {
+    const evil = row({ value: '\x1b[2Jgone\r\n', unit: '\x9b31m' })
+    for (const line of [...valueTable([evil], 80, PLAIN), valueLine(evil)]) {
+      // biome-ignore lint/suspicious/noControlCharactersInRegex: they must not be there.
+      expect(line).not.toMatch(/[\x00-\x1f\x7f-\x9f]/)
+    }
+  })
+
+  it('say the reason instead of a value when there is none', () => {
+    expect(valueLine(row({ value: null, quality: 'no answer in time', reason: Reason.timeout }))).toBe(
+      'oven/zones/zone-1 = no answer in time',
+    )
+    expect(valueLine(row({}))).toBe('oven/zones/zone-1 = 181.2 °C')
+  })
+})

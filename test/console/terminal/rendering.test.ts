@@ -115,7 +115,7 @@ describe('the status', () => {
       CONNECTION    LOAD          REQ/S   P50/P95  ANSWER  STATE
       bus1          42 %  ███░░░    7.4  38/62 ms  2 of 2  rs485-1 open, 19200 8E1
       conveyor-net   0 %  ░░░░░░    0.0         –  0 of 1  fault: 127.0.0.1:1502 refuses the connection; …
-      fault: 127.0.0.1:1502 refuses the connection; next try in 4 s
+          fault: 127.0.0.1:1502 refuses the connection; next try in 4 s
 
       DEVICE    ON            TAGS  ANSWERS         LAST
       meter     bus1            11  yes              now  answers

@@ -1,0 +1,141 @@
+/** The sockets of a running gateway: one that only looks, one that transmits on demand, one that changes the configuration. */
+import { mkdir } from 'node:fs/promises'
+import { join } from 'node:path'
+import { SocketServer } from '../../commands/socket.ts'
+import type { Change } from '../../config/diff.ts'
+import type { Problem } from '../../config/problems.ts'
+import { rowsOf } from '../../console/terminal/rows.ts'
+import type { Batch } from '../../contracts/batch.ts'
+import { tagAt } from '../../contracts/batch.ts'
+import type { Clock } from '../../contracts/clock.ts'
+import { Rejected } from '../../contracts/errors.ts'
+import type { Gateway } from '../../gateway.ts'
+
+/** What `plan` and `apply` answer. */
+export type Outcome =
+  | { readonly ok: true; readonly revision: string; readonly changes: readonly Change[] }
+  | { readonly ok: false; readonly problems: readonly Problem[] }
+
+export interface SurfacesOptions {
+  readonly directory: string
+  readonly gateway: Gateway
+  readonly clock: Clock
+  readonly notices: () => readonly string[]
+  readonly plan: (file: string) => Promise<Outcome>
+  readonly apply: (file: string) => Promise<Outcome>
+}
+
+export interface Surfaces {
+  /** Opens or shuts the door, as the configuration in force says. */
+  door(open: boolean): Promise<void>
+  stop(): Promise<void>
+}
+
+export async function openSurfaces(options: SurfacesOptions): Promise<Surfaces> {
+  const { directory, gateway, clock } = options
+  await mkdir(directory, { recursive: true })
+
+  const stored = (batch: Batch): boolean => gateway.stored(batch)
+  const inspect = new SocketServer({
+    path: join(directory, 'inspect.sock'),
+    mode: 0o660,
+    methods: {
+      status: async () => gateway.report(options.notices()),
+      values: async (given) => {
+        const wanted = pathOf(given)
+        return [...gateway.live.all()].flatMap((batch) => wanted(rowsOf(batch, clock.now(), stored(batch)), batch))
+      },
+      follow: (given, call) => {
+        const wanted = pathOf(given)
+        return new Promise((resolve) => {
+          const leave = gateway.live.watch((batch) => {
+            const rows = wanted(rowsOf(batch, clock.now(), stored(batch)), batch)
+            if (rows.length > 0) void call.send(rows)
+          })
+          call.signal.addEventListener('abort', () => resolve(leave()), { once: true })
+        })
+      },
+      plan: (given) => options.plan(text(given, 'file')),
+    },
+  })
+  const control = new SocketServer({
+    path: join(directory, 'control.sock'),
+    mode: 0o660,
+    methods: { apply: (given) => options.apply(text(given, 'file')) },
+  })
+  const openDoor = (): SocketServer =>
+    new SocketServer({
+      path: join(directory, 'door.sock'),
+      mode: 0o660,
+      methods: {
+        write: async (given, call) => {
+          if (has(given, 'connection')) {
+            const { driver, lane } = gateway.connection(text(given, 'connection'))
+            if (driver.poke === undefined) throw new Rejected('this connection’s driver has no writes by hand')
+            const words = wordsOf(given)
+            const said = await lane.submit((ending) => driver.poke!(words, AbortSignal.any([call.signal, ending])))
+            gateway.audit(`by hand: ${text(given, 'connection')} ${words.join(' ')}: ${said}`)
+            return { id: '', outcome: 'done', text: said }
+          }
+          const [device, group, tag] = [text(given, 'device'), text(given, 'group'), text(given, 'tag')]
+          const value = (given as { value?: never }).value ?? null
+          const command = { id: '', by: 'console', device, group, writes: [{ tag, value }] }
+          return gateway.door.submit(command, call.signal)
+        },
+        read: (given, call) => {
+          const { driver, lane } = gateway.connection(text(given, 'connection'))
+          if (driver.peek === undefined) throw new Rejected('this connection’s driver has no reads by hand')
+          const words = wordsOf(given)
+          return lane.submit((ending) => driver.peek!(words, AbortSignal.any([call.signal, ending])))
+        },
+      },
+    })
+
+  let door: SocketServer | undefined
+  await inspect.start()
+  await control.start()
+  return {
+    async door(open) {
+      if (open === (door !== undefined)) return
+      if (open) {
+        door = openDoor()
+        await door.start()
+      } else {
+        await door?.stop()
+        door = undefined
+      }
+    },
+    async stop() {
+      await Promise.all([inspect.stop(), control.stop(), door?.stop()])
+    },
+  }
+}
+
+/** Keeps the rows under `DEVICE[/GROUP[/TAG]]`. */
+function pathOf(given: unknown) {
+  const path = has(given, 'path') ? text(given, 'path') : ''
+  const [device = '', group = '', tag = ''] = path.split('/')
+  return (rows: ReturnType<typeof rowsOf>, batch: Batch): ReturnType<typeof rowsOf> => {
+    if (device !== '' && batch.group.device !== device) return []
+    if (group !== '' && batch.group.group !== group) return []
+    return tag === '' ? rows : rows.filter((_, entry) => batch.group.tags[tagAt(batch, entry)]!.name === tag)
+  }
+}
+
+function has(given: unknown, key: string): boolean {
+  return typeof given === 'object' && given !== null && (given as Record<string, unknown>)[key] !== undefined
+}
+
+function text(given: unknown, key: string): string {
+  const value = has(given, key) ? (given as Record<string, unknown>)[key] : undefined
+  if (typeof value !== 'string') throw new Rejected(`"${key}" is missing or is not a text`)
+  return value
+}
+
+function wordsOf(given: unknown): readonly string[] {
+  const words = (given as { words?: unknown }).words
+  if (!Array.isArray(words) || words.some((word) => typeof word !== 'string')) {
+    throw new Rejected('"words" is missing or is not a list of texts')
+  }
+  return words
+}

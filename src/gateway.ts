@@ -1,0 +1,351 @@
+/** Composition: builds the halves from a configuration and joins them by the log.
+ *
+ *    connections ─► pipeline ─► log ─► deliveries         live ◄─ pipeline
+ *    connections ◄────────────── door ◄─ sinks, consoles
+ */
+import type { Board } from '../hal/contract.ts'
+import * as catalog from './catalog.ts'
+import { Door } from './commands/door.ts'
+import type { Configuration, ConnectionConfiguration, SinkConfiguration } from './config/configuration.ts'
+import { keepIdentity } from './config/identity.ts'
+import { Live } from './console/live.ts'
+import type { Batch, Value } from './contracts/batch.ts'
+import type { Clock, Stop } from './contracts/clock.ts'
+import type { CommandDoor } from './contracts/command.ts'
+import type { Logger } from './contracts/component.ts'
+import type { Driver, GroupPlan, Tag } from './contracts/driver.ts'
+import { ConfigurationFault, Rejected, sentence } from './contracts/errors.ts'
+import type { ConnectionReport, DeviceReport, GatewayReport, LiveValues, SinkReport } from './contracts/report.ts'
+import type { Sink } from './contracts/sink.ts'
+import { lights } from './health/leds.ts'
+import { Drain } from './log/drain.ts'
+import { type Log, openLog } from './log/log.ts'
+import { invert } from './pipeline/invert.ts'
+import { Pipeline } from './pipeline/pipeline.ts'
+import { Selection } from './pipeline/selection.ts'
+import { Lane } from './schedule/lane.ts'
+import { Poller } from './schedule/poller.ts'
+
+/** One wire or host, south: its driver, its queue, its clockwork. */
+interface Connection {
+  readonly configuration: ConnectionConfiguration
+  readonly driver: Driver
+  readonly lane: Lane
+  readonly poller: Poller
+}
+
+/** One reader of the log, north: its sink and what brings entries to it. */
+interface Delivery {
+  readonly configuration: SinkConfiguration
+  readonly sink: Sink
+  readonly drain: Drain
+}
+
+export interface GatewayOptions {
+  readonly configuration: Configuration
+  readonly clock: Clock
+  readonly board: Board
+  readonly log: Logger
+  readonly version: string
+}
+
+export class Gateway {
+  readonly live: LiveValues
+  readonly #clock: Clock
+  readonly #board: Board
+  readonly #say: Logger
+  readonly #version: string
+  readonly #startedAt: number
+  readonly #log: Log
+  readonly #live: Live
+  readonly #pipeline: Pipeline
+  readonly #door: Door
+  readonly #connections = new Map<string, Connection>()
+  readonly #deliveries = new Map<string, Delivery>()
+  readonly #ending = new AbortController()
+  #configuration: Configuration
+  #tick: Stop | undefined
+
+  static async open(options: GatewayOptions): Promise<Gateway> {
+    const { configuration, clock, log } = options
+    return new Gateway(options, await openLog({ ...configuration.log, clock, log }))
+  }
+
+  private constructor(options: GatewayOptions, log: Log) {
+    this.#clock = options.clock
+    this.#board = options.board
+    this.#say = options.log
+    this.#version = options.version
+    this.#configuration = options.configuration
+    this.#startedAt = options.clock.wall()
+    this.#log = log
+    this.#live = new Live((device) => this.#attendance(device)?.answers ?? undefined)
+    this.live = this.#live
+    this.#pipeline = new Pipeline({
+      groups: options.configuration.groups,
+      emit: (batch) => this.#store(batch),
+      note: (event) => this.#background(this.#log.writer.note(event)),
+    })
+    this.#door = new Door({
+      clock: this.#clock,
+      rules: commandRules(options.configuration),
+      invert,
+      find: (device, group, tag) => this.#find(device, group, tag),
+      write: (plan, tag, raw, signal) => this.#write(plan, tag, raw, signal),
+      audit: (text, facts) =>
+        this.#background(this.#log.writer.note({ at: this.#clock.now(), name: 'command', text, facts })),
+    })
+  }
+
+  get configuration(): Configuration {
+    return this.#configuration
+  }
+
+  get door(): CommandDoor {
+    return this.#door
+  }
+
+  /** Sinks first, then drivers: nothing is read before there is somewhere for it to go. */
+  async start(): Promise<void> {
+    const { groups, sinks, connections } = this.#configuration
+    this.#log.configure({ groups: groups.map((group) => group.ref), readers: readersOf(this.#configuration) })
+    this.#pipeline.restore(this.#log.reader.snapshot().batches)
+    await this.#log.writer.note({
+      at: this.#clock.now(),
+      name: 'gateway.started',
+      text: `version ${this.#version} started`,
+      facts: { version: this.#version, revision: this.#configuration.source.sha256 },
+    })
+    for (const sink of sinks) if (sink.enabled) await this.#addDelivery(sink)
+    for (const connection of connections) await this.#addConnection(connection)
+    this.#tick = this.#clock.every(1000, () => this.#pipeline.onTick(this.#clock.now()))
+  }
+
+  /** The reverse: readers of the field first, then what is under way north is given `drainMs` to be confirmed. */
+  async stop(drainMs = 5000): Promise<void> {
+    this.#tick?.()
+    await Promise.all([...this.#connections.values()].map(removeConnection))
+    this.#connections.clear()
+    await this.#log.flush()
+    await Promise.all([...this.#deliveries.values()].map(({ drain }) => drain.finish(drainMs)))
+    await Promise.all([...this.#deliveries.values()].map(removeDelivery))
+    this.#deliveries.clear()
+    this.#ending.abort(new ConfigurationFault('the gateway is stopping'))
+    await this.#log.close()
+  }
+
+  /** Puts another configuration into force. Connections, groups and sinks that are equal in both go on undisturbed. */
+  async reload(next: Configuration): Promise<void> {
+    const before = this.#configuration
+    const after = keepIdentity(before, next)
+    this.#configuration = after
+    this.#log.configure({ groups: after.groups.map((group) => group.ref), readers: readersOf(after) })
+    this.#pipeline.configure(after.groups)
+    this.#live.configure(after.groups.map((group) => group.ref))
+    this.#door.configure(commandRules(after))
+
+    const wanted = new Map(after.connections.map((connection) => [connection.name, connection]))
+    for (const [name, connection] of this.#connections) {
+      if (wanted.get(name) === connection.configuration) continue
+      this.#connections.delete(name)
+      await removeConnection(connection)
+    }
+    const sinks = new Map(after.sinks.filter((sink) => sink.enabled).map((sink) => [sink.name, sink]))
+    for (const [name, delivery] of this.#deliveries) {
+      if (sinks.get(name) === delivery.configuration) continue
+      this.#deliveries.delete(name)
+      await removeDelivery(delivery)
+    }
+    for (const sink of sinks.values()) if (!this.#deliveries.has(sink.name)) await this.#addDelivery(sink)
+    for (const [name, configuration] of wanted) {
+      const running = this.#connections.get(name)
+      if (running === undefined) await this.#addConnection(configuration)
+      else running.poller.configure(this.#groupsOf(name))
+    }
+    await this.#log.writer.note({
+      at: this.#clock.now(),
+      name: 'configuration.applied',
+      text: `configuration ${after.source.sha256.slice(0, 12)} is in force`,
+      facts: { revision: after.source.sha256 },
+    })
+  }
+
+  // ── south to log ─────────────────────────────────────────────────────────────────────────────
+
+  async #addConnection(configuration: ConnectionConfiguration): Promise<void> {
+    const create = await catalog.drivers[configuration.driver]!.load()
+    const driver = create({
+      name: configuration.name,
+      settings: configuration.settings,
+      clock: this.#clock,
+      log: this.#say,
+      board: this.#board,
+    })
+    const lane = new Lane({ clock: this.#clock, inFlight: driver.inFlight })
+    const poller = new Poller({ clock: this.#clock, driver, lane, emit: (batch) => this.#pipeline.onBatch(batch) })
+    this.#connections.set(configuration.name, { configuration, driver, lane, poller })
+    await driver.start(this.#ending.signal)
+    poller.configure(this.#groupsOf(configuration.name))
+    poller.start()
+  }
+
+  #groupsOf(connection: string): readonly GroupPlan[] {
+    return this.#configuration.groups.filter(({ device }) => device.connection === connection && device.enabled)
+  }
+
+  /** From the pipeline into the log; live values are served whether the disk takes the batch or not. */
+  #store(batch: Batch): void {
+    this.#live.put(batch)
+    this.#log.writer.append(batch).then(
+      () => this.#live.mark(batch.group, true),
+      () => this.#live.mark(batch.group, false),
+    )
+  }
+
+  /** What fails here is counted by the log itself. */
+  #background(work: Promise<unknown>): void {
+    work.catch((thrown) => this.#say.debug(sentence(thrown)))
+  }
+
+  // ── log to north ─────────────────────────────────────────────────────────────────────────────
+
+  async #addDelivery(configuration: SinkConfiguration): Promise<void> {
+    const create = await catalog.sinks[configuration.type]!.load()
+    const sink = create({
+      settings: configuration.settings,
+      bigint: configuration.bigint,
+      surroundings: {
+        name: configuration.name,
+        clock: this.#clock,
+        log: this.#say,
+        path: this.#configuration.gateway,
+        stream: this.#log.reader.stream,
+        door: configuration.commands === 'none' ? null : this.#door,
+        live: this.#live,
+      },
+    })
+    const selection = new Selection(configuration)
+    const drain = new Drain({
+      sink,
+      reader: this.#log.reader,
+      cursor: await this.#log.cursor(configuration.name, { from: configuration.from }),
+      clock: this.#clock,
+      log: this.#say,
+      replay: configuration.replay,
+      select: selection.selects ? (entry) => selection.select(entry) : undefined,
+    })
+    this.#deliveries.set(configuration.name, { configuration, sink, drain })
+    await sink.start(this.#ending.signal)
+    drain.start()
+  }
+
+  // ── the door back ────────────────────────────────────────────────────────────────────────────
+
+  #find(device: string, group: string, name: string): { plan: GroupPlan; tag: Tag } | undefined {
+    const plan = this.#configuration.groups.find(({ ref }) => ref.device === device && ref.group === group)
+    const tag = plan?.tags.find(({ info }) => info.name === name)
+    return plan === undefined || tag === undefined ? undefined : { plan, tag }
+  }
+
+  #write(plan: GroupPlan, tag: Tag, raw: Value, signal: AbortSignal): Promise<void> {
+    const { driver, lane } = this.connection(plan.device.connection)
+    if (driver.write === undefined) throw new Rejected(`connection ${plan.device.connection} cannot write`)
+    const { write } = driver
+    return lane.submit((ending) => write.call(driver, plan.device, tag, raw, AbortSignal.any([signal, ending])))
+  }
+
+  /** For requests by hand; throws Rejected when there is no such connection. */
+  connection(name: string): { readonly driver: Driver; readonly lane: Lane } {
+    const connection = this.#connections.get(name)
+    if (connection !== undefined) return connection
+    const names = [...this.#connections.keys()].join(', ')
+    throw new Rejected(`there is no connection "${name}"; there are: ${names || 'none'}`)
+  }
+
+  // ── what it says of itself ───────────────────────────────────────────────────────────────────
+
+  #attendance(device: string) {
+    const plan = this.#configuration.devices.find(({ name }) => name === device)
+    return plan === undefined ? undefined : this.#connections.get(plan.connection)?.poller.attendance(device)
+  }
+
+  report(notices: readonly string[] = []): GatewayReport {
+    const devices = this.#configuration.devices.map((device): DeviceReport => {
+      const attendance = this.#attendance(device.name)
+      const groups = this.#configuration.groups.filter(({ ref }) => ref.device === device.name)
+      return {
+        name: device.name,
+        connection: device.connection,
+        enabled: device.enabled,
+        answers: attendance?.answers ?? null,
+        text: device.enabled ? (attendance?.text ?? 'nothing configured to read') : 'switched off in the configuration',
+        ageMs: attendance?.answeredAt == null ? null : this.#clock.monotonic() - attendance.answeredAt,
+        groups: groups.length,
+        tags: groups.reduce((sum, group) => sum + group.tags.length, 0),
+        counters: attendance?.counters() ?? {},
+      }
+    })
+    const connections = [...this.#connections.values()].map(
+      ({ configuration, driver, lane, poller }): ConnectionReport => {
+        const own = devices.filter((device) => device.connection === configuration.name && device.enabled)
+        return {
+          name: configuration.name,
+          driver: configuration.driver,
+          state: driver.state(),
+          ...lane.usage.report(this.#clock.monotonic()),
+          devices: own.length,
+          answering: own.filter((device) => device.answers === true).length,
+          counters: { ...driver.counters(), ...poller.counters() },
+        }
+      },
+    )
+    const sinks = [...this.#deliveries.values()].map(
+      ({ configuration, sink, drain }): SinkReport => ({
+        name: configuration.name,
+        type: configuration.type,
+        ...drain.report(),
+        counters: { ...sink.counters(), ...drain.counters() },
+      }),
+    )
+    const log = this.#log.report()
+    return {
+      gateway: this.#configuration.gateway.gateway,
+      version: this.#version,
+      revision: this.#configuration.source.sha256,
+      startedAt: this.#startedAt,
+      at: this.#clock.wall(),
+      notices,
+      lights: lights({ connections, devices, sinks, log }),
+      connections,
+      devices,
+      sinks,
+      log,
+    }
+  }
+}
+
+async function removeConnection({ driver, lane, poller }: Connection): Promise<void> {
+  poller.stop()
+  await lane.stop()
+  await driver.stop()
+}
+
+async function removeDelivery({ sink, drain }: Delivery): Promise<void> {
+  await drain.stop()
+  await sink.stop()
+}
+
+/** Whoever must confirm before the log may forget. A sink that is switched off keeps its place. */
+function readersOf(configuration: Configuration): readonly string[] {
+  return configuration.sinks.map((sink) => sink.name)
+}
+
+/** Who may write what: sinks as configured, consoles on this box everything that is writable. */
+function commandRules(configuration: Configuration): ReadonlyMap<string, readonly string[]> {
+  const rules = new Map<string, readonly string[]>([['console', ['*']]])
+  for (const sink of configuration.sinks) {
+    if (sink.commands === 'none') continue
+    rules.set(`sink:${sink.name}`, sink.commands === 'all' ? ['*'] : sink.commands)
+  }
+  return rules
+}

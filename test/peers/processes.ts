@@ -1,0 +1,88 @@
+/** Other people's parts and our own, as processes of the test: started until they say they are ready, stopped by pid. */
+import { type ChildProcess, spawn } from 'node:child_process'
+import { createServer } from 'node:net'
+
+export function sleep(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms))
+}
+
+export function freePort(): Promise<number> {
+  return new Promise((resolve) => {
+    const server = createServer().listen(0, '127.0.0.1', () => {
+      const { port } = server.address() as { port: number }
+      server.close(() => resolve(port))
+    })
+  })
+}
+
+/** Starts a process that prints `marker` once it is ready. */
+export async function started(
+  command: string,
+  words: readonly string[],
+  marker: RegExp,
+  env: NodeJS.ProcessEnv = {},
+): Promise<ChildProcess> {
+  const child = spawn(command, words, { stdio: ['ignore', 'pipe', 'pipe'], env: { ...process.env, ...env } })
+  let said = ''
+  await new Promise<void>((resolve, reject) => {
+    const listen = (chunk: Buffer): void => {
+      said += chunk
+      if (marker.test(said)) resolve()
+    }
+    child.stdout.on('data', listen)
+    child.stderr.on('data', listen)
+    child.once('exit', (code) => reject(new Error(`${command} ended with ${code}: ${said}`)))
+    child.once('error', reject)
+  })
+  return child
+}
+
+export async function ended(child: ChildProcess): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null) return
+  const exit = new Promise((resolve) => child.once('exit', resolve))
+  child.kill('SIGTERM')
+  const late = setTimeout(() => child.kill('SIGKILL'), 10_000)
+  await exit
+  clearTimeout(late)
+}
+
+/** Resolves once `is` gives something; says what it waited for when it does not come. */
+export async function until<T>(what: string, is: () => T | undefined | false | Promise<T | undefined | false>, ms = 15_000): Promise<T> {
+  const end = performance.now() + ms
+  for (;;) {
+    const found = await is()
+    if (found !== undefined && found !== false) return found as T
+    if (performance.now() > end) throw new Error(`waited ${ms} ms for ${what}`)
+    await sleep(20)
+  }
+}
+
+/** The lines a process prints, as they come. */
+export function linesOf(child: ChildProcess): string[] {
+  const lines: string[] = []
+  let rest = ''
+  child.stdout!.on('data', (chunk: Buffer) => {
+    const parts = (rest + chunk).split('\n')
+    rest = parts.pop()!
+    lines.push(...parts)
+  })
+  return lines
+}
+
+const MAIN = new URL('../../src/main.ts', import.meta.url).pathname
+
+/** `fieldgate run` with this file, once it says that it runs. */
+export function gateway(file: string, env: NodeJS.ProcessEnv = {}): Promise<ChildProcess> {
+  return started(process.execPath, [MAIN, 'run', '--config', file], /"msg":"running"/, env)
+}
+
+/** One command line to its end. */
+export function fieldgate(...words: string[]): Promise<{ status: number; stdout: string; stderr: string }> {
+  return new Promise((resolve) => {
+    const child = spawn(process.execPath, [MAIN, ...words], { stdio: ['ignore', 'pipe', 'pipe'] })
+    let [stdout, stderr] = ['', '']
+    child.stdout.on('data', (chunk) => (stdout += chunk))
+    child.stderr.on('data', (chunk) => (stderr += chunk))
+    child.once('close', (status) => resolve({ status: status ?? -1, stdout, stderr }))
+  })
+}

@@ -8,13 +8,16 @@ abstract class Fault extends Error {
   }
 }
 
-/** Try again, with back-off. `reason` becomes the quality of what could not be read. */
+/** Try again, with back-off. `reason` becomes the quality of what could not be read. `ambiguous`: it was sent but not
+ *  answered, so it may have been carried out; a write that ends so is unknown, and is never repeated by itself. */
 export class Retryable extends Fault {
   readonly remedy = 'retry'
   readonly reason: Reason
-  constructor(message: string, options: { reason: Reason; cause?: unknown }) {
+  readonly ambiguous: boolean
+  constructor(message: string, options: { reason: Reason; ambiguous?: boolean; cause?: unknown }) {
     super(message, { cause: options.cause })
     this.reason = options.reason
+    this.ambiguous = options.ambiguous ?? false
   }
 }
 

@@ -1,5 +1,5 @@
 /** Columns that fit a width: the ones that may shrink give way, the others keep what they need. */
-import { fixed, padStart, width } from './text.ts'
+import { cut, fixed, padStart, width } from './text.ts'
 
 export interface Column {
   readonly title: string
@@ -26,7 +26,7 @@ export function table(shape: readonly Column[], rows: readonly (readonly string[
     }
   }
   const line = (cells: readonly string[]): string =>
-    fixed(
+    cut(
       shape
         .map(({ right }, at) => {
           const cell = fixed(cells[at] ?? '', widths[at]!)

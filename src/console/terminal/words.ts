@@ -17,6 +17,13 @@ export function duration(ms: number): string {
   return days < 10 && hours % 24 > 0 ? `${days} d ${hours % 24} h` : `${days} d`
 }
 
+/** An interval exactly as it is kept: `250 ms`, `1.5 s`, `5 min`. */
+export function interval(ms: number): string {
+  if (ms < 1000) return `${ms} ms`
+  if (ms < 60_000 || ms % 60_000 !== 0) return `${ms / 1000} s`
+  return ms % 3_600_000 === 0 ? `${ms / 3_600_000} h` : `${ms / 60_000} min`
+}
+
 /** How old a value is: below a second it is simply now. */
 export function age(ms: number | null): string {
   if (ms === null) return 'never'

@@ -1,0 +1,153 @@
+/** Plant, broker and gateway together: what can be done to them, and what they prove in the end. */
+import { mkdir } from 'node:fs/promises'
+import { join } from 'node:path'
+import * as catalog from '../../catalog.ts'
+import type { Configuration } from '../../config/configuration.ts'
+import { load } from '../../config/load.ts'
+import { formatProblems } from '../../config/problems.ts'
+import { rowsOf, type ValueRow } from '../../console/terminal/rows.ts'
+import type { Clock, Stop } from '../../contracts/clock.ts'
+import type { Logger } from '../../contracts/component.ts'
+import { ConfigurationFault } from '../../contracts/errors.ts'
+import type { GatewayReport } from '../../contracts/report.ts'
+import { Gateway } from '../../gateway.ts'
+import { version } from '../version.ts'
+import { Broker, SEQUENCE_TAG } from './broker.ts'
+import { demoConfiguration } from './configuration.ts'
+import { Plant } from './plant/plant.ts'
+import { freePorts } from './plant/tcp-device.ts'
+import { type Happenings, type SequenceProof, type Summary, summarise } from './summary.ts'
+
+/** How long the end waits for the last entries. */
+const DRAIN_MS = 20_000
+
+export class Show {
+  readonly plant: Plant
+  readonly broker: Broker
+  readonly happenings: Happenings = { cablePulls: 0, deviceDeaths: 0, adapterUnplugs: 0, largestBacklog: 0 }
+  readonly #gateway: Gateway
+  readonly #clock: Clock
+  readonly #resting: Configuration
+  readonly #startedAt: number
+  readonly #watch: Stop
+  #ended = false
+
+  /** `folder`: empty, for the log; the caller removes it. Everything listens on loopback. */
+  static async open(options: { clock: Clock; folder: string; log: Logger }): Promise<Show> {
+    const { clock, folder, log } = options
+    const [pressPort, ovenPort, conveyorPort, brokerPort] = (await freePorts(4)) as [number, number, number, number]
+    const places = { pressPort, ovenPort, conveyorPort, brokerPort, log: join(folder, 'log') }
+    const plant = new Plant({ clock, ports: { press: pressPort, oven: ovenPort, conveyor: conveyorPort } })
+    const broker = await Broker.open(brokerPort)
+    await mkdir(places.log)
+    const file = join(folder, 'demo.yaml')
+    const configuration = await read(file, demoConfiguration(places))
+    const resting = await read(file, demoConfiguration({ ...places, resting: true }))
+    const gateway = await Gateway.open({ configuration, clock, board: plant.line.board, log, version: version() })
+    try {
+      await plant.start()
+      await broker.plug()
+      await gateway.start()
+    } catch (thrown) {
+      await gateway.stop(0)
+      await broker.close()
+      await plant.stop()
+      throw thrown
+    }
+    return new Show({ plant, broker, gateway, clock, resting })
+  }
+
+  private constructor(given: { plant: Plant; broker: Broker; gateway: Gateway; clock: Clock; resting: Configuration }) {
+    this.plant = given.plant
+    this.broker = given.broker
+    this.#gateway = given.gateway
+    this.#clock = given.clock
+    this.#resting = given.resting
+    this.#startedAt = given.clock.monotonic()
+    this.#watch = given.clock.every(250, () => {
+      this.happenings.largestBacklog = Math.max(this.happenings.largestBacklog, pending(this.report()))
+    })
+  }
+
+  get elapsedMs(): number {
+    return this.#clock.monotonic() - this.#startedAt
+  }
+
+  report(): GatewayReport {
+    return this.#gateway.report()
+  }
+
+  /** One value of each group in turn, so that a small screen shows something of every device. */
+  values(): readonly ValueRow[] {
+    const now = this.#clock.now()
+    const groups = [...this.#gateway.live.all()].map((batch) =>
+      rowsOf(batch, now, this.#gateway.stored(batch)).filter(({ tag }) => tag !== SEQUENCE_TAG),
+    )
+    const most = Math.max(0, ...groups.map((rows) => rows.length))
+    return Array.from({ length: most }, (_, at) => groups.flatMap((rows) => rows[at] ?? [])).flat()
+  }
+
+  /** Numbers the devices handed out, and those that the broker has. */
+  sequences(): readonly SequenceProof[] {
+    return this.plant.ledgers().map(({ device, group, handedOut }) => {
+      const tally = this.broker.tally(device, group)
+      // The last poll may have been cut off when polling ended: a number that nobody was left to receive.
+      const counted = this.#ended && tally.missing(handedOut) > tally.missing(handedOut - 1) ? handedOut - 1 : handedOut
+      return { device, group, handedOut: counted, missing: tally.missing(counted), repeated: tally.repeated }
+    })
+  }
+
+  async cable(plugged: boolean): Promise<void> {
+    if (plugged) return this.broker.plug()
+    if (this.broker.plugged) this.happenings.cablePulls++
+    await this.broker.pull()
+  }
+
+  async device(alive: boolean): Promise<void> {
+    if (alive) return this.plant.conveyor.on()
+    if (this.plant.conveyor.powered) this.happenings.deviceDeaths++
+    await this.plant.conveyor.off()
+  }
+
+  adapter(plugged: boolean): void {
+    if (plugged) return this.plant.line.plug()
+    if (this.plant.line.plugged) this.happenings.adapterUnplugs++
+    this.plant.line.unplug()
+  }
+
+  /** Ends polling, gives the backlog time to drain, stops everything. */
+  async end(): Promise<Summary> {
+    const seconds = this.elapsedMs / 1000
+    await this.cable(true)
+    await this.#gateway.reload(this.#resting)
+    this.#ended = true
+    const until = this.#clock.monotonic() + DRAIN_MS
+    const settled = (): boolean =>
+      pending(this.report()) === 0 && this.sequences().every((sequence) => sequence.missing === 0)
+    while (!settled() && this.#clock.monotonic() < until) await this.#clock.sleep(50, NEVER)
+    const report = this.report()
+    this.#watch()
+    await this.#gateway.stop()
+    await this.broker.close()
+    await this.plant.stop()
+    return summarise({
+      seconds,
+      report,
+      sequences: this.sequences(),
+      messages: this.broker.messages,
+      happenings: this.happenings,
+    })
+  }
+}
+
+const NEVER = new AbortController().signal
+
+export function pending(report: GatewayReport): number {
+  return report.sinks.reduce((sum, { receipt }) => sum + (receipt?.pending ?? 0), 0)
+}
+
+async function read(file: string, text: string): Promise<Configuration> {
+  const loaded = await load({ file, text, kinds: await catalog.kinds(), env: {} })
+  if (!loaded.ok) throw new ConfigurationFault(formatProblems(loaded.problems))
+  return loaded.configuration
+}

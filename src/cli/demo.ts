@@ -17,7 +17,7 @@ const LINE_MS = 2000
 
 export const command: Command = async (invocation) => {
   const { screen, clock, json, options } = invocation
-  const given = options['for']
+  const given = options.for
   const totalMs = typeof given === 'string' ? parseDuration(given) : undefined
   if (given !== undefined && (totalMs === undefined || totalMs <= 0)) {
     const error = `--for takes a duration such as 20s or 5m, not "${given}"`
@@ -50,12 +50,17 @@ async function watch(invocation: Invocation, show: Show, totalMs: number | undef
   const { screen, clock, signal } = invocation
   const quit = new AbortController()
   let inCharge = false
+  const acts: Readonly<Record<Key, () => void | Promise<void>>> = {
+    q: () => quit.abort(),
+    n: () => show.cable(!show.broker.plugged),
+    u: () => show.adapter(!show.plant.line.plugged),
+    d: () => {
+      inCharge = true
+      return show.device(!show.plant.conveyor.powered)
+    },
+  }
   const press = (key: Key): void => {
-    if (key === 'q') return quit.abort()
-    if (key === 'd') inCharge = true
-    if (key === 'u') return show.adapter(!show.plant.line.plugged)
-    const done = key === 'n' ? show.cable(!show.broker.plugged) : show.device(!show.plant.conveyor.powered)
-    done.catch((thrown) => voice.error(sentence(thrown)))
+    Promise.try(acts[key]).catch((thrown) => voice.error(sentence(thrown)))
   }
   const screenOptions = { show, screen, clock, keyboard: process.stdin, press, said: () => voice.last }
   const live = new LiveScreen(screenOptions)

@@ -13,7 +13,7 @@ export const command: Command = (invocation) =>
     const wanted = path === undefined ? {} : { path }
     const rows = (await gateway.call('values', wanted)) as readonly ValueRow[]
     if (path !== undefined && rows.length === 0) await known(gateway, path)
-    if (options['follow'] !== true) {
+    if (options.follow !== true) {
       if (json) screen.document(rows)
       else if (rows.length === 0) screen.complain('no values yet')
       else {

@@ -23,7 +23,7 @@ export const command: Command = async (invocation) => {
   return withGateway(invocation, 'door', async (door) => {
     const [device, group, tag] = path
     const asked = byName
-      ? { device, group, tag, value: valueOf(rest[0]!, await present(invocation, target)) }
+      ? { device, group, tag, value: typedValue(rest[0]!, await present(invocation, target)) }
       : { connection: target, words: rest }
     const result = (await door.call('write', asked)) as CommandResult
     if (json) screen.document(result)
@@ -47,7 +47,7 @@ async function present(invocation: Invocation, path: string): Promise<Value | un
 }
 
 /** What was typed, as the kind of value the tag has now, or else as what it looks like. */
-export function valueOf(typed: string, now?: Value): Value {
+export function typedValue(typed: string, now?: Value): Value {
   if (typeof now === 'string') return typed
   if (/^(true|on)$/i.test(typed)) return true
   if (/^(false|off)$/i.test(typed)) return false

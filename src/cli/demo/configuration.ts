@@ -40,7 +40,7 @@ devices:
           cycles:   { address: "40005", type: uint32 }
           guard:    { address: "40007.0", type: bool }
           oil-hot:  { address: "40007.8", type: bool }
-          sequence: { address: "40009", type: uint32 }
+          sequence: { address: "40008", type: uint32 }
       health:
         every: 2s
         tags:
@@ -65,7 +65,7 @@ devices:
           door:     { address: "10001", type: bool }
           ready:    { address: "10002", type: bool }
           setpoint: { address: "40001", type: int16, scale: 0.1, unit: "°C", access: rw, limits: [20, 300] }
-          sequence: { address: "30007", type: uint32 }
+          sequence: { address: "30006", type: uint32 }
   ${CONVEYOR}:
     connection: conveyor-net
     unitId: 3${rest}
@@ -78,7 +78,7 @@ devices:
           power:    { address: "40004", type: uint16, unit: W }
           moving:   { address: "40005.0", type: bool }
           wanted:   { address: "40001", type: uint16, scale: 0.1, unit: m/min, access: rw, limits: [0, 60] }
-          sequence: { address: "40007", type: uint32 }
+          sequence: { address: "40006", type: uint32 }
   # The register map of an Eastron SDM630; only the sequence is the demo's own.
   meter:
     connection: ${BUS}
@@ -110,7 +110,7 @@ devices:
           suction:  { address: "40003", type: int16, unit: mbar }
           pump:     { address: "10001", type: bool }
           overflow: { address: "10002", type: bool }
-          sequence: { address: "40005", type: uint32 }
+          sequence: { address: "40004", type: uint32 }
 
 sinks:
   broker: { type: mqtt, url: "mqtt://127.0.0.1:${places.brokerPort}", version: "3.1.1", format: values, qos: 1 }

@@ -98,21 +98,21 @@ export class Show {
   }
 
   async cable(plugged: boolean): Promise<void> {
-    if (plugged) return this.broker.plug()
-    if (this.broker.plugged) this.happenings.cablePulls++
-    await this.broker.pull()
+    if (this.broker.plugged && !plugged) this.happenings.cablePulls++
+    await (plugged ? this.broker.plug() : this.broker.pull())
   }
 
   async device(alive: boolean): Promise<void> {
-    if (alive) return this.plant.conveyor.on()
-    if (this.plant.conveyor.powered) this.happenings.deviceDeaths++
-    await this.plant.conveyor.off()
+    const { conveyor } = this.plant
+    if (conveyor.powered && !alive) this.happenings.deviceDeaths++
+    await (alive ? conveyor.on() : conveyor.off())
   }
 
   adapter(plugged: boolean): void {
-    if (plugged) return this.plant.line.plug()
-    if (this.plant.line.plugged) this.happenings.adapterUnplugs++
-    this.plant.line.unplug()
+    const { line } = this.plant
+    if (line.plugged && !plugged) this.happenings.adapterUnplugs++
+    if (plugged) line.plug()
+    else line.unplug()
   }
 
   /** Ends polling, gives the backlog time to drain, stops everything. */

@@ -11,7 +11,7 @@ export function conveyor(name: string, unit: number): Machine {
   let pieces = 65_480
 
   registers.define('holding', 0, 5)
-  registers.sequence('holding', 6, 'belt')
+  registers.sequence('holding', 5, 'belt')
   registers.writable('holding', 0, (value) => {
     if (value > 600) throw new Rejected('faster than the belt can run', { reason: Reason.illegalValue })
     wanted = value / 10

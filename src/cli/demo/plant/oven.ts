@@ -21,7 +21,7 @@ export function oven(name: string, unit: number): Machine {
   let elapsed = 0
 
   registers.define('input', 0, 5)
-  registers.sequence('input', 6, 'zones')
+  registers.sequence('input', 5, 'zones')
   registers.define('discrete', 0, 2)
   registers.writable('holding', 0, (value) => {
     if (value < 200 || value > 3000) throw new Rejected('setpoint out of range', { reason: Reason.illegalValue })

@@ -20,8 +20,8 @@ export function press(name: string, unit: number): Machine {
   let oil = 38
   let hours = 6120
 
-  registers.define('holding', 0, 8)
-  registers.sequence('holding', 8, 'cycle')
+  registers.define('holding', 0, 7)
+  registers.sequence('holding', 7, 'cycle')
   registers.define('holding', 100, 4)
   registers.sequence('holding', 104, 'health')
   registers.writable('coil', 0, (value) => {

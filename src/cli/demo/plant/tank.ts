@@ -8,7 +8,7 @@ export function tank(name: string, unit: number): Machine {
   let pumping = false
   let enabled = true
   registers.define('holding', 0, 3)
-  registers.sequence('holding', 4, 'level')
+  registers.sequence('holding', 3, 'level')
   registers.define('discrete', 0, 2)
   registers.writable('coil', 0, (value) => {
     enabled = value !== 0

@@ -59,10 +59,21 @@ async function watch(invocation: Invocation, show: Show, totalMs: number | undef
       return show.device(!show.plant.conveyor.powered)
     },
   }
-  const press = (key: Key): void => {
-    Promise.try(acts[key]).catch((thrown) => voice.error(sentence(thrown)))
+  const press = async (key: Key): Promise<void> => {
+    try {
+      await acts[key]()
+    } catch (thrown) {
+      voice.error(sentence(thrown))
+    }
   }
-  const screenOptions = { show, screen, clock, keyboard: process.stdin, press, said: () => voice.last }
+  const screenOptions = {
+    show,
+    screen,
+    clock,
+    keyboard: process.stdin,
+    press: (key: Key) => void press(key),
+    said: () => voice.last,
+  }
   const live = new LiveScreen(screenOptions)
   const mood = clock.every(1000, () => {
     if (inCharge) return

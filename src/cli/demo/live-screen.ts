@@ -1,5 +1,4 @@
 /** The demo on a terminal: frames over the whole screen, and keys. Leaves the terminal as it found it, whatever happens. */
-import type { ReadStream } from 'node:tty'
 import { render } from '../../console/terminal/overview.ts'
 import { count } from '../../console/terminal/words.ts'
 import type { Clock, Stop } from '../../contracts/clock.ts'
@@ -13,11 +12,26 @@ const LEAVE = '\x1b[?25h\x1b[?1049l'
 
 export type Key = 'n' | 'd' | 'u' | 'q'
 
+/** What of the show is seen. */
+export interface Seen extends Pick<Show, 'values' | 'report' | 'sequences'> {
+  readonly broker: { readonly plugged: boolean }
+  readonly plant: { readonly conveyor: { readonly powered: boolean }; readonly line: { readonly plugged: boolean } }
+}
+
+/** What of a terminal's input is used. */
+export interface Keyboard {
+  setRawMode?(raw: boolean): unknown
+  on(event: 'data', listen: (chunk: Buffer) => void): unknown
+  off(event: 'data', listen: (chunk: Buffer) => void): unknown
+  resume(): unknown
+  pause(): unknown
+}
+
 export interface LiveScreenOptions {
-  readonly show: Show
+  readonly show: Seen
   readonly screen: Screen
   readonly clock: Clock
-  readonly keyboard: ReadStream
+  readonly keyboard: Keyboard
   readonly press: (key: Key) => void
   /** The last thing worth saying, or nothing. */
   readonly said: () => string | undefined

@@ -1,4 +1,4 @@
-import ModbusRTU from 'modbus-serial'
+import modbus from 'modbus-serial'
 import { connectAsync } from 'mqtt'
 import { afterEach, describe, expect, it } from 'vitest'
 import { Broker } from '../../../src/cli/demo/broker.ts'
@@ -10,8 +10,8 @@ afterEach(async () => {
   for (const end of endings.splice(0).reverse()) await end()
 })
 
-async function client(port: number, unit: number): Promise<ModbusRTU> {
-  const master = new ModbusRTU()
+async function client(port: number, unit: number): Promise<InstanceType<typeof modbus.default>> {
+  const master = new modbus.default()
   await master.connectTCP('127.0.0.1', { port })
   master.setID(unit)
   endings.push(async () => master.close(() => {}))
@@ -41,7 +41,7 @@ describe('a device of the plant on Modbus TCP', () => {
     await (await client(port!, 3)).readHoldingRegisters(5, 2)
     await device.off()
     expect(device.powered).toBe(false)
-    await expect(new ModbusRTU().connectTCP('127.0.0.1', { port: port! })).rejects.toThrow(/ECONNREFUSED/)
+    await expect(new modbus.default().connectTCP('127.0.0.1', { port: port! })).rejects.toThrow(/ECONNREFUSED/)
     await device.on()
     expect((await (await client(port!, 3)).readHoldingRegisters(5, 2)).data).toEqual([0, 2])
   })

@@ -47,7 +47,9 @@ function line(): (unit: number, address: number, quantity: number) => Promise<Bu
 
 for (let connection = 0; connection < connections; connection++) {
   const ask = line()
-  const units = Array.from({ length: devices }, (_, device) => device).filter((device) => device % connections === connection)
+  const units = Array.from({ length: devices }, (_, device) => device).filter(
+    (device) => device % connections === connection,
+  )
   const cycle = async (): Promise<void> => {
     for (const unit of units) {
       const columns = new Float64Array(tags)
@@ -61,7 +63,14 @@ for (let connection = 0; connection < connections; connection++) {
       store.put(++sequence, Buffer.from(columns.buffer))
       const values: Record<string, number> = {}
       for (let tag = 0; tag < tags; tag++) values[names[tag]!] = columns[tag]!
-      const payload = JSON.stringify({ timestamp: Date.now(), node: `d${unit}`, group: 'g', values, errors: {}, metas: {} })
+      const payload = JSON.stringify({
+        timestamp: Date.now(),
+        node: `d${unit}`,
+        group: 'g',
+        values,
+        errors: {},
+        metas: {},
+      })
       broker.publish(`/neuron/bench/d${unit}/g`, payload, { qos: 1 })
     }
   }

@@ -110,7 +110,10 @@ async function measure(what: 'bare' | 'gateway', devices: number, settleMs: numb
 }
 
 function configuration(options: { folder: string; devices: number; devicePort: number; brokerPort: number }): string {
-  const rows = Array.from({ length: TAGS_A_DEVICE }, (_, tag) => `t${tag},holding:${tag},uint16,${tag === 0 ? '' : '0.1'}`)
+  const rows = Array.from(
+    { length: TAGS_A_DEVICE },
+    (_, tag) => `t${tag},holding:${tag},uint16,${tag === 0 ? '' : '0.1'}`,
+  )
   writeFileSync(join(options.folder, 'tags.csv'), `name,address,type,scale\n${rows.join('\n')}\n`)
   const connections = Array.from(
     { length: CONNECTIONS },

@@ -106,7 +106,9 @@ log: { path: ${join(folder, 'log')}, commitEvery: ${COMMIT_MS}ms }
       }
       return units
     }
-    await until('the last numbers', () => received().every((numbers, unit) => unit === 0 || numbers.includes(end[unit]!)))
+    await until('the last numbers', () =>
+      received().every((numbers, unit) => unit === 0 || numbers.includes(end[unit]!)),
+    )
 
     // What a kill may cost: numbers read but not yet committed, which is what was handed out in the last commit interval and
     // the poll on the wire.

@@ -47,7 +47,11 @@ export async function ended(child: ChildProcess): Promise<void> {
 }
 
 /** Resolves once `is` gives something; says what it waited for when it does not come. */
-export async function until<T>(what: string, is: () => T | undefined | false | Promise<T | undefined | false>, ms = 15_000): Promise<T> {
+export async function until<T>(
+  what: string,
+  is: () => T | undefined | false | Promise<T | undefined | false>,
+  ms = 15_000,
+): Promise<T> {
   const end = performance.now() + ms
   for (;;) {
     const found = await is()

@@ -117,15 +117,36 @@ log: { path: ${join(folder, 'log')} }
   it('carries them over RTU on a serial line, and a second master agrees', async () => {
     const [ours, theirs] = [join(folder, 'ours'), join(folder, 'theirs')]
     await keep(
-      started('/usr/bin/socat', ['-d', '-d', `pty,raw,echo=0,link=${ours}`, `pty,raw,echo=0,link=${theirs}`], /starting data/),
+      started(
+        '/usr/bin/socat',
+        ['-d', '-d', `pty,raw,echo=0,link=${ours}`, `pty,raw,echo=0,link=${theirs}`],
+        /starting data/,
+      ),
     )
     const device = linesOf(await keep(started('/usr/bin/python3', [DEVICE, 'rtu', theirs], /\[/)))
-    const service = await keep(gateway(configure(`{ driver: modbus-rtu, port: "${ours}", baudRate: 9600 }`, ', scale: 0.1')))
+    const service = await keep(
+      gateway(configure(`{ driver: modbus-rtu, port: "${ours}", baudRate: 9600 }`, ', scale: 0.1')),
+    )
     const published = await until('four messages', () => messages(TOPIC).length >= 4 && messages(TOPIC))
     expectTruth(device, published, 10)
     // One master on the wire at a time: the second opinion asks once the gateway has let go of it.
     await ended(service)
-    const said = execFileSync('/usr/bin/mbpoll', ['-m', 'rtu', '-b', '9600', '-P', 'none', '-a', '1', '-r', '1', '-c', '2', '-1', ours])
+    const said = execFileSync('/usr/bin/mbpoll', [
+      '-m',
+      'rtu',
+      '-b',
+      '9600',
+      '-P',
+      'none',
+      '-a',
+      '1',
+      '-r',
+      '1',
+      '-c',
+      '2',
+      '-1',
+      ours,
+    ])
     const second = [...String(said).matchAll(/\[\d\]:\s+(\d+)/g)].map((match) => Number(match[1]))
     const set = device.filter((line) => line.startsWith('[')).map((line) => JSON.parse(line))
     expect(set).toContainEqual(second)

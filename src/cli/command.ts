@@ -19,7 +19,7 @@ export interface Screen {
   print(text: string): void
   /** Without a line end, as it stands: control sequences and prompts. */
   raw(text: string): void
-  /** The one JSON document of `--json`; with `--follow`, one a line. Bigints are written as their digits, bytes as hex. */
+  /** The one JSON document of `--json`; with `--follow`, one a line. Bigints are written as their digits, bytes as `{base64}`. */
   document(value: unknown): void
   /** One or more lines on stderr. */
   complain(text: string): void

@@ -33,6 +33,9 @@ export async function withGateway<T>(
   signal.addEventListener('abort', leave, { once: true })
   try {
     return await use(gateway)
+  } catch (thrown) {
+    if (signal.aborted) throw new Rejected('interrupted')
+    throw thrown
   } finally {
     signal.removeEventListener('abort', leave)
     gateway.close()

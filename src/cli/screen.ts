@@ -57,12 +57,12 @@ export class ProcessScreen implements Screen {
   }
 }
 
-/** What JSON cannot say: a bigint becomes its digits, bytes become hex, NaN and infinities their names. */
+/** What JSON cannot say: a bigint becomes its digits, bytes `{base64}` as on the sockets, NaN and infinities their names. */
 function plain(this: Record<string, unknown>, key: string, given: unknown): unknown {
   // A Buffer has turned itself into an object by now; the holder still has the bytes.
   const value = this[key] instanceof Uint8Array ? this[key] : given
   if (typeof value === 'bigint') return value.toString()
-  if (value instanceof Uint8Array) return Buffer.from(value).toString('hex')
+  if (value instanceof Uint8Array) return { base64: Buffer.from(value).toString('base64') }
   if (typeof value === 'number' && !Number.isFinite(value)) return String(value)
   return value
 }

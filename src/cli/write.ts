@@ -48,7 +48,8 @@ async function present(invocation: Invocation, path: string): Promise<Value | un
 
 /** What was typed, as the kind of value the tag has now, or else as what it looks like. */
 export function typedValue(typed: string, now?: Value): Value {
-  if (typeof now === 'string') return typed
+  // Digits alone may be an integer that a JSON number cannot carry; anything else is text.
+  if (typeof now === 'string' && !/^-?\d+$/.test(now)) return typed
   if (/^(true|on)$/i.test(typed)) return true
   if (/^(false|off)$/i.test(typed)) return false
   if (typeof now === 'boolean' && /^[01]$/.test(typed)) return typed === '1'

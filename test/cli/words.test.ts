@@ -17,6 +17,8 @@ describe('a value that was typed', () => {
     expect(typedValue('on', 'off')).toBe('on')
     expect(typedValue('1', false)).toBe(true)
     expect(typedValue('1', 3)).toBe(1)
+    // An integer beyond 2^53 comes over the socket as its digits.
+    expect(typedValue('5', '18446744073709551615')).toBe(5)
   })
 })
 

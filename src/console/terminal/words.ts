@@ -62,14 +62,20 @@ export function milliseconds(ms: number): string {
   return `${ms < 10 ? ms.toFixed(1) : Math.round(ms)} ms`
 }
 
-/** A value on one line; floats without the noise of their binary form. */
-export function value(given: Value): string {
+/** Bytes as a socket carries them. */
+interface Carried {
+  readonly base64: string
+}
+
+/** A value on one line; floats without the noise of their binary form, bytes as hex. */
+export function value(given: Value | Carried): string {
   if (given === null) return '–'
   if (typeof given === 'number') return Number.isInteger(given) ? String(given) : String(Number(given.toPrecision(7)))
   if (typeof given === 'boolean') return given ? 'on' : 'off'
   if (typeof given === 'bigint') return given.toString()
   if (typeof given === 'string') return harmless(given)
   if (given instanceof Uint8Array) return Buffer.from(given).toString('hex')
+  if ('base64' in given) return Buffer.from(given.base64, 'base64').toString('hex')
   return `[${given.map(value).join(', ')}]`
 }
 

@@ -1,6 +1,11 @@
 /** The planner: which requests read a group, and how each answer becomes values. Pure. */
 import type { BatchBuilder } from '../../contracts/batch.ts'
-import type { Request, Tag } from '../../contracts/driver.ts'
+import type { GroupPlan, Request, Tag } from '../../contracts/driver.ts'
+import { formatRange, isBits } from './address.ts'
+import { cutStretches, type Extent, extentsOf } from './plan-cut.ts'
+import { type WireCost, wireCost } from './plan-wire.ts'
+import { compileDecoder, type Decode } from './registers.ts'
+import type { AddressRange, Area, ConnectionSettings, DeviceSettings, TagSettings } from './settings.ts'
 
 export interface ModbusRequest extends Request {
   readonly unit: number
@@ -15,4 +20,96 @@ export interface ModbusRequest extends Request {
   readonly members: readonly Tag[]
   /** `bytes` from `offset` on: the registers or coils of the answer as on the wire. Its length was checked before. */
   decode(bytes: Uint8Array, offset: number, into: BatchBuilder): void
+}
+
+const functions: Readonly<Record<Area, 1 | 2 | 3 | 4>> = { coil: 1, discrete: 2, holding: 3, input: 4 }
+
+/** The requests that read every readable tag of the group once, with the least wire time the device's limits allow.
+ *  `avoid`: stretches that were found to be illegal; like `noTouch`, they are never read along. */
+export function planGroup(
+  group: GroupPlan,
+  connection: ConnectionSettings,
+  avoid: readonly AddressRange[] = [],
+): readonly ModbusRequest[] {
+  const wire = wireCost(connection)
+  const device = group.device.settings as DeviceSettings
+  const areas = new Map<Area, Tag[]>()
+  for (const tag of group.tags) {
+    if (tag.index < 0) continue
+    const { area } = tag.settings as TagSettings
+    const members = areas.get(area)
+    if (members === undefined) areas.set(area, [tag])
+    else members.push(tag)
+  }
+  const requests: ModbusRequest[] = []
+  for (const [area, tags] of areas) {
+    const bits = isBits(area)
+    const forbidden = [...device.noTouch, ...avoid].filter((range) => range.area === area)
+    const stretches = cutStretches(extentsOf(tags), {
+      most: bits ? device.maxBits : device.maxRegisters,
+      maxGap: device.maxGap,
+      forbidden,
+      weight: (quantity) => wire.weight(quantity, bits),
+    })
+    for (const extents of stretches) requests.push(requestOf(extents, { group, device, area, wire }))
+  }
+  return requests
+}
+
+interface Surroundings {
+  readonly group: Pick<GroupPlan, 'ref'> & { readonly device: Pick<GroupPlan['device'], 'name'> }
+  readonly device: Pick<DeviceSettings, 'unitId' | 'timeoutMs' | 'retries' | 'digits'>
+  readonly area: Area
+  readonly wire: WireCost
+}
+
+const made = new WeakMap<ModbusRequest, Surroundings>()
+
+function requestOf(extents: readonly Extent[], surroundings: Surroundings): ModbusRequest {
+  const { group, device, area, wire } = surroundings
+  const members = extents.flatMap((extent) => extent.tags).sort((one, other) => one.index - other.index)
+  const address = extents[0]!.from
+  const end = extents.reduce((most, extent) => Math.max(most, extent.end), 0)
+  const code = functions[area]
+  // Compiled when the first answer comes: a plan that is only looked at costs nothing.
+  let decode: Decode | null = null
+  const request: ModbusRequest = {
+    group: group.ref,
+    device: group.device.name,
+    tags: Uint32Array.from(members, (tag) => tag.index),
+    wireMs: wire.wireMs(end - address, isBits(area)),
+    text: `FC0${code} unit ${device.unitId}, ${formatRange(area, address, end - 1, device.digits)}`,
+    unit: device.unitId,
+    function: code,
+    address,
+    quantity: end - address,
+    timeoutMs: device.timeoutMs,
+    retries: device.retries,
+    members,
+    decode(bytes, offset, into) {
+      decode ??= compileDecoder(members, address)
+      decode(bytes, offset, into)
+    },
+  }
+  made.set(request, surroundings)
+  return request
+}
+
+/** The two halves of a request that drew an exception, cut at a hole if there is one, else between two values; empty: it
+ *  reads one value (or several of the same registers) and cannot be cut. */
+export function splitRequest(request: ModbusRequest): readonly ModbusRequest[] {
+  const extents = extentsOf(request.members)
+  if (extents.length < 2) return []
+  const middle = request.address + request.quantity / 2
+  let [cut, nearest, atHole] = [1, Number.POSITIVE_INFINITY, false]
+  let end = extents[0]!.end
+  for (let index = 1; index < extents.length; index++) {
+    const { from } = extents[index]!
+    const hole = from > end
+    const distance = Math.abs(from - middle)
+    if ((hole && !atHole) || (hole === atHole && distance < nearest)) [cut, nearest, atHole] = [index, distance, hole]
+    end = Math.max(end, extents[index]!.end)
+  }
+  const surroundings = made.get(request)!
+  return [requestOf(extents.slice(0, cut), surroundings), requestOf(extents.slice(cut), surroundings)]
 }

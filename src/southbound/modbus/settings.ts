@@ -140,3 +140,59 @@ export const LIMITS = {
   writeBits: 1968,
   addresses: 65536,
 } as const
+
+/** A connection as the schema parsed it, durations in milliseconds under the keys of the file. */
+type Parsed = Omit<DevicePresets, 'timeoutMs'> & {
+  readonly timeout: number
+  readonly pause: number
+  readonly pauseAfterConnect: number
+  readonly connect: 'keep' | 'per-cycle'
+  readonly port: string | number
+} & Partial<Pick<RtuSettings, 'baudRate' | 'dataBits' | 'parity' | 'stopBits'>> &
+  Partial<Pick<TcpSettings, 'host' | 'inFlight' | 'checkUnit'>>
+
+/** The settings of a connection from what its schema parsed: baud rates make it a line, `inFlight` Modbus TCP. */
+export function connectionSettings(parsed: unknown): ConnectionSettings {
+  const {
+    port,
+    host,
+    baudRate,
+    dataBits,
+    parity,
+    stopBits,
+    inFlight,
+    checkUnit,
+    timeout,
+    pause,
+    pauseAfterConnect,
+    ...rest
+  } = parsed as Parsed
+  const any: AnyConnection = {
+    order: rest.order,
+    digits: rest.digits,
+    retries: rest.retries,
+    maxRegisters: rest.maxRegisters,
+    maxBits: rest.maxBits,
+    maxGap: rest.maxGap,
+    connect: rest.connect,
+    timeoutMs: timeout,
+    pauseMs: pause,
+    pauseAfterConnectMs: pauseAfterConnect,
+    checkUnit: checkUnit ?? true,
+  }
+  if (baudRate !== undefined) {
+    return {
+      ...any,
+      kind: 'rtu',
+      port: port as string,
+      baudRate,
+      dataBits: dataBits!,
+      parity: parity!,
+      stopBits: stopBits!,
+    }
+  }
+  const remote = { host: host!, port: port as number }
+  return inFlight === undefined
+    ? { ...any, ...remote, kind: 'rtu-over-tcp' }
+    : { ...any, ...remote, kind: 'tcp', inFlight }
+}

@@ -1,0 +1,196 @@
+/** Joins what tag, device and connection say, the nearest wins, into the plain settings the driver works with. */
+import type { ValueKind } from '../../contracts/batch.ts'
+import { ConfigurationFault } from '../../contracts/errors.ts'
+import { type Address, formatAddress, isBits, nameOf, parseAddress, parseRange } from './address.ts'
+import { type FormatProblem, formatOf, kindOf } from './registers-format.ts'
+import type { ParsedConnection, ParsedDevice, ParsedTag } from './schema.ts'
+import {
+  type AddressRange,
+  type DeviceSettings,
+  type Format,
+  LIMITS,
+  type TagSettings,
+  type TypeName,
+} from './settings.ts'
+
+type Problems = { readonly problems: readonly FormatProblem[] }
+
+export function resolveDevice(device: ParsedDevice, connection: ParsedConnection): DeviceSettings {
+  const digits = device.digits ?? connection.digits
+  return {
+    unitId: device.unitId,
+    order: device.order ?? connection.order,
+    digits,
+    timeoutMs: device.timeout ?? connection.timeout,
+    retries: device.retries ?? connection.retries,
+    maxRegisters: device.maxRegisters ?? connection.maxRegisters,
+    maxBits: device.maxBits ?? connection.maxBits,
+    maxGap: device.maxGap ?? connection.maxGap,
+    noTouch: (device.noTouch ?? []).map((text): AddressRange => {
+      const range = parseRange(text, digits)
+      if ('problem' in range) throw new ConfigurationFault(`noTouch: ${range.problem}`)
+      return range
+    }),
+  }
+}
+
+export function resolveTag(
+  tag: ParsedTag,
+  device: ParsedDevice,
+  connection: ParsedConnection,
+  noValueBits: readonly bigint[],
+): { readonly settings: TagSettings; readonly kind: ValueKind; readonly type: string } | Problems {
+  const digits = device.digits ?? connection.digits
+  const written = Array.isArray(tag.address) ? tag.address : [tag.address]
+  const problems: FormatProblem[] = []
+  const places: Address[] = []
+  for (const item of written) {
+    const place = readAddress(item, digits)
+    if ('problem' in place) problems.push({ key: 'address', text: place.problem })
+    else places.push(place)
+  }
+  if (problems.length > 0) return { problems }
+  const [first] = places as [Address, ...Address[]]
+  if (isBits(first.area))
+    return resolveCoil(tag, first, places.length, noValueBits, device.maxBits ?? connection.maxBits)
+
+  const apart = placesApart(places)
+  if (typeof apart === 'string') problems.push({ key: 'address', text: apart })
+  const bits = bitsOf(tag, first)
+  if (bits !== null && 'text' in bits) problems.push(bits)
+  const type: TypeName | undefined = tag.type ?? (first.bit !== null ? 'bool' : bits !== null ? 'uint16' : undefined)
+  if (type === undefined) problems.push({ key: 'type', text: 'a register needs a type: int16, uint16, float32, …' })
+  if (problems.length > 0) return { problems }
+
+  const address = Math.min(...places.map((place) => place.address))
+  const found = formatOf({
+    ...tag,
+    type: type!,
+    presetOrder: device.order ?? connection.order,
+    bits: bits === null || 'text' in bits ? undefined : bits,
+    noValueBits,
+    words: apart === null || typeof apart === 'string' ? undefined : apart.map((word) => word - address),
+  })
+  if ('problems' in found) return found
+  const format = shared(found.format)
+  const span =
+    apart === null ? format.units * (format.count ?? 1) : Math.max(...(apart as readonly number[])) - address + 1
+  const most = device.maxRegisters ?? connection.maxRegisters
+  const misfit = extent(first.area, address, span, most, LIMITS.readRegisters, 'maxRegisters')
+  if (misfit !== null) return { problems: [{ key: format.count === null ? 'address' : 'count', text: misfit }] }
+  const write = tag.write?.function ?? 'auto'
+  if (write === 'single' && span > 1) {
+    return { problems: [{ key: 'write', text: `function: single writes one register; this value has ${span}` }] }
+  }
+  const words = apart as readonly number[] | null
+  return {
+    settings: { area: first.area, address, span, words, format, write: write as TagSettings['write'] },
+    kind: kindOf(format),
+    type: format.bits?.single === true ? 'bool' : format.type,
+  }
+}
+
+function readAddress(
+  written: string | number,
+  digits: 'one-based' | 'zero-based',
+): Address | { readonly problem: string } {
+  if (typeof written === 'string') return parseAddress(written, digits)
+  if (!Number.isInteger(written)) return { problem: `quote it: YAML reads 40001.10 as 40001.1 (here: ${written})` }
+  if (written < 10_000) {
+    return {
+      problem: `${written} does not say its area: write holding:${written}, or quote an address with a leading zero`,
+    }
+  }
+  return parseAddress(String(written), digits)
+}
+
+function resolveCoil(tag: ParsedTag, place: Address, places: number, noValueBits: readonly bigint[], most: number) {
+  const problems: FormatProblem[] = []
+  const name = nameOf(place.area)
+  if (places > 1) problems.push({ key: 'address', text: `a list of addresses joins registers; a ${name} is one bit` })
+  if (tag.type !== undefined && tag.type !== 'bool')
+    problems.push({ key: 'type', text: `a ${name} is a bool, not ${tag.type}` })
+  for (const key of ['byte', 'order', 'bits', 'length', 'charset', 'layout', 'timezone'] as const) {
+    if (tag[key] !== undefined) problems.push({ key, text: `${key} belongs to registers; a ${name} is one bit` })
+  }
+  if (noValueBits.length > 0)
+    problems.push({ key: 'noValue', text: `a ${name} has no pattern to spare for "no reading"` })
+  const span = tag.count ?? 1
+  const misfit = extent(place.area, place.address, span, most, LIMITS.readBits, 'maxBits')
+  if (misfit !== null) problems.push({ key: tag.count === undefined ? 'address' : 'count', text: misfit })
+  const write = tag.write?.function ?? 'auto'
+  if (write === 'single' && span > 1)
+    problems.push({ key: 'write', text: `function: single writes one coil; this value has ${span}` })
+  if (problems.length > 0) return { problems }
+  const plain = formatOf({ type: 'bool', count: tag.count }) as { readonly format: Format }
+  const format = shared({ ...plain.format, units: 1 })
+  const settings: TagSettings = {
+    area: place.area,
+    address: place.address,
+    span,
+    words: null,
+    format,
+    write: write as TagSettings['write'],
+  }
+  return { settings, kind: kindOf(format), type: 'bool' }
+}
+
+/** The words of a list that are not one after the other; null: one address, or as good as one; a text: what is wrong. */
+function placesApart(places: readonly Address[]): readonly number[] | string | null {
+  if (places.length === 1) return null
+  if (places.some((place) => place.area !== places[0]!.area)) return 'the words of a value must all be in one area'
+  if (places.some((place) => place.bit !== null)) return 'a list joins whole registers, not bits'
+  const words = places.map((place) => place.address)
+  if (new Set(words).size < words.length) return 'the list names a register twice'
+  return words
+}
+
+function bitsOf(tag: ParsedTag, place: Address): NonNullable<Format['bits']> | FormatProblem | null {
+  if (place.bit !== null) {
+    if (tag.bits !== undefined)
+      return { key: 'bits', text: `the address names bit ${place.bit} already; leave bits or the ".${place.bit}" off` }
+    if (tag.count !== undefined)
+      return { key: 'count', text: 'an array of single bits is not possible: take bits: "0-7", or fields' }
+    if (tag.type !== undefined && !['bool', 'uint16', 'int16'].includes(tag.type)) {
+      return {
+        key: 'type',
+        text: `".${place.bit}" is one bit of one register, a bool; for a bit of ${tag.type} write bits: ${place.bit}`,
+      }
+    }
+    return { from: place.bit, to: place.bit, single: true }
+  }
+  if (tag.bits === undefined) return null
+  const [from, to] = `${tag.bits}`.split('-').map(Number) as [number, number?]
+  return { from, to: to ?? from, single: to === undefined }
+}
+
+/** What is wrong with the stretch a value takes; null: nothing. */
+function extent(
+  area: Address['area'],
+  address: number,
+  span: number,
+  most: number,
+  limit: number,
+  key: 'maxRegisters' | 'maxBits',
+): string | null {
+  const units = key === 'maxBits' ? 'bits' : 'registers'
+  if (address + span > LIMITS.addresses) {
+    return `the value ends beyond the last ${nameOf(area)}, ${formatAddress(area, LIMITS.addresses - 1)}: it begins at ${formatAddress(area, address)} and has ${span} ${units}`
+  }
+  if (span > limit) return `the value takes ${span} ${units}; Modbus reads at most ${limit} at once`
+  if (span > most) return `the value takes ${span} ${units}; ${key} allows the device ${most} at once`
+  return null
+}
+
+const formats = new Map<string, WeakRef<Format>>()
+
+/** One object for formats that are equal, so that a hundred thousand tags share a few. */
+function shared(format: Format): Format {
+  const { type, permutation, byte, bits, length, units, count, noValueBits, charset, layout, timezone } = format
+  const field = bits === null ? '' : `${bits.from}-${bits.to}${bits.single ? '!' : ''}`
+  const key = `${type} ${permutation} ${byte} ${field} ${length} ${units} ${count} ${noValueBits} ${charset} ${layout} ${timezone}`
+  const known = formats.get(key)?.deref()
+  if (known !== undefined) return known
+  formats.set(key, new WeakRef(format))
+  return format
+}

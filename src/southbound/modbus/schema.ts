@@ -1,0 +1,315 @@
+/** The keys of Modbus connections, devices and tags. */
+import { z } from 'zod'
+import type { ValueKind } from '../../contracts/batch.ts'
+import { durationPattern, parseDuration } from '../../contracts/units.ts'
+import { type Digits, parseRange } from './address.ts'
+import { orderProblem } from './registers-order.ts'
+import { resolveDevice, resolveTag } from './schema-resolve.ts'
+import { LIMITS } from './settings.ts'
+import { LAYOUTS, TYPE_NAMES } from './types.ts'
+
+/** Known, meant for a later version: said, not ignored. */
+function later(key: string) {
+  return z
+    .never({ error: `${key} is not available in this version` })
+    .optional()
+    .meta({ description: 'Not available in this version.' })
+}
+
+function elsewhere(sentence: string) {
+  return z.never({ error: sentence }).optional().meta({ description: sentence })
+}
+
+const shortest = 1
+
+const duration = (options: { readonly from?: number } = {}) =>
+  z
+    .string({ error: 'expected a duration such as 250ms, 1s or 5m' })
+    .regex(new RegExp(durationPattern), { error: 'expected a duration such as 250ms, 1s or 5m', abort: true })
+    .transform((text, context) => {
+      const ms = parseDuration(text)!
+      if (ms >= (options.from ?? 0)) return ms
+      context.addIssue({ code: 'custom', message: `expected at least ${options.from}ms`, input: text })
+      return z.NEVER
+    })
+
+const whole = (from: number, to: number) =>
+  z
+    .int({ error: `expected a whole number from ${from} to ${to}` })
+    .min(from, { error: `expected ${from} to ${to}` })
+    .max(to, { error: `expected ${from} to ${to}` }) // prettier-ignore
+
+const order = z.string().superRefine((text, context) => {
+  const problem = orderProblem(text)
+  if (problem !== null) context.addIssue({ code: 'custom', message: problem, input: text })
+})
+
+const digits = z.enum(['one-based', 'zero-based'] satisfies Digits[])
+
+/** Keys a connection presets and a device may set again. */
+const texts = {
+  order:
+    'Bytes as they stand on the wire, A the most significant: ABCD, CDAB, BADC or DCBA for values of any width, or the letters of one width in any sequence.',
+  digits:
+    '`one-based`: 40001 is wire address 0; `zero-based`: 40001 is wire address 1. `holding:0` and `HR1` are not concerned.',
+  timeout: 'How long to wait for one reply.',
+  retries: 'Further attempts at a read that failed; a write is never repeated.',
+  maxRegisters: `The most registers one request may ask for, up to ${LIMITS.readRegisters}.`,
+  maxBits: `The most coils or discrete inputs one request may ask for, up to ${LIMITS.readBits}.`,
+  maxGap:
+    'The widest hole between tags, in registers or coils, that may be read along where this saves wire time. 0: holes are never read.',
+} // prettier-ignore
+
+const presets = (timeout: string) => ({
+  order: order.default('ABCD').meta({ description: texts.order }),
+  digits: digits.default('one-based').meta({ description: texts.digits }),
+  timeout: duration({ from: shortest }).prefault(timeout).meta({ description: texts.timeout }),
+  retries: whole(0, 10).default(1).meta({ description: texts.retries }),
+  maxRegisters: whole(1, LIMITS.readRegisters).default(LIMITS.readRegisters).meta({ description: texts.maxRegisters }),
+  maxBits: whole(1, LIMITS.readBits).default(LIMITS.readBits).meta({ description: texts.maxBits }),
+  maxGap: whole(0, LIMITS.readBits).default(0).meta({ description: texts.maxGap }),
+})
+
+const anyConnection = {
+  pause: duration().prefault('0').meta({ description: 'Silence kept between a reply and the next request.' }),
+  pauseAfterConnect: duration()
+    .prefault('0')
+    .meta({ description: 'Silence kept between connecting and the first request.' }),
+  connect: z
+    .enum(['keep', 'per-cycle'])
+    .default('keep')
+    .meta({ description: '`per-cycle`: connected for each cycle and closed after it, for devices that want it.' }),
+  masters: z
+    .literal('sole', { error: 'only masters: sole is available in this version' })
+    .default('sole')
+    .meta({ description: '`sole`: this gateway is the only master on the wire.' }),
+  quiet: later('quiet'),
+  mode: later('mode'),
+} // prettier-ignore
+
+const oneAtATime = elsewhere('inFlight belongs to modbus-tcp: a serial wire carries one request at a time')
+
+const checkUnit = z
+  .boolean()
+  .default(true)
+  .meta({ description: 'false: a reply that carries another unit id is accepted, as some TCP devices send it.' })
+
+const remote = {
+  host: z
+    .string()
+    .min(1, { error: 'expected a host name or an address' })
+    .meta({ description: 'Name or IP address of the device or gateway.' }),
+  port: whole(1, 65535).default(502).meta({ description: 'TCP port.' }),
+  backupHost: later('backupHost'),
+  listen: later('listen'),
+} // prettier-ignore
+
+const line = {
+  port: z
+    .string({ error: 'expected the name of a port, such as rs485-1 or /dev/ttyUSB0' })
+    .min(1)
+    .meta({
+      description: "The board's name of the port (rs485-1), a device file, or a stable /dev/serial/by-id name.",
+    }),
+  baudRate: whole(50, 4_000_000).default(9600).meta({ description: 'Bits a second.' }),
+  dataBits: z
+    .literal([7, 8], { error: 'expected 7 or 8' })
+    .default(8)
+    .refine((bits) => bits === 8, {
+      error: 'Modbus RTU needs 8 data bits; 7 belong to modbus-ascii, which is not available in this version',
+    })
+    .meta({ description: 'Data bits of a character; RTU has 8.' }),
+  parity: z.enum(['none', 'even', 'odd']).default('none').meta({ description: 'Parity bit of a character.' }),
+  stopBits: z
+    .literal([1, 2], { error: 'expected 1 or 2' })
+    .default(1)
+    .meta({ description: 'Stop bits of a character.' }),
+  rs485: later('rs485'),
+} // prettier-ignore
+
+const device = (unit: { readonly from: number; readonly to: number; readonly preset?: number }, meaning: string) => {
+  const id = whole(unit.from, unit.to)
+  return z.object({
+    unitId: (unit.preset === undefined ? id : id.default(unit.preset)).meta({ description: meaning }),
+    order: order.optional().meta({ description: `${texts.order} Default: the connection's.` }),
+    digits: digits.optional().meta({ description: `${texts.digits} Default: the connection's.` }),
+    timeout: duration({ from: shortest })
+      .optional()
+      .meta({ description: `${texts.timeout} Default: the connection's.` }),
+    retries: whole(0, 10)
+      .optional()
+      .meta({ description: `${texts.retries} Default: the connection's.` }),
+    maxRegisters: whole(1, LIMITS.readRegisters)
+      .optional()
+      .meta({ description: `${texts.maxRegisters} Default: the connection's.` }), // prettier-ignore
+    maxBits: whole(1, LIMITS.readBits)
+      .optional()
+      .meta({ description: `${texts.maxBits} Default: the connection's.` }),
+    maxGap: whole(0, LIMITS.readBits)
+      .optional()
+      .meta({ description: `${texts.maxGap} Default: the connection's.` }),
+    noTouch: z
+      .array(z.string().superRefine(checkRange))
+      .optional()
+      .meta({
+        description:
+          'Ranges such as "holding:100-120" that are never read to bridge a hole; a tag may still name them.',
+      }),
+    setup: later('setup'),
+    setupWrites: later('setupWrites'),
+  })
+}
+
+function checkRange(text: string, context: z.core.$RefinementCtx<string>): void {
+  // Which digits hold is known only beside the connection; what neither reading accepts is wrong.
+  const counted = parseRange(text, 'one-based')
+  if (!('problem' in counted) || !('problem' in parseRange(text, 'zero-based'))) return
+  context.addIssue({ code: 'custom', message: counted.problem, input: text })
+}
+
+const address = z.union([z.string(), z.number()], { error: 'expected an address such as "40001" or holding:0' })
+
+const write = z
+  .object({
+    function: z
+      .enum(['auto', 'single', 'multiple', 'mask'])
+      .default('auto')
+      .refine((name) => name !== 'mask', { error: 'function: mask is not available in this version' })
+      .meta({
+        description:
+          '`auto`: function 5 or 6 for one coil or register, 15 or 16 for more; `single`: 5 or 6; `multiple`: 15 or 16 always.',
+      }), // prettier-ignore
+    readBack: later('readBack'),
+    refresh: later('refresh'),
+    expires: later('expires'),
+    onStop: later('onStop'),
+    with: later('with'),
+  })
+  .strict()
+
+const tag = z.object({
+  address: z
+    .union([address, z.array(address).min(1)], { error: 'expected an address such as "40001", or a list of them' })
+    .meta({
+      description:
+        'Where the value is: "40001", "400001", holding:0, HR1, a bit "40001.3"; a list joins words that are apart, high first.',
+    }), // prettier-ignore
+  type: z
+    .enum(TYPE_NAMES)
+    .optional()
+    .meta({
+      description: 'What the registers hold. Coils, discrete inputs and single bits are bool without being told.',
+    }), // prettier-ignore
+  byte: z
+    .enum(['high', 'low'])
+    .optional()
+    .meta({
+      description:
+        'Which half of a register an 8-bit type is (default low), or each character of a string that has a register to itself.',
+    }), // prettier-ignore
+  order: order
+    .optional()
+    .meta({
+      description: `${texts.order} Default: the device's; strings, bytes and dates made of fields follow only an order of their own.`,
+    }), // prettier-ignore
+  bits: z
+    .union([z.int().min(0), z.string().regex(/^\s*\d+\s*(-\s*\d+\s*)?$/)], {
+      error: 'expected a bit such as 3, or bits such as "4-6"',
+    }) // prettier-ignore
+    .optional()
+    .meta({
+      description:
+        'A bit, or bits "4-6", of the integer that type names, 0 the least significant after order. One bit is a boolean.',
+    }), // prettier-ignore
+  length: whole(1, 250)
+    .optional()
+    .meta({ description: 'Bytes of a string or of bytes, mod10k (4, 6, 8) or datetime.' }),
+  count: whole(1, LIMITS.readBits).optional().meta({ description: 'Makes the value an array of so many elements.' }),
+  charset: z
+    .enum(['utf8', 'latin1'])
+    .optional()
+    .meta({ description: 'How the bytes of a string are characters; utf8 unless told.' }), // prettier-ignore
+  layout: z
+    .enum(Object.keys(LAYOUTS) as [keyof typeof LAYOUTS, ...(keyof typeof LAYOUTS)[]])
+    .optional()
+    .meta({
+      description:
+        'How a datetime is laid out. `unix`: seconds since 1970 in 4 or 8 bytes; `unix-ms`: milliseconds in 8; `ymdhms`: six registers year, month, day, hour, minute, second; `iec870`: four registers of IEC 60870-5-4 type 081; `bcd`: bytes YY MM DD hh mm ss in BCD, with length 8 as Siemens DATE_AND_TIME.',
+    }), // prettier-ignore
+  timezone: z
+    .string()
+    .optional()
+    .meta({
+      description:
+        "What the device's clock shows: UTC (default), a name such as Europe/Berlin, or an offset such as +01:00. The value is always UTC.",
+    }), // prettier-ignore
+  write: write.optional().meta({ description: 'How writes are sent.' }),
+})
+
+export type ParsedTag = z.output<typeof tag>
+export type ParsedDevice = z.output<ReturnType<typeof device>>
+
+const rtuConnection = z.object({
+  ...line,
+  ...presets('1s'),
+  ...anyConnection,
+  inFlight: oneAtATime,
+  checkUnit: elsewhere(
+    'checkUnit belongs to TCP: on a wire with several devices a reply from another unit is another device',
+  ),
+}) // prettier-ignore
+const tcpConnection = z.object({
+  ...remote,
+  ...presets('3s'),
+  ...anyConnection,
+  checkUnit,
+  inFlight: whole(1, 64)
+    .default(1)
+    .meta({ description: 'Requests that may be under way at once, where the device answers more than one.' }),
+}) // prettier-ignore
+const rtuOverTcpConnection = z.object({
+  ...remote,
+  ...presets('3s'),
+  ...anyConnection,
+  checkUnit,
+  inFlight: oneAtATime,
+})
+
+export type ParsedConnection =
+  | z.output<typeof rtuConnection>
+  | z.output<typeof tcpConnection>
+  | z.output<typeof rtuOverTcpConnection>
+
+interface Joined {
+  readonly settings: unknown
+  readonly kind: ValueKind
+  readonly type: string
+}
+
+type Problems = { readonly problems: readonly { readonly key: string; readonly text: string }[] }
+
+function joined(connection: z.ZodObject, ofDevice: z.ZodObject) {
+  return {
+    connection,
+    device: ofDevice,
+    tag,
+    resolve: (
+      ofTag: unknown,
+      device: unknown,
+      wire: unknown,
+      common: { readonly noValueBits: readonly bigint[] },
+    ): Joined | Problems =>
+      resolveTag(ofTag as ParsedTag, device as ParsedDevice, wire as ParsedConnection, common.noValueBits),
+    resolveDevice: (device: unknown, wire: unknown): unknown =>
+      resolveDevice(device as ParsedDevice, wire as ParsedConnection),
+  }
+}
+
+const lineUnit = device({ from: 1, to: 247 }, 'The unit (slave) address on the wire, 1 to 247.')
+
+export const modbusRtu = joined(rtuConnection, lineUnit)
+export const modbusTcp = joined(
+  tcpConnection,
+  device({ from: 0, to: 255, preset: 1 }, 'The unit id, 0 to 255; behind a gateway it tells the devices apart.'),
+)
+export const modbusRtuOverTcp = joined(rtuOverTcpConnection, lineUnit)

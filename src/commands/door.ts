@@ -114,7 +114,10 @@ export class Door implements CommandDoor {
   #allowance(by: string): Allowance {
     const second = Math.floor(this.#options.clock.monotonic() / 1000)
     let allowance = this.#allowances.get(by)
-    if (allowance === undefined) this.#allowances.set(by, (allowance = { second, used: 0, waiting: 0 }))
+    if (allowance === undefined) {
+      allowance = { second, used: 0, waiting: 0 }
+      this.#allowances.set(by, allowance)
+    }
     if (allowance.second !== second) {
       allowance.second = second
       allowance.used = 0

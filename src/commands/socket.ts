@@ -233,7 +233,10 @@ export class SocketClient {
   #take(answer: Answer): void {
     const waiting = this.#waiting.get(answer.id)
     if (waiting === undefined) return
-    if (answer.event !== undefined) return waiting.event?.(answer.event)
+    if (answer.event !== undefined) {
+      waiting.event?.(answer.event)
+      return
+    }
     this.#waiting.delete(answer.id)
     if (answer.error === undefined) waiting.resolve(answer.result)
     else waiting.reject(thrownAs(answer.error))

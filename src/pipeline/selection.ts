@@ -67,7 +67,10 @@ export class Selection {
 
   #projection(group: GroupRef): Projection | { readonly ref: null } {
     let projection = this.#projections.get(group)
-    if (projection === undefined) this.#projections.set(group, (projection = this.#made(group)))
+    if (projection === undefined) {
+      projection = this.#made(group)
+      this.#projections.set(group, projection)
+    }
     return projection
   }
 
@@ -83,7 +86,7 @@ export class Selection {
       return [{ index, tag: renamed === undefined ? tag : { ...tag, name: renamed } }]
     })
     if (tags.length === 0) return { ref: null }
-    tags.forEach(({ index }, at) => (target[index] = at))
+    for (const [at, { index }] of tags.entries()) target[index] = at
     const device = rename[group.device] ?? group.device
     const name = rename[path] ?? group.group
     const whole = tags.length === group.tags.length
@@ -144,20 +147,18 @@ function project(batch: Batch, { ref, target }: Projection): Batch | null {
 }
 
 function pick(batch: Batch, chosen: readonly number[], tagOf: (entry: number) => number): Batch {
-  let others: Map<number, Value> | null = null
-  let quality: Uint8Array | null = null
-  chosen.forEach((from, entry) => {
+  const others = new Map<number, Value>()
+  const quality = Uint8Array.from(chosen, (entry) => batch.quality?.[entry] ?? Reason.good)
+  for (const [entry, from] of chosen.entries()) {
     const other = batch.others?.get(from)
-    if (other !== undefined) (others ??= new Map()).set(entry, other)
-    const reason = batch.quality?.[from] ?? Reason.good
-    if (reason !== Reason.good) (quality ??= new Uint8Array(chosen.length))[entry] = reason
-  })
+    if (other !== undefined) others.set(entry, other)
+  }
   return {
     ...batch,
     tags: Uint32Array.from(chosen, tagOf),
     numbers: Float64Array.from(chosen, (entry) => batch.numbers[entry]!),
-    others,
-    quality,
+    others: others.size > 0 ? others : null,
+    quality: quality.some((reason) => reason !== Reason.good) ? quality : null,
     carry: null,
   }
 }

@@ -110,7 +110,10 @@ export class Track {
       if (typeof value !== 'number') return
     }
     let raw = other === undefined ? columns.raw.numbers[index]! : Number(other)
-    if (mapping.noValue.includes(raw)) return bad(columns, index, Reason.noValue)
+    if (mapping.noValue.includes(raw)) {
+      bad(columns, index, Reason.noValue)
+      return
+    }
     if (!Number.isFinite(raw)) return
     if (isFloat32(tag)) raw = shortFloat32(raw)
     if (mapping.counter !== null) raw = this.#counted(tag, raw, columns.raw)
@@ -119,7 +122,10 @@ export class Track {
       const from = mapping.scaleFrom.index
       const by = columns.raw.numbers[from]!
       const known = columns.raw.quality === null || columns.raw.quality[from] === Reason.good
-      if (!known || !Number.isFinite(by)) return bad(columns, index, Reason.noScale)
+      if (!known || !Number.isFinite(by)) {
+        bad(columns, index, Reason.noScale)
+        return
+      }
       if (mapping.scaleFrom.as === 'factor') value *= by
       else value = by < 0 ? value / 10 ** -by : value * 10 ** by
     }
@@ -266,14 +272,17 @@ function same(a: Value, b: Value): boolean {
 }
 
 function part(whole: Batch, chosen: readonly number[]): Batch {
-  const numbers = Float64Array.from(chosen, (index) => whole.numbers[index]!)
-  let others: Map<number, Value> | null = null
-  let quality: Uint8Array | null = null
-  chosen.forEach((index, entry) => {
+  const others = new Map<number, Value>()
+  const quality = Uint8Array.from(chosen, (index) => whole.quality?.[index] ?? Reason.good)
+  for (const [entry, index] of chosen.entries()) {
     const other = whole.others?.get(index)
-    if (other !== undefined) (others ??= new Map()).set(entry, other)
-    const reason = whole.quality?.[index] ?? Reason.good
-    if (reason !== Reason.good) (quality ??= new Uint8Array(chosen.length))[entry] = reason
-  })
-  return { ...whole, tags: Uint32Array.from(chosen), numbers, others, quality }
+    if (other !== undefined) others.set(entry, other)
+  }
+  return {
+    ...whole,
+    tags: Uint32Array.from(chosen),
+    numbers: Float64Array.from(chosen, (index) => whole.numbers[index]!),
+    others: others.size > 0 ? others : null,
+    quality: quality.some((reason) => reason !== Reason.good) ? quality : null,
+  }
 }

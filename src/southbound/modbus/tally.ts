@@ -19,6 +19,8 @@ export class Tally {
   crcErrors = 0
   /** Bytes that followed a frame: somebody else talks on the wire. */
   contention = 0
+  /** Questions of another master on the line. */
+  foreignQuestions = 0
   echoes = 0
   /** The echo of a request differed from it. */
   collisions = 0

@@ -90,12 +90,16 @@ export class TcpLink implements Link {
   }
 
   send(exchange: Exchange): void {
-    if (exchange.signal.aborted) return exchange.abort()
-    if (!this.#running) return exchange.fail('the connection is stopped', Reason.noConnection)
-    if (!this.#connected) {
-      if (this.#settings.connect === 'per-cycle') this.#connectForCycle()
-      if (this.#trouble !== null) return exchange.fail(this.#trouble, Reason.noConnection)
+    if (exchange.signal.aborted) exchange.abort()
+    else if (!this.#running) exchange.fail('the connection is stopped', Reason.noConnection)
+    else {
+      if (!this.#connected && this.#settings.connect === 'per-cycle') this.#connectForCycle()
+      if (this.#trouble !== null) exchange.fail(this.#trouble, Reason.noConnection)
+      else this.#enqueue(exchange)
     }
+  }
+
+  #enqueue(exchange: Exchange): void {
     this.#watch.hold(exchange.signal)
     if (this.#connected && this.#waiting.length === 0 && this.#quietUntil === 0 && this.#hasRoom()) {
       this.#transmit(exchange)

@@ -1,0 +1,28 @@
+/** The link that a connection's settings ask for. */
+import type { Board } from '../../../hal/contract.ts'
+import type { Clock } from '../../contracts/clock.ts'
+import type { Link } from './exchange.ts'
+import { RtuLine } from './rtu-line.ts'
+import type { ConnectionSettings } from './settings.ts'
+import type { Tally } from './tally.ts'
+import { TcpLink } from './tcp-link.ts'
+import { TcpPort } from './tcp-port.ts'
+
+/** What a socket is opened with: the converter at its end knows the line. */
+const NO_LINE = { baudRate: 9600, dataBits: 8, parity: 'none', stopBits: 1 } as const
+
+export function openLink(options: {
+  settings: ConnectionSettings
+  clock: Clock
+  board: Board
+  tally: Tally
+  random: () => number
+}): Link {
+  const { settings, clock, board, tally, random } = options
+  if (settings.kind === 'tcp') return new TcpLink({ settings, clock, tally, random })
+  const overTcp = settings.kind === 'rtu-over-tcp'
+  const port = overTcp ? new TcpPort({ host: settings.host, port: settings.port, clock }) : board.serial(settings.port)
+  const { pauseMs, pauseAfterConnectMs, checkUnit } = settings
+  const line = overTcp ? NO_LINE : settings
+  return new RtuLine({ port, line, overTcp, pauseMs, pauseAfterConnectMs, checkUnit, clock, tally, random })
+}

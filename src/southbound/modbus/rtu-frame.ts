@@ -1,0 +1,94 @@
+/** RTU frames in a stream of bytes (Modbus over serial line V1.02, 2.5.1). Silence between frames cannot be seen from user
+ *  space, so a frame is known by its length and its CRC, looked for at every offset. Pure. */
+import { crc16, crcHolds } from './crc.ts'
+import { type Ask, encodeRequest, LONGEST_PDU, replyLength } from './pdu.ts'
+
+/** Unit, PDU, CRC. */
+export const LONGEST_FRAME = 1 + LONGEST_PDU + 2
+const SHORTEST_FRAME = 5
+
+export function encodeFrame(ask: Ask, payload: Uint8Array | null): Uint8Array {
+  const frame = new Uint8Array(LONGEST_FRAME)
+  frame[0] = ask.unit
+  const end = 1 + encodeRequest(ask, payload, frame, 1)
+  const crc = crc16(frame, 0, end)
+  frame[end] = crc & 0xff
+  frame[end + 1] = crc >> 8
+  return frame.subarray(0, end + 2)
+}
+
+/** Bytes of the frame that answers without an exception. */
+export function replyFrameLength(ask: Ask): number {
+  return replyLength(ask) + 3
+}
+
+/** Silence that ends a frame (V1.02, 2.5.1.1): 3.5 characters of 11 bits, and 1.75 ms above 19,200 baud. */
+export function frameGapMs(baudRate: number): number {
+  return baudRate > 19_200 ? 1.75 : (3.5 * 11 * 1000) / baudRate
+}
+
+export interface Frame {
+  readonly at: number
+  readonly length: number
+  /** It has the shape of a question: another master talks. */
+  readonly question: boolean
+}
+
+/** The first whole frame with a good CRC at or after `from`. The answer to `ask` is tried first at each offset, so that
+ *  nothing which merely looks like a longer frame hides it. */
+export function findFrame(bytes: Uint8Array, from: number, end: number, ask: Ask | null): Frame | null {
+  for (let at = from; at + SHORTEST_FRAME <= end; at++) {
+    const length = answerAt(bytes, at, end, ask) || replyAt(bytes, at, end)
+    if (length > 0) return { at, length, question: false }
+    if (questionAt(bytes, at, end)) return { at, length: 8, question: true }
+  }
+  return null
+}
+
+/** Whether bytes that carry unit, function and length of the answer stand there whole, with a CRC that does not hold. */
+export function holdsDamagedAnswer(bytes: Uint8Array, from: number, end: number, ask: Ask): boolean {
+  const length = replyFrameLength(ask)
+  for (let at = from; at + length <= end; at++) {
+    if (bytes[at] !== ask.unit || bytes[at + 1] !== ask.function) continue
+    if (ask.function >= 5 || bytes[at + 2] === length - 5) return true
+  }
+  return false
+}
+
+/** Length of the answer to `ask` that stands at an offset, 0 for none. */
+function answerAt(bytes: Uint8Array, at: number, end: number, ask: Ask | null): number {
+  if (ask === null) return 0
+  const code = bytes[at + 1]
+  if (code === (ask.function | 0x80)) return at + 5 <= end && crcHolds(bytes, at, at + 5) ? 5 : 0
+  if (code !== ask.function) return 0
+  const length = replyFrameLength(ask)
+  if (at + length > end || (ask.function < 5 && bytes[at + 2] !== length - 5)) return 0
+  return crcHolds(bytes, at, at + length) ? length : 0
+}
+
+/** Length of any reply that stands at an offset, 0 for none. */
+function replyAt(bytes: Uint8Array, at: number, end: number): number {
+  const code = bytes[at + 1]!
+  let length: number
+  if (code >= 0x81 && code <= 0xab) length = 5
+  else if (code >= 1 && code <= 4) length = 5 + bytes[at + 2]!
+  else if (code === 5 || code === 6 || code === 15 || code === 16) length = 8
+  else return 0
+  return length <= LONGEST_FRAME && at + length <= end && crcHolds(bytes, at, at + length) ? length : 0
+}
+
+/** Only reads tell a question from its answer by shape. */
+function questionAt(bytes: Uint8Array, at: number, end: number): boolean {
+  const code = bytes[at + 1]!
+  return code >= 1 && code <= 4 && at + 8 <= end && crcHolds(bytes, at, at + 8)
+}
+
+/** Where `frame` stands within the first bytes that came, a glitch of up to three bytes before it allowed; -1: nowhere. */
+export function findEcho(bytes: Uint8Array, end: number, frame: Uint8Array): number {
+  for (let at = 0; at <= 3 && at + frame.length <= end; at++) {
+    let same = 0
+    while (same < frame.length && bytes[at + same] === frame[same]) same++
+    if (same === frame.length) return at
+  }
+  return -1
+}

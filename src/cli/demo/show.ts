@@ -112,7 +112,7 @@ export class Show {
     const { line } = this.plant
     if (line.plugged && !plugged) this.happenings.adapterUnplugs++
     if (plugged) line.plug()
-    else line.unplug()
+    else for (const { device, group, number } of line.unplug()) this.broker.tally(device, group).excuse(number)
   }
 
   /** Ends polling, gives the backlog time to drain, stops everything. */

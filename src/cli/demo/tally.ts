@@ -23,6 +23,15 @@ export class Tally {
       this.#repeated++
       return
     }
+    this.#note(number)
+  }
+
+  /** A number that never reached the gateway: it is not expected. */
+  excuse(number: number): void {
+    if (number > this.#complete) this.#note(number)
+  }
+
+  #note(number: number): void {
     this.#beyond.add(number)
     while (this.#beyond.delete(this.#complete + 1)) this.#complete++
   }

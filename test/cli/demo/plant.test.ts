@@ -1,12 +1,15 @@
 import { describe, expect, it } from 'vitest'
+import type { SerialPort } from '../../../hal/contract.ts'
 import { conveyor } from '../../../src/cli/demo/plant/conveyor.ts'
 import { METER_SEQUENCE, meter } from '../../../src/cli/demo/plant/meter.ts'
 import { oven } from '../../../src/cli/demo/plant/oven.ts'
 import { press } from '../../../src/cli/demo/plant/press.ts'
 import { type Machine, Registers } from '../../../src/cli/demo/plant/registers.ts'
+import { Rs485Line } from '../../../src/cli/demo/plant/rs485-line.ts'
 import { tank } from '../../../src/cli/demo/plant/tank.ts'
 import { Tally } from '../../../src/cli/demo/tally.ts'
 import { Reason } from '../../../src/contracts/batch.ts'
+import { ManualClock } from '../../../src/time/manual-clock.ts'
 
 function live(machine: Machine, seconds: number): void {
   for (let passed = 0; passed < seconds; passed += 0.05) machine.step(0.05)
@@ -112,6 +115,64 @@ describe('the plant', () => {
   })
 })
 
+describe('the plant’s RS-485 line', () => {
+  it('answers at the speed of the wire', async () => {
+    const { clock, port, heard } = await opened()
+    const asked = clock.monotonic()
+    await send(clock, port, [1, 4, 0x03, 0xe8, 0, 2])
+    await clock.advance(200)
+    expect(heard.bytes.slice(0, 7)).toEqual([1, 4, 4, 0, 0, 0, 1])
+    // 8 bytes asked, 12 ms to think, 9 bytes answered, 11 bits each at 19,200 baud.
+    expect(heard.at - asked).toBeGreaterThanOrEqual(17 * (11_000 / 19_200) + 12 - 0.01)
+  })
+
+  it('knows which number was on the wire when the adapter was unplugged', async () => {
+    const { clock, port, heard, line } = await opened()
+    await send(clock, port, [1, 4, 0x03, 0xe8, 0, 2])
+    await clock.advance(14)
+    expect(line.unplug()).toEqual([{ device: 'meter', group: 'power', number: 1 }])
+    expect(heard.closed).toContain('unplugged')
+    line.plug()
+    await port.open(SETTINGS)
+    await send(clock, port, [1, 4, 0x03, 0xe8, 0, 2])
+    await clock.advance(200)
+    expect(line.unplug()).toEqual([])
+  })
+
+  const SETTINGS = { baudRate: 19_200, dataBits: 8, parity: 'even', stopBits: 1 } as const
+
+  async function opened() {
+    const clock = new ManualClock()
+    const line = new Rs485Line({ clock, machines: [meter('meter', 1), tank('tank', 5)] })
+    const port = line.board.serial('rs485-1')
+    const heard = { bytes: [] as number[], at: 0, closed: '' }
+    port.onData((chunk, at) => {
+      heard.bytes.push(...chunk)
+      heard.at = at
+    })
+    port.onClose((why) => {
+      heard.closed = why
+    })
+    await port.open(SETTINGS)
+    return { clock, line, port, heard }
+  }
+
+  async function send(clock: ManualClock, port: SerialPort, body: number[]): Promise<void> {
+    const sent = port.write(Uint8Array.from([...body, ...crc(body)]))
+    await clock.advance(8 * (11_000 / 19_200))
+    await sent
+  }
+
+  function crc(bytes: number[]): number[] {
+    let sum = 0xffff
+    for (const byte of bytes) {
+      sum ^= byte
+      for (let bit = 0; bit < 8; bit++) sum = sum & 1 ? (sum >> 1) ^ 0xa001 : sum >> 1
+    }
+    return [sum & 0xff, sum >> 8]
+  }
+})
+
 describe('the tally', () => {
   it('knows what is missing and what came twice, in whatever order it came', () => {
     const tally = new Tally()
@@ -122,5 +183,13 @@ describe('the tally', () => {
     tally.take(3)
     expect(tally.missing(5)).toBe(0)
     expect(tally.arrivals).toBe(7)
+  })
+
+  it('does not expect what never reached the gateway', () => {
+    const tally = new Tally()
+    tally.take(1)
+    tally.excuse(2)
+    tally.take(3)
+    expect([tally.missing(3), tally.repeated, tally.arrivals]).toEqual([0, 0, 2])
   })
 })

@@ -58,9 +58,12 @@ export class ManualClock implements Clock {
   }
 
   every(ms: number, run: () => void): Stop {
+    let due = this.#monotonic + ms
     let stop: Stop
     const tick = (): void => {
-      stop = this.after(ms, tick)
+      // Sums of fractions drift; like the real clock, the next period is counted from the last one's due time.
+      due += ms
+      stop = this.after(due - this.#monotonic, tick)
       run()
     }
     stop = this.after(ms, tick)

@@ -25,36 +25,48 @@ export class SystemClock implements Clock {
     return new Promise((resolve, reject) => {
       if (signal.aborted) return reject(signal.reason)
       const abort = (): void => {
-        clearTimeout(timer)
+        stop()
         reject(signal.reason)
       }
-      const timer = setTimeout(() => {
+      const stop = this.after(ms, () => {
         signal.removeEventListener('abort', abort)
         resolve()
-      }, ms)
+      })
       signal.addEventListener('abort', abort, { once: true })
     })
   }
 
   after(ms: number, run: () => void): Stop {
-    const timer = setTimeout(run, ms)
+    const due = this.monotonic() + Math.max(0, ms)
+    let timer: NodeJS.Timeout
+    // Node counts from the start of the loop's turn, in whole milliseconds, and takes waits beyond 2^31 for 1: whoever is
+    // woken looks at the clock, and never runs early.
+    const look = (): void => {
+      const leftMs = due - this.monotonic()
+      if (leftMs > 0) timer = setTimeout(look, Math.min(leftMs, LONGEST_TIMER_MS))
+      else run()
+    }
+    timer = setTimeout(look, Math.min(Math.max(0, ms), LONGEST_TIMER_MS))
     return () => clearTimeout(timer)
   }
 
   every(ms: number, run: () => void): Stop {
     let due = this.monotonic() + ms
-    let timer: NodeJS.Timeout
+    let stop: Stop
     const tick = (): void => {
       const now = this.monotonic()
       // Whole periods that were missed are skipped, the phase is kept.
       due += ms * Math.max(1, Math.floor((now - due) / ms) + 1)
-      timer = setTimeout(tick, due - now)
+      stop = this.after(due - now, tick)
       run()
     }
-    timer = setTimeout(tick, ms)
-    return () => clearTimeout(timer)
+    stop = this.after(ms, tick)
+    return () => stop()
   }
 }
+
+/** What a timer of Node's can wait at once. */
+const LONGEST_TIMER_MS = 2 ** 31 - 1
 
 /** Both clocks are the kernel's CLOCK_MONOTONIC; this makes the number count from boot, so that it compares across
  *  processes and restarts within one boot. */

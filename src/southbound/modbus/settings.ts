@@ -151,8 +151,10 @@ type Parsed = Omit<DevicePresets, 'timeoutMs'> & {
 } & Partial<Pick<RtuSettings, 'baudRate' | 'dataBits' | 'parity' | 'stopBits'>> &
   Partial<Pick<TcpSettings, 'host' | 'inFlight' | 'checkUnit'>>
 
-/** The settings of a connection from what its schema parsed: baud rates make it a line, `inFlight` Modbus TCP. */
+/** The settings of a connection from what its schema parsed: a baud rate makes it a line, `inFlight` Modbus TCP. What is
+ *  settings already stays as it is. */
 export function connectionSettings(parsed: unknown): ConnectionSettings {
+  if ('kind' in (parsed as object)) return parsed as ConnectionSettings
   const {
     port,
     host,

@@ -1,0 +1,255 @@
+import { describe, expect, it } from 'vitest'
+import { z } from 'zod'
+import { modbusRtu, modbusRtuOverTcp, modbusTcp } from '../../../src/southbound/modbus/schema.ts'
+import { connectionSettings } from '../../../src/southbound/modbus/settings.ts'
+import { complaints, resolve, rtu, settingsOf, tcp } from './configured.ts'
+
+const wrong = (schema: z.ZodObject, keys: object): string[] => {
+  const result = schema.safeParse(keys)
+  return result.success ? [] : result.error.issues.map((issue) => `${issue.path.join('.')}: ${issue.message}`)
+}
+
+describe('a connection', () => {
+  it('over a line has the defaults of the reference page', () => {
+    expect(rtu()).toEqual({
+      kind: 'rtu',
+      port: 'rs485-1',
+      baudRate: 9600,
+      dataBits: 8,
+      parity: 'none',
+      stopBits: 1,
+      timeoutMs: 1000,
+      retries: 1,
+      pauseMs: 0,
+      pauseAfterConnectMs: 0,
+      connect: 'keep',
+      checkUnit: true,
+      order: 'ABCD',
+      digits: 'one-based',
+      maxRegisters: 125,
+      maxBits: 2000,
+      maxGap: 0,
+    })
+  })
+
+  it('over TCP waits three seconds on port 502, one request at a time', () => {
+    expect(tcp()).toMatchObject({ kind: 'tcp', host: 'plc', port: 502, timeoutMs: 3000, inFlight: 1 })
+    const over = modbusRtuOverTcp.connection.parse({ host: 'gw', port: 4001 })
+    expect(connectionSettings(over)).toMatchObject({ kind: 'rtu-over-tcp', host: 'gw', port: 4001, timeoutMs: 3000 })
+    expect(connectionSettings(over)).not.toHaveProperty('inFlight')
+  })
+
+  it('reads its durations', () => {
+    expect(tcp({ timeout: '250ms', pause: '5ms', pauseAfterConnect: '1s' })).toMatchObject({
+      timeoutMs: 250,
+      pauseMs: 5,
+      pauseAfterConnectMs: 1000,
+    })
+    expect(wrong(modbusTcp.connection, { host: 'x', timeout: '250' })).toEqual([
+      'timeout: expected a duration such as 250ms, 1s or 5m',
+    ])
+    expect(wrong(modbusTcp.connection, { host: 'x', timeout: 250 })).toEqual([
+      'timeout: expected a duration such as 250ms, 1s or 5m',
+    ])
+    expect(wrong(modbusTcp.connection, { host: 'x', timeout: '0' })).toEqual(['timeout: expected at least 1ms'])
+  })
+
+  it('settings given twice stay as they are', () => {
+    expect(connectionSettings(rtu())).toEqual(rtu())
+  })
+
+  it('says what is not available in this version', () => {
+    for (const key of ['backupHost', 'listen', 'quiet', 'mode']) {
+      expect(wrong(modbusTcp.connection, { host: 'x', [key]: 'y' })).toEqual([
+        `${key}: ${key} is not available in this version`,
+      ])
+    }
+    expect(wrong(modbusRtu.connection, { port: 'p', rs485: {} })).toEqual([
+      'rs485: rs485 is not available in this version',
+    ])
+    expect(wrong(modbusRtu.connection, { port: 'p', masters: 'shared' })).toEqual([
+      'masters: only masters: sole is available in this version',
+    ])
+    expect(wrong(modbusRtu.connection, { port: 'p', dataBits: 7 })).toEqual([expect.stringContaining('modbus-ascii')])
+  })
+
+  it('says where a key belongs', () => {
+    expect(wrong(modbusRtu.connection, { port: 'p', inFlight: 4 })).toEqual([expect.stringContaining('modbus-tcp')])
+    expect(wrong(modbusRtuOverTcp.connection, { host: 'x', inFlight: 4 })).toEqual([
+      expect.stringContaining('modbus-tcp'),
+    ])
+  })
+
+  it('refuses what is no byte order, and translates other products’ names', () => {
+    expect(wrong(modbusTcp.connection, { host: 'x', order: 'ABAB' })).toEqual([
+      expect.stringContaining('no byte order'),
+    ])
+    expect(wrong(modbusTcp.connection, { host: 'x', order: '#BL' })).toEqual(['order: "#BL" is written CDAB here'])
+    expect(wrong(modbusTcp.connection, { host: 'x', order: 'little-endian' })).toEqual([
+      expect.stringContaining('written DCBA'),
+    ])
+  })
+
+  it('keeps within the protocol’s limits', () => {
+    expect(wrong(modbusTcp.connection, { host: 'x', maxRegisters: 126, maxBits: 2001, retries: -1 })).toHaveLength(3)
+  })
+
+  it('describes every key, and can be written as JSON Schema', () => {
+    for (const kind of [modbusRtu, modbusTcp, modbusRtuOverTcp]) {
+      for (const part of [kind.connection, kind.device, kind.tag]) {
+        for (const [key, shape] of Object.entries(part.shape)) {
+          expect(z.globalRegistry.get(shape as z.ZodType)?.description, key).toBeTypeOf('string')
+        }
+        expect(z.toJSONSchema(part, { io: 'input' })).toHaveProperty('properties')
+      }
+    }
+  })
+})
+
+describe('a device', () => {
+  it('takes from its connection what it does not say', () => {
+    const connection = modbusTcp.connection.parse({ host: 'x', timeout: '2s', order: 'CDAB', maxGap: 4, retries: 3 })
+    const device = modbusTcp.device.parse({ unitId: 7, timeout: '100ms', noTouch: ['holding:100-120', '40301'] })
+    expect(modbusTcp.resolveDevice(device, connection)).toEqual({
+      unitId: 7,
+      order: 'CDAB',
+      digits: 'one-based',
+      timeoutMs: 100,
+      retries: 3,
+      maxRegisters: 125,
+      maxBits: 2000,
+      maxGap: 4,
+      noTouch: [
+        { area: 'holding', from: 100, to: 120 },
+        { area: 'holding', from: 300, to: 300 },
+      ],
+    })
+  })
+
+  it('has a unit from 1 to 247 on a line, from 0 to 255 over TCP', () => {
+    expect(wrong(modbusRtu.device, { unitId: 0 })).toEqual(['unitId: expected 1 to 247'])
+    expect(wrong(modbusRtu.device, { unitId: 248 })).toHaveLength(1)
+    expect(wrong(modbusRtu.device, {})).toHaveLength(1)
+    expect(wrong(modbusTcp.device, { unitId: 255 })).toEqual([])
+    expect(wrong(modbusTcp.device, { unitId: 256 })).toHaveLength(1)
+    expect(modbusTcp.device.parse({})).toMatchObject({ unitId: 1 })
+  })
+
+  it('refuses ranges it cannot read', () => {
+    expect(wrong(modbusTcp.device, { noTouch: ['holding:9-3'] })).toEqual([
+      expect.stringContaining('ends before it begins'),
+    ])
+  })
+})
+
+describe('a tag', () => {
+  const at = (type: string, rest: object = {}) => ({ address: '40001', type, ...rest })
+
+  it('becomes an area, a wire address and a format', () => {
+    expect(settingsOf(at('float32', { address: '30011' }))).toMatchObject({
+      area: 'input',
+      address: 10,
+      span: 2,
+      words: null,
+      write: 'auto',
+    })
+    expect(settingsOf({ address: ['40005', '40001'], type: 'uint32' })).toMatchObject({
+      address: 0,
+      span: 5,
+      words: [4, 0],
+    })
+    expect(settingsOf({ address: '40001', type: 'int16' }, { device: { digits: 'zero-based' } })).toMatchObject({
+      address: 1,
+    })
+    expect(settingsOf({ address: 40_001, type: 'int16' })).toMatchObject({ address: 0 })
+  })
+
+  it.each([
+    [at('int16'), 'integer', 'int16'],
+    [at('float32'), 'real', 'float32'],
+    [at('string', { length: 4 }), 'text', 'string'],
+    [at('bytes', { length: 4 }), 'bytes', 'bytes'],
+    [at('datetime', { layout: 'unix' }), 'text', 'datetime'],
+    [at('int16', { count: 2 }), 'array', 'int16'],
+    [at('bool'), 'boolean', 'bool'],
+    [{ address: 'C1' }, 'boolean', 'bool'],
+    [{ address: '40001.3' }, 'boolean', 'bool'],
+    [{ address: '40001', bits: 3 }, 'boolean', 'bool'],
+    [{ address: '40001', bits: '4-6' }, 'integer', 'uint16'],
+  ])('%j is of kind %s and type %s', (tag, kind, type) => {
+    expect(resolve(tag)).toMatchObject({ kind, type })
+  })
+
+  it.each([
+    [{ address: '50000', type: 'int16' }, 'address: "50000"'],
+    [{ address: 40001.1, type: 'int16' }, 'address: quote it'],
+    [{ address: 1, type: 'int16' }, 'address: 1 does not say its area'],
+    [{ address: '40001' }, 'type: a register needs a type'],
+    [{ address: '465536', type: 'int32' }, 'address: the value ends beyond the last holding register'],
+    [at('string'), 'length: string needs length'],
+    [at('int16', { length: 2 }), 'length: int16 always has 2 bytes'],
+    [at('datetime'), 'layout: datetime needs layout'],
+    [at('datetime', { layout: 'unix', timezone: 'Mars/Base' }), 'timezone: "Mars/Base" is no time zone'],
+    [at('int16', { timezone: 'UTC' }), 'timezone: timezone belongs to type datetime'],
+    [at('datetime', { layout: 'unix', length: 6 }), 'length: unix has 4 or 8 bytes, not 6'],
+    [at('float32', { order: 'BA' }), 'order: order BA is for 2 bytes, float32 has 4'],
+    [at('float32', { order: 'ABCDEFGH' }), 'order: order ABCDEFGH is for 8 bytes'],
+    [at('float32', { bits: 3 }), 'bits: bits are taken out of integers'],
+    [at('uint16', { bits: '6-4' }), 'bits: bits "6-4": write the lower one first'],
+    [at('uint16', { bits: 16 }), 'bits: uint16 has the bits 0 to 15'],
+    [at('uint32', { address: '40001.3' }), 'type: ".3" is one bit of one register'],
+    [at('bool', { address: '40001.3', bits: 2 }), 'bits: the address names bit 3 already'],
+    [at('int16', { byte: 'high' }), 'byte: byte picks half of a register'],
+    [at('int16', { count: 126 }), 'count: the value takes 126 registers; Modbus reads at most 125'],
+    [{ address: 'C1', type: 'int16' }, 'type: a coil is a bool, not int16'],
+    [{ address: 'C1', order: 'AB' }, 'order: order belongs to registers'],
+    [{ address: ['40001', '30002'], type: 'int32' }, 'address: the words of a value must all be in one area'],
+    [{ address: ['40001', '40001'], type: 'int32' }, 'address: the list names a register twice'],
+    [{ address: ['40001', '40003', '40005'], type: 'int32' }, 'address: int32 has 2 registers, the list names 3'],
+    [
+      { address: ['40001', '40003'], type: 'int32', order: 'CDAB' },
+      'order: the list of addresses says which word is high',
+    ],
+    [{ address: ['40001', '40300'], type: 'int32' }, 'address: the value takes 300 registers'],
+    [at('int32', { write: { function: 'single' } }), 'write: function: single writes one register'],
+  ])('%j is refused: %s', (tag, why) => {
+    expect(complaints(tag)).toEqual([expect.stringContaining(why)])
+  })
+
+  it('is measured against what its device gives at once', () => {
+    expect(complaints(at('float64'), { device: { maxRegisters: 2 } })).toEqual([
+      expect.stringContaining('maxRegisters allows the device 2'),
+    ])
+  })
+
+  it('says when a preset order does not fit, and whose it is', () => {
+    expect(complaints(at('int16'), { device: { order: 'CDABGHEF' } })).toEqual([
+      'order: the order CDABGHEF that the device presets is for 8 bytes, int16 has 2: give the tag one of ABCD, CDAB, BADC, DCBA',
+    ])
+  })
+
+  it('has room for its bit patterns', () => {
+    expect(complaints(at('int16'), { noValueBits: [0x18000n] })).toEqual([
+      'noValue: 0x18000 has more bits than the 16 of int16',
+    ])
+    expect(complaints(at('string', { length: 2 }), { noValueBits: [0n] })).toEqual([
+      expect.stringContaining('a string has none'),
+    ])
+    expect(complaints({ address: 'C1' }, { noValueBits: [0n] })).toEqual([
+      expect.stringContaining('no pattern to spare'),
+    ])
+  })
+
+  it('says which ways of writing are for later', () => {
+    expect(wrong(modbusTcp.tag, at('int16', { write: { function: 'mask' } }))).toEqual([
+      expect.stringContaining('not available'),
+    ])
+    expect(wrong(modbusTcp.tag, at('int16', { write: { readBack: true } }))).toEqual([
+      expect.stringContaining('not available'),
+    ])
+  })
+
+  it('reports several mistakes at once', () => {
+    expect(complaints(at('int16', { length: 3, byte: 'low', timezone: 'UTC' }))).toHaveLength(3)
+  })
+})

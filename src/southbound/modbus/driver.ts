@@ -5,7 +5,6 @@ import type { Clock } from '../../contracts/clock.ts'
 import type { Counters, Logger, State } from '../../contracts/component.ts'
 import type { DevicePlan, Driver, GroupPlan, Peek, Request, Tag } from '../../contracts/driver.ts'
 import { Rejected, Retryable } from '../../contracts/errors.ts'
-import { connectionSettings } from './connection.ts'
 import { encodeWrite } from './encode.ts'
 import { isRefusal, leavesUnknown, readAgainAfter, writeAgainAfter } from './exceptions.ts'
 import { Exchange, type Link } from './exchange.ts'
@@ -14,8 +13,7 @@ import { openLink } from './open-link.ts'
 import { type Ask, exception } from './pdu.ts'
 import { peek, poke } from './peek.ts'
 import { type ModbusRequest, planGroup, splitRequest } from './plan.ts'
-import type { ParsedConnection } from './schema.ts'
-import type { ConnectionSettings, DeviceSettings, TagSettings } from './settings.ts'
+import { type ConnectionSettings, connectionSettings, type DeviceSettings, type TagSettings } from './settings.ts'
 import { Tally } from './tally.ts'
 
 export interface ModbusOptions {
@@ -283,7 +281,7 @@ export class ModbusDriver implements Driver {
 export function createModbusDriver(
   surroundings: Omit<ModbusOptions, 'settings'> & { readonly settings: unknown },
 ): ModbusDriver {
-  return new ModbusDriver({ ...surroundings, settings: connectionSettings(surroundings.settings as ParsedConnection) })
+  return new ModbusDriver({ ...surroundings, settings: connectionSettings(surroundings.settings) })
 }
 
 function mark(request: ModbusRequest, code: number, into: BatchBuilder): void {

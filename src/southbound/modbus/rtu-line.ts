@@ -274,6 +274,8 @@ export class RtuLine implements Link {
       this.#bytes += part.length
       this.#scan()
     }
+    // A late answer that has come ends a quarantine before its time.
+    if (this.#queue.length > 0) this.#pump()
   }
 
   #scan(): void {

@@ -69,7 +69,7 @@ function joinScales(extents: readonly Extent[], rules: CutRules): readonly Exten
 }
 
 function touches(forbidden: readonly AddressRange[], from: number, end: number): boolean {
-  return from < end && forbidden.some((range) => range.from < end && range.to >= from)
+  return forbidden.length > 0 && from < end && forbidden.some((range) => range.from < end && range.to >= from)
 }
 
 /** Cuts sorted extents into stretches, each a request: the least weight of all cuts that keep the rules. */
@@ -102,30 +102,37 @@ function bridgeable(end: number, from: number, rules: CutRules): boolean {
   return from <= end || (from - end <= rules.maxGap && !touches(rules.forbidden, end, from))
 }
 
-/** Dynamic programming over the places to cut: `cost[n]` is the least weight that reads the first n extents. */
+/** Dynamic programming over the places to cut: `cost[n]` is the least weight that reads the first n extents. A request that
+ *  ends neither at a hole nor at the limit could only be longer for nothing, so those two ends are all that is tried. */
 function cheapest(chain: readonly Extent[], rules: CutRules): readonly (readonly Extent[])[] {
-  const cost = new Float64Array(chain.length + 1).fill(Number.POSITIVE_INFINITY)
-  const cutAt = new Uint32Array(chain.length + 1)
-  const weights = new Float64Array(rules.most + 1)
-  for (let quantity = 1; quantity <= rules.most; quantity++) weights[quantity] = rules.weight(quantity)
+  const count = chain.length
+  const froms = Uint32Array.from(chain, (extent) => extent.from)
+  const ends = Uint32Array.from(chain, (extent) => extent.end)
+  const weights = Float64Array.from({ length: rules.most + 1 }, (_, quantity) => rules.weight(quantity))
+  const cost = new Float64Array(count + 1).fill(Number.POSITIVE_INFINITY)
+  const cutAt = new Uint32Array(count + 1)
   cost[0] = 0
-  for (let first = 0; first < chain.length; first++) {
-    const { from } = chain[first]!
-    let end = from
-    for (let last = first; last < chain.length; last++) {
-      const extent = chain[last]!
-      if (last > first && extent.from > end && !bridgeable(end, extent.from, rules)) break
-      end = Math.max(end, extent.end)
-      // What is longer by itself than the limit (a limit learnt later) is asked for alone.
-      if (end - from > rules.most && last > first) break
-      const total = cost[first]! + (weights[end - from] ?? rules.weight(end - from))
-      if (total < cost[last + 1]!) {
-        cost[last + 1] = total
-        cutAt[last + 1] = first
+  for (let first = 0; first < count; first++) {
+    const base = cost[first]!
+    if (base === Number.POSITIVE_INFINITY) continue
+    const from = froms[first]!
+    let end = ends[first]!
+    for (let next = first + 1; ; next++) {
+      const hole = next < count && froms[next]! > end
+      const full = next === count || Math.max(end, ends[next]!) - from > rules.most
+      if (hole || full) {
+        // What is longer by itself than the limit (a limit learnt later) is asked for alone.
+        const total = base + (weights[end - from] ?? rules.weight(end - from))
+        if (total < cost[next]!) {
+          cost[next] = total
+          cutAt[next] = first
+        }
+        if (full || !bridgeable(end, froms[next]!, rules)) break
       }
+      if (ends[next]! > end) end = ends[next]!
     }
   }
   const stretches: (readonly Extent[])[] = []
-  for (let end = chain.length; end > 0; end = cutAt[end]!) stretches.push(chain.slice(cutAt[end]!, end))
+  for (let end = count; end > 0; end = cutAt[end]!) stretches.push(chain.slice(cutAt[end]!, end))
   return stretches.reverse()
 }

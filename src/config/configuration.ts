@@ -1,0 +1,52 @@
+/** What a configuration file becomes: plain data, complete, defaults filled in. Cloneable between threads. */
+import type { Isa95Path } from '../contracts/batch.ts'
+import type { DevicePlan, GroupPlan } from '../contracts/driver.ts'
+
+export interface ConnectionConfiguration {
+  readonly name: string
+  /** A name in the catalog. */
+  readonly driver: string
+  /** As the driver's schema parsed them. */
+  readonly settings: unknown
+}
+
+export interface SinkConfiguration {
+  readonly name: string
+  readonly type: string
+  readonly enabled: boolean
+  readonly include: readonly string[]
+  readonly exclude: readonly string[]
+  readonly rename: Readonly<Record<string, string>>
+  readonly deadband: { readonly absolute: number } | { readonly percent: number } | null
+  readonly minIntervalMs: number
+  /** A number is the backlog's share of what the sink takes, 0–1. */
+  readonly replay: 'in-order' | number
+  readonly from: 'now' | 'oldest'
+  readonly commands: 'none' | 'all' | readonly string[]
+  readonly bigint: 'number' | 'string'
+  /** As the sink's schema parsed them. */
+  readonly settings: unknown
+}
+
+export interface LogConfiguration {
+  /** Absolute. */
+  readonly path: string
+  readonly quotaBytes: number
+  readonly commitEveryMs: number
+  readonly evict: 'oldest' | 'newest'
+}
+
+export interface Configuration {
+  readonly gateway: Isa95Path
+  readonly board: string
+  readonly connections: readonly ConnectionConfiguration[]
+  readonly devices: readonly DevicePlan[]
+  readonly groups: readonly GroupPlan[]
+  readonly sinks: readonly SinkConfiguration[]
+  readonly log: LogConfiguration
+  /** The file says `commands: none` for every sink: nothing passes south. */
+  readonly oneWay: boolean
+  readonly source: { readonly file: string; readonly sha256: string }
+  /** The file as YAML with tag files and profiles written out and `${…}` as they stand. */
+  readonly frozen: string
+}

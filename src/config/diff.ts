@@ -1,0 +1,81 @@
+/** What a new configuration would change, in components. Keys are named, values never: they may be secrets. Pure. */
+import { isDeepStrictEqual } from 'node:util'
+import type { Configuration } from './configuration.ts'
+
+export interface Change {
+  /** `gateway`, `log`, `connection plc7`, `device oven`, `group oven/fast`, `sink emqx`. */
+  readonly component: string
+  readonly change: 'kept' | 'restarted' | 'added' | 'removed'
+  /** Which of its keys differ. */
+  readonly keys: readonly string[]
+  readonly text: string
+}
+
+export function diff(before: Configuration, after: Configuration): readonly Change[] {
+  return [
+    single('gateway', before.gateway, after.gateway, 'its name or path changed: every device and sink starts anew'),
+    single('log', before.log, after.log, 'takes effect when the service is restarted'),
+    ...several('connection', before.connections, after.connections, (one) => one.name),
+    ...several('device', before.devices, after.devices, (one) => one.name),
+    ...several(
+      'group',
+      before.groups.map(nameless),
+      after.groups.map(nameless),
+      ({ ref }) => `${ref.device}/${ref.group}`,
+    ),
+    ...several('sink', before.sinks, after.sinks, (one) => one.name, 'what it has not been sent yet is dropped for it'),
+  ]
+}
+
+/** Ids and revisions are given anew with each load and say nothing. */
+function nameless(plan: Configuration['groups'][number]) {
+  return { ...plan, ref: { ...plan.ref, id: 0, revision: 0 } }
+}
+
+function single(component: string, before: object, after: object, text: string): Change {
+  const keys = differing(before, after)
+  return keys.length === 0
+    ? { component, change: 'kept', keys, text: 'unchanged' }
+    : { component, change: 'restarted', keys, text }
+}
+
+function several<T extends object>(
+  noun: string,
+  before: readonly T[],
+  after: readonly T[],
+  nameOf: (one: T) => string,
+  lost = 'goes away',
+): Change[] {
+  const old = new Map(before.map((one) => [nameOf(one), one]))
+  const fresh = new Map(after.map((one) => [nameOf(one), one]))
+  const changes: Change[] = []
+  for (const [name, one] of old) {
+    if (!fresh.has(name)) changes.push({ component: `${noun} ${name}`, change: 'removed', keys: [], text: lost })
+    else {
+      const keys = differing(one, fresh.get(name)!)
+      changes.push(
+        keys.length === 0
+          ? { component: `${noun} ${name}`, change: 'kept', keys, text: 'unchanged' }
+          : { component: `${noun} ${name}`, change: 'restarted', keys, text: `changed: ${keys.join(', ')}` },
+      )
+    }
+  }
+  for (const name of fresh.keys()) {
+    if (!old.has(name)) changes.push({ component: `${noun} ${name}`, change: 'added', keys: [], text: 'new' })
+  }
+  return changes
+}
+
+function differing(before: object, after: object, prefix = ''): string[] {
+  const keys = new Set([...Object.keys(before), ...Object.keys(after)])
+  return [...keys].flatMap((key) => {
+    const [a, b] = [(before as Record<string, unknown>)[key], (after as Record<string, unknown>)[key]]
+    if (isDeepStrictEqual(a, b)) return []
+    const name = prefix + key
+    return key === 'settings' && isMap(a) && isMap(b) ? differing(a, b) : [name]
+  })
+}
+
+function isMap(value: unknown): value is object {
+  return typeof value === 'object' && value !== null
+}

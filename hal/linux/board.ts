@@ -25,7 +25,7 @@ export function openBoard(
     const found = candidates.find((candidate) => existsSync(candidate))
     if (found !== undefined) return found
     throw unavailable(
-      `no serial port ${port}: neither ${candidates[0]} nor ${candidates.at(-1)} is there, and ${portVariable(port)} is not set`,
+      `there is no serial port ${port}: neither ${candidates[0]} nor ${candidates.at(-1)} is there, and ${portVariable(port)} is not set`,
     )
   }
   return {

@@ -7,9 +7,9 @@ import { Rejected, Retryable } from '../../src/contracts/errors.ts'
 import { SystemClock } from '../../src/time/system-clock.ts'
 
 /** `absent`: nobody listens where the driver connects. `silent`: someone is there and never answers. */
-export type Peer = 'answers' | 'absent' | 'silent'
+type Peer = 'answers' | 'absent' | 'silent'
 
-export interface DriverBench {
+interface DriverBench {
   /** Made, not started; on the clock that `make` was given. */
   readonly driver: Driver
   /** Every tag of it has a good value. */

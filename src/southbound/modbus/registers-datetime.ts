@@ -5,7 +5,7 @@ const DAY = 86_400_000
 const HOUR = 3_600_000
 
 /** Milliseconds since 1970 of a civil date (H. Hinnant, days_from_civil); null: there is no such date. */
-export function utcMs(
+function utcMs(
   year: number,
   month: number,
   day: number,
@@ -31,7 +31,7 @@ function daysFromCivil(year: number, month: number, day: number): number {
   return era * 146_097 + ofEra * 365 + Math.floor(ofEra / 4) - Math.floor(ofEra / 100) + ofYear - 719_468
 }
 
-export interface Civil {
+interface Civil {
   readonly year: number
   readonly month: number
   readonly day: number
@@ -41,7 +41,7 @@ export interface Civil {
   readonly ms: number
 }
 
-export function civil(at: number): Civil {
+function civil(at: number): Civil {
   const days = Math.floor(at / DAY)
   const rest = at - days * DAY
   const z = days + 719_468
@@ -132,7 +132,7 @@ function offsetAt(at: number, timezone: string): number {
 }
 
 /** A wall clock's reading to UTC. An hour that comes twice in autumn is the later one (standard time) unless `summer`. */
-export function toUtc(local: number, timezone: string, summer: boolean): number {
+function toUtc(local: number, timezone: string, summer: boolean): number {
   const before = offsetAt(local - DAY, timezone)
   const after = offsetAt(local + DAY, timezone)
   if (before === after) return local - before
@@ -146,7 +146,7 @@ export function toUtc(local: number, timezone: string, summer: boolean): number 
 }
 
 /** UTC to a wall clock's reading. */
-export function toLocal(at: number, timezone: string): number {
+function toLocal(at: number, timezone: string): number {
   return at + offsetAt(at, timezone)
 }
 

@@ -127,7 +127,7 @@ function rawBits(bytes: Uint8Array, at: number, permutation: readonly number[]):
 }
 
 /** The places an integer is made of: all, or the half of a register that an 8-bit type is. */
-export function placesOf(format: Format): readonly number[] {
+function placesOf(format: Format): readonly number[] {
   if (format.byte === null) return format.permutation
   return [format.permutation[format.byte === 'high' ? 0 : 1]!]
 }
@@ -171,7 +171,7 @@ function bitsReader(format: Format): ReadElement {
 }
 
 /** IEEE 754-2008 binary16. */
-export function halfFloat(bits: number): number {
+function halfFloat(bits: number): number {
   const sign = bits & 0x8000 ? -1 : 1
   const exponent = (bits >> 10) & 0x1f
   const fraction = bits & 0x3ff

@@ -26,7 +26,7 @@ export type TypeName =
   | 'bytes'
 
 /** What a device inherits from its connection unless it says otherwise. */
-export interface DevicePresets {
+interface DevicePresets {
   /** Letters as they stand on the wire, A the most significant byte. */
   readonly order: string
   /** `one-based`: 40001 is wire address 0. */
@@ -53,7 +53,7 @@ interface AnyConnection extends DevicePresets {
   readonly checkUnit: boolean
 }
 
-export interface RtuSettings extends AnyConnection {
+interface RtuSettings extends AnyConnection {
   readonly kind: 'rtu'
   readonly port: string
   readonly baudRate: number
@@ -70,7 +70,7 @@ export interface TcpSettings extends AnyConnection {
   readonly inFlight: number
 }
 
-export interface RtuOverTcpSettings extends AnyConnection {
+interface RtuOverTcpSettings extends AnyConnection {
   readonly kind: 'rtu-over-tcp'
   readonly host: string
   readonly port: number

@@ -12,7 +12,7 @@ import {
 
 type Keys = Readonly<Record<string, unknown>>
 
-export const plainMapping: Mapping = {
+const plainMapping: Mapping = {
   scale: 1,
   offset: 0,
   clamp: null,
@@ -82,7 +82,7 @@ export function groupOf(tags: readonly (Keys | TagWritten)[], written: Written =
   )
 }
 
-export function groupWith(
+function groupWith(
   settings: readonly TagSettings[],
   written: Written = {},
   mappings: readonly Mapping[] = [],

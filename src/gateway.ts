@@ -7,10 +7,11 @@ import type { Board } from '../hal/contract.ts'
 import * as catalog from './catalog.ts'
 import { Door } from './commands/door.ts'
 import type { Configuration, ConnectionConfiguration, SinkConfiguration } from './config/configuration.ts'
+import type { Change } from './config/diff.ts'
 import { keepIdentity } from './config/identity.ts'
 import { Live } from './console/live.ts'
-import type { Batch, Value } from './contracts/batch.ts'
-import type { Clock, Stop } from './contracts/clock.ts'
+import type { Batch, GroupRef, Value } from './contracts/batch.ts'
+import type { Clock } from './contracts/clock.ts'
 import type { CommandDoor } from './contracts/command.ts'
 import type { Logger } from './contracts/component.ts'
 import type { Driver, GroupPlan, Tag } from './contracts/driver.ts'
@@ -64,7 +65,6 @@ export class Gateway {
   readonly #deliveries = new Map<string, Delivery>()
   readonly #ending = new AbortController()
   #configuration: Configuration
-  #tick: Stop | undefined
 
   static async open(options: GatewayOptions): Promise<Gateway> {
     const { configuration, clock, log } = options
@@ -92,8 +92,7 @@ export class Gateway {
       invert,
       find: (device, group, tag) => this.#find(device, group, tag),
       write: (plan, tag, raw, signal) => this.#write(plan, tag, raw, signal),
-      audit: (text, facts) =>
-        this.#background(this.#log.writer.note({ at: this.#clock.now(), name: 'command', text, facts })),
+      audit: (text, facts) => this.audit(text, facts),
     })
   }
 
@@ -103,6 +102,27 @@ export class Gateway {
 
   get door(): CommandDoor {
     return this.#door
+  }
+
+  /** Whether the group's last batch is in the log, or on its way there. */
+  stored(group: GroupRef): boolean {
+    return this.#live.stored(group)
+  }
+
+  /** A durable line about what somebody did. */
+  audit(text: string, facts: Readonly<Record<string, string | number | boolean>> = {}): void {
+    this.#background(this.#log.writer.note({ at: this.#clock.now(), name: 'command', text, facts }))
+  }
+
+  /** The changes with what each would cost: what a sink that goes away has not been sent yet. */
+  consequences(changes: readonly Change[]): readonly Change[] {
+    return changes.map((change) => {
+      const [noun, name = ''] = change.component.split(' ')
+      const delivery = noun === 'sink' && change.change === 'removed' ? this.#deliveries.get(name) : undefined
+      if (delivery === undefined) return change
+      const pending = delivery.drain.report().receipt.pending
+      return { ...change, text: `${pending} entries that it has not been sent yet are dropped for it` }
+    })
   }
 
   /** Sinks first, then drivers: nothing is read before there is somewhere for it to go. */
@@ -118,12 +138,10 @@ export class Gateway {
     })
     for (const sink of sinks) if (sink.enabled) await this.#addDelivery(sink)
     for (const connection of connections) await this.#addConnection(connection)
-    this.#tick = this.#clock.every(1000, () => this.#pipeline.onTick(this.#clock.now()))
   }
 
   /** The reverse: readers of the field first, then what is under way north is given `drainMs` to be confirmed. */
   async stop(drainMs = 5000): Promise<void> {
-    this.#tick?.()
     await Promise.all([...this.#connections.values()].map(removeConnection))
     this.#connections.clear()
     await this.#log.flush()
@@ -140,7 +158,7 @@ export class Gateway {
     const after = keepIdentity(before, next)
     this.#configuration = after
     this.#log.configure({ groups: after.groups.map((group) => group.ref), readers: readersOf(after) })
-    this.#pipeline.configure(after.groups)
+    this.#pipeline.configure(after.groups, this.#log.reader.snapshot().batches)
     this.#live.configure(after.groups.map((group) => group.ref))
     this.#door.configure(commandRules(after))
 

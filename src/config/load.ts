@@ -7,6 +7,7 @@ import { stringify } from 'yaml'
 import type { z } from 'zod'
 import type { Isa95Path, TagInfo, ValueKind } from '../contracts/batch.ts'
 import type { DevicePlan, GroupPlan, Tag } from '../contracts/driver.ts'
+import { sentence } from '../contracts/errors.ts'
 import type { Mapping } from '../contracts/stage.ts'
 import type { Configuration, ConnectionConfiguration, SinkConfiguration } from './configuration.ts'
 import { parseTagTable, type TagTable } from './csv.ts'
@@ -51,6 +52,7 @@ class Loading {
   readonly #env: NodeJS.ProcessEnv
   readonly #given: string | undefined
   readonly #problems: Problem[] = []
+  readonly #places = new Set<string>()
   readonly #notices: string[] = []
   readonly #origins: Origin[] = []
   readonly #tables = new Map<string, TagTable | undefined>()
@@ -137,9 +139,8 @@ class Loading {
       const kind = this.#kind(keys, 'driver', this.#kinds.drivers, path)
       if (kind === undefined) continue
       const { driver, ...own } = keys
-      const settings = this.#object(kind, own, path, (schema) => schema.connection, ['driver'])
-      if (settings !== undefined) found.push({ name, driver: driver as string, settings, schema: kind })
-      else found.push({ name, driver: driver as string, settings: undefined, schema: kind })
+      const settings = this.#object(kind.connection, own, path, ['driver'])
+      found.push({ name, driver: String(driver), settings: settings ?? supposed(kind.connection, own), schema: kind })
     }
     return found
   }
@@ -153,9 +154,7 @@ class Loading {
       if (kind === undefined) continue
       const { type, ...own } = keys
       const whole = shapes.sinkShape.extend(kind.settings.shape)
-      const parsed = this.#object(whole, own, path, undefined, ['type']) as
-        | z.output<typeof shapes.sinkShape>
-        | undefined
+      const parsed = this.#object(whole, own, path, ['type']) as z.output<typeof shapes.sinkShape> | undefined
       if (parsed === undefined) continue
       const { enabled, include, exclude, rename, deadband, minInterval, replay, from, commands, bigint, ...settings } =
         parsed
@@ -200,36 +199,19 @@ class Loading {
       const path = ['devices', name]
       const plain = (written as Record<string, Keys> | null)?.[name]
       const keys = this.#withProfile(own, plain, path)
-      const { connection: wanted } = keys
-      if (typeof wanted !== 'string') {
-        this.#problem(path, 'connection is missing: name the connection it is reached by', 'key')
-        continue
-      }
-      const connection = byName.get(wanted)
-      if (connection === undefined) {
-        const near = nearest(wanted, [...byName.keys()])
-        const names = [...byName.keys()].join(', ') || 'none'
-        const hint = near === undefined ? `there are: ${names}` : `did you mean "${near}"?`
-        // A connection whose own keys are wrong has been reported already.
-        const known = (this.#tree?.value as { connections?: Keys })?.connections
-        if (!Object.hasOwn(known ?? {}, wanted)) {
-          this.#problem([...path, 'connection'], `there is no connection "${wanted}": ${hint}`, 'value')
-        }
-        continue
-      }
+      const connection = this.#connectionOf(keys, byName, path)
+      if (connection === undefined) continue
       const { schema } = connection
       const { groups: groupsGiven, ...rest } = keys
       const whole = shapes.deviceShape.extend(schema.device.shape)
-      const parsed = this.#object(whole, rest, path, undefined, ['groups']) as
-        | z.output<typeof shapes.deviceShape>
-        | undefined
-      const usable = parsed !== undefined && connection.settings !== undefined
+      const parsed = this.#object(whole, rest, path, ['groups']) as z.output<typeof shapes.deviceShape> | undefined
+      const usable = parsed ?? supposed(whole, rest)
       const device: DevicePlan = {
         name,
-        connection: wanted,
+        connection: connection.name,
         path: gateway,
         enabled: parsed?.enabled ?? true,
-        settings: usable ? schema.resolveDevice(parsed, connection.settings) : undefined,
+        settings: this.#deviceSettings(schema, usable, connection.settings, path),
       }
       devices.push(device)
       for (const [group, groupKeys] of this.#named(groupsGiven, [...path, 'groups'])) {
@@ -240,13 +222,49 @@ class Loading {
           keys: groupKeys,
           plain: plain2,
           connection,
-          parsed,
+          parsed: usable,
           labels: parsed?.labels,
         })
         if (plan !== undefined) groups.push({ ...plan, ref: { ...plan.ref, id: groups.length + 1 } })
       }
     }
     return { devices, groups }
+  }
+
+  /** The connection a device names; when it names none that there is, the one it probably means, for what follows. */
+  #connectionOf(keys: Keys, known: ReadonlyMap<string, Connection>, path: Path): Connection | undefined {
+    let { connection: wanted } = keys
+    if (wanted === undefined || wanted === null) {
+      const meant = Object.keys(keys).find((key) => !unknownKey(key, ['connection']).includes('expected one of'))
+      if (meant === undefined) {
+        this.#problem(path, 'connection is missing: name the connection it is reached by', 'key')
+        return [...known.values()][0]
+      }
+      // The key itself is reported with the device's other unknown ones.
+      wanted = keys[meant]
+      keys.connection = wanted
+    }
+    const found = known.get(String(wanted))
+    if (found !== undefined) return found
+    // A connection whose own keys are wrong has been reported already.
+    const written = (this.#tree!.value as { connections?: Keys }).connections
+    if (isMap(written) && Object.hasOwn(written, String(wanted))) return undefined
+    const names = [...known.keys()]
+    const near = nearest(String(wanted), names)
+    const hint = near === undefined ? `there are: ${names.join(', ') || 'none'}` : `did you mean "${near}"?`
+    this.#problem([...path, 'connection'], `there is no connection "${String(wanted)}": ${hint}`, 'value')
+    return known.get(near ?? names[0] ?? '')
+  }
+
+  #deviceSettings(schema: DriverKindSchema, device: unknown, connection: unknown, path: Path): unknown {
+    if (device === undefined || connection === undefined) return undefined
+    try {
+      return schema.resolveDevice(device, connection)
+    } catch (thrown) {
+      const [, key, text] = /^(\w+): (.*)$/s.exec(sentence(thrown)) ?? [undefined, '', sentence(thrown)]
+      this.#problem([...path, key!], text!, 'value')
+      return undefined
+    }
   }
 
   #group(given: {
@@ -379,7 +397,8 @@ class Loading {
     }
     const { decimals, bits, keepNaN } = sentinels(own.noValue)
     let resolved: { settings: unknown; kind: ValueKind; type: string } | undefined
-    if (given.device !== undefined && connection.settings !== undefined) {
+    const misread = this.#places.size > 0 && this.#problems.some((one) => one.path === [...path, 'address'].join('.'))
+    if (!misread && given.device !== undefined && connection.settings !== undefined) {
       const found = schema.resolve(own, given.device, connection.settings, { noValueBits: bits })
       if ('problems' in found) {
         for (const problem of found.problems) this.#problem([...path, problem.key], problem.text, 'value')
@@ -523,18 +542,12 @@ class Loading {
     const near = nearest(String(given), names)
     const hint = near === undefined ? `expected one of ${names.join(', ')}` : `did you mean "${near}"?`
     this.#problem([...path, key], `there is no ${key} "${String(given)}": ${hint}`, 'value')
-    return undefined
+    // The rest is read as it was probably meant, so that its own mistakes are seen too.
+    return near === undefined ? undefined : kinds[near]
   }
 
   /** What a schema makes of the keys; undefined: there were problems, and all of them have been said. */
-  #object<S>(
-    schema: S,
-    given: unknown,
-    path: Path,
-    of: (schema: S) => z.ZodObject = (one) => one as unknown as z.ZodObject,
-    beside: readonly string[] = [],
-  ): Keys | undefined {
-    const object = of(schema)
+  #object(object: z.ZodObject, given: unknown, path: Path, beside: readonly string[] = []): Keys | undefined {
     const before = this.#problems.length
     const known = Object.keys(object.shape)
     const keys = { ...this.#map(given, path, [...known, ...beside]) }
@@ -609,7 +622,7 @@ class Loading {
         if (!origin.at.every((part, at) => path[at] === part)) continue
         const place = origin.locate(path.slice(origin.at.length), what)
         if (place !== undefined) {
-          this.#problems.push({ file: origin.file, ...place, path: path.join('.'), text })
+          this.#push({ file: origin.file, ...place, path: path.join('.'), text })
           return
         }
       }
@@ -618,7 +631,16 @@ class Loading {
   }
 
   #problemAt(place: { line: number; column: number }, path: Path, text: string): void {
-    this.#problems.push({ file: this.#file, ...place, path: path.join('.'), text })
+    this.#push({ file: this.#file, ...place, path: path.join('.'), text })
+  }
+
+  /** One problem a place: what follows from a mistake is not a mistake of its own. */
+  #push(problem: Problem): void {
+    const { file, line, column, path } = problem
+    const key = `${file}:${line}:${column}:${path}`
+    if (path !== '' && this.#places.has(key)) return
+    this.#places.add(key)
+    this.#problems.push(problem)
   }
 
   /** One object for all that are equal: 100,000 tags have a handful of mappings. */
@@ -629,6 +651,24 @@ class Loading {
     this.#shared.set(key, value)
     return value
   }
+}
+
+/** What keys with mistakes in them probably mean: the wrong ones left out, the missing ones made up. Only to check what depends
+ *  on them. */
+function supposed(schema: z.ZodObject, given: Keys): Keys | undefined {
+  const keys: Keys = Object.fromEntries(
+    Object.entries(given).filter(([key, value]) => value !== null && key in schema.shape),
+  )
+  for (const made of ['supposed', 1, undefined]) {
+    const parsed = schema.safeParse(keys)
+    if (parsed.success) return parsed.data
+    for (const { path } of parsed.error.issues) {
+      const key = String(path[0])
+      if (made === 'supposed' && keys[key] !== undefined) delete keys[key]
+      else keys[key] = made
+    }
+  }
+  return undefined
 }
 
 function unwrapped(schema: unknown): z.ZodObject | undefined {

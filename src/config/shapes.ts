@@ -58,21 +58,17 @@ export const groupShape = z.object({
     .int({ error: 'expected a whole number' })
     .default(0)
     .meta({ description: 'Of groups that are due together the higher goes first.' }),
-  report: report
-    .optional()
-    .meta({
-      description:
-        '`always`: every reading; `change`: only tags whose value or quality changed. For all tags of the group.',
-    }),
+  report: report.optional().meta({
+    description:
+      '`always`: every reading; `change`: only tags whose value or quality changed. For all tags of the group.',
+  }),
   heartbeat: duration(1)
     .optional()
     .meta({ description: 'With `report: change`: repeat unchanged values at the latest after this. Default 10m.' }),
   deadband: deadband.optional().meta({ description: 'For all tags of the group that have none of their own.' }),
-  tags: z
-    .unknown()
-    .meta({
-      description: 'A map of tags, or `{ file: tags.csv }`: a table with one row a tag and the tags’ keys as columns.',
-    }),
+  tags: z.unknown().meta({
+    description: 'A map of tags, or `{ file: tags.csv }`: a table with one row a tag and the tags’ keys as columns.',
+  }),
   coherent: z
     .literal(false, { error: 'coherent is not available in this version' })
     .optional()
@@ -159,11 +155,9 @@ export const tagShape = z.object({
       description:
         '{ wrap, maxStep } in raw numbers: a rolling counter becomes a total that survives wrap-arounds and restarts. A larger step than maxStep is a reset and an event.',
     }),
-  deadband: deadband
-    .optional()
-    .meta({
-      description: 'Report when the value has moved so far from what was reported last: a number, or "2%" of it.',
-    }),
+  deadband: deadband.optional().meta({
+    description: 'Report when the value has moved so far from what was reported last: a number, or "2%" of it.',
+  }),
   report: report.optional().meta({ description: 'As for the group.' }),
   heartbeat: duration(1).optional().meta({ description: 'As for the group.' }),
   scaleFrom: z
@@ -175,12 +169,9 @@ export const tagShape = z.object({
     .meta({
       description: '{ tag, as: pow10|factor }: another tag of the group scales this one; both are read in one request.',
     }),
-  fields: z
-    .unknown()
-    .optional()
-    .meta({
-      description: '{ run: { bits: 0 }, mode: { bits: "4-6" } }: several tags of one word, by their own names.',
-    }),
+  fields: z.unknown().optional().meta({
+    description: '{ run: { bits: 0 }, mode: { bits: "4-6" } }: several tags of one word, by their own names.',
+  }),
 })
 
 const patterns = z.union([text.transform((one) => [one]), z.array(text)], {
@@ -192,11 +183,9 @@ export const sinkShape = z.object({
     .boolean({ error: 'expected true or false' })
     .default(true)
     .meta({ description: 'false: nothing is sent; its place in the log is kept.' }),
-  include: patterns
-    .prefault([])
-    .meta({
-      description: 'Patterns device/group/tag with `*`; a shorter one covers all below it. Default: everything.',
-    }),
+  include: patterns.prefault([]).meta({
+    description: 'Patterns device/group/tag with `*`; a shorter one covers all below it. Default: everything.',
+  }),
   exclude: patterns.prefault([]).meta({ description: 'Left out again.' }),
   rename: z
     .record(z.string(), level)
@@ -249,11 +238,9 @@ export const logShape = z.object({
   quota: size(2 ** 20, '1MiB')
     .prefault('4GiB')
     .meta({ description: 'The most the log may take on disk.' }),
-  commitEvery: duration()
-    .prefault('200ms')
-    .meta({
-      description: 'How long batches may wait to be committed together; 0 commits as soon as the last commit ended.',
-    }),
+  commitEvery: duration().prefault('200ms').meta({
+    description: 'How long batches may wait to be committed together; 0 commits as soon as the last commit ended.',
+  }),
   evict: z
     .enum(['oldest', 'newest'], { error: 'expected oldest or newest' })
     .default('oldest')

@@ -5,6 +5,7 @@ import { mkdir, open, readFile, rename } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Configuration } from '../../config/configuration.ts'
 import type { Problem } from '../../config/problems.ts'
+import { logPathOf } from '../../config/sockets.ts'
 import type { LoadRequest } from './loading.ts'
 import { loadApart } from './loading.ts'
 
@@ -22,11 +23,9 @@ export type Start =
 
 /** Which configuration a starting service takes: its file, unless another one was applied since the file last changed, or the
  *  file is not valid and a last good one is known. */
-export async function choose(options: { file: string; statePath: (text: string) => string }): Promise<Start> {
-  const { file } = options
+export async function choose({ file }: { readonly file: string }): Promise<Start> {
   const text = await readFile(file, 'utf8').catch(() => undefined)
-  const state = options.statePath(text ?? '')
-  const origin = await originIn(state)
+  const origin = await originIn(logPathOf(file))
   const active = (): LoadRequest => ({ file: origin!.file, text: origin!.text })
   if (text !== undefined && origin !== undefined && origin.seen === digest(text) && origin.file !== file) {
     const applied = await loadApart(active())

@@ -35,7 +35,7 @@ export async function openSurfaces(options: SurfacesOptions): Promise<Surfaces> 
   const { directory, gateway, clock } = options
   await mkdir(directory, { recursive: true })
 
-  const stored = (batch: Batch): boolean => gateway.stored(batch)
+  const stored = (batch: Batch): boolean => gateway.stored(batch.group)
   const inspect = new SocketServer({
     path: join(directory, 'inspect.sock'),
     mode: 0o660,

@@ -1,0 +1,199 @@
+/** Writes docs/configuration.md and docs/configuration.schema.json from the schemas; `--verify` says whether they are up to date. */
+import { readFileSync, writeFileSync } from 'node:fs'
+import { z } from 'zod'
+import { kinds } from '../src/catalog.ts'
+import * as shapes from '../src/config/shapes.ts'
+
+const { drivers, sinks } = await kinds()
+const NAMES = '^[A-Za-z0-9_][A-Za-z0-9._-]*$'
+
+type Json = Record<string, unknown>
+
+function jsonOf(schema: z.ZodObject): Json {
+  const json = z.toJSONSchema(schema, { io: 'input', unrepresentable: 'any' }) as Json
+  delete json.$schema
+  return json
+}
+
+/** An object's keys as the schema has them, with more beside them; nothing else is allowed. */
+function object(schema: z.ZodObject, beside: Json = {}, required: readonly string[] = []): Json {
+  const json = jsonOf(schema)
+  return {
+    ...json,
+    properties: { ...(json.properties as Json), ...beside },
+    required: [...((json.required as string[] | undefined) ?? []), ...required],
+    additionalProperties: false,
+  }
+}
+
+const map = (value: Json, description: string): Json => ({
+  type: 'object',
+  description,
+  propertyNames: { pattern: NAMES, maxLength: shapes.LONGEST_NAME },
+  additionalProperties: value,
+})
+
+/** Kinds of one section: a device may be on any connection, so its keys are those of any driver. */
+const merged = (schemas: readonly z.ZodObject[], base: z.ZodObject): z.ZodObject =>
+  schemas.reduce((all, schema) => all.extend(schema.partial().shape), base)
+
+const tag = object(
+  merged(
+    Object.values(drivers).map((kind) => kind.tag),
+    shapes.tagShape,
+  ),
+)
+;(tag.properties as Json).fields = map({ type: 'object' }, 'Several tags of one word, by their own names.')
+const group = object(shapes.groupShape, {
+  tags: {
+    anyOf: [
+      { type: 'object', properties: { file: { type: 'string' } }, required: ['file'], additionalProperties: false },
+      map(tag, 'Tags by name.'),
+    ],
+  },
+})
+const device = object(
+  merged(
+    Object.values(drivers).map((kind) => kind.device),
+    shapes.deviceShape,
+  ),
+  {
+    groups: map(group, 'What is read together, by name.'),
+  },
+)
+
+const schema: Json = {
+  $schema: 'https://json-schema.org/draft/2020-12/schema',
+  title: 'Fieldgate configuration',
+  type: 'object',
+  properties: {
+    gateway: object(shapes.gatewayShape),
+    board: { type: 'string', description: 'The hardware the service runs on.', default: 'generic' },
+    connections: map(
+      {
+        anyOf: Object.entries(drivers).map(([name, kind]) =>
+          object(kind.connection, { driver: { const: name } }, ['driver']),
+        ),
+      },
+      'One for each wire or host.',
+    ),
+    devices: map(device, 'What is read, by name.'),
+    sinks: map(
+      {
+        anyOf: Object.entries(sinks).map(([name, kind]) =>
+          object(shapes.sinkShape.extend(kind.settings.shape), { type: { const: name } }, ['type']),
+        ),
+      },
+      'Who is sent what is read, by name.',
+    ),
+    log: object(shapes.logShape),
+  },
+  additionalProperties: false,
+}
+
+function table(given: z.ZodObject): string {
+  const json = jsonOf(given)
+  const required = new Set(json.required as string[] | undefined)
+  const rows = Object.entries(json.properties as Record<string, Json>)
+    // A key that is only known so that it can be refused is no key to document.
+    .filter(([, value]) => !('not' in value) && value.description !== 'Not available in this version.')
+    .map(([key, value]) => {
+      const preset =
+        value.default === undefined
+          ? required.has(key)
+            ? '**required**'
+            : ''
+          : `\`${JSON.stringify(value.default).replaceAll('"', '')}\``
+      return `| \`${key}\` | ${typeOf(value)} | ${preset} | ${String(value.description ?? '').replaceAll('|', '\\|')} |`
+    })
+  return ['| key | type | default | meaning |', '| --- | --- | --- | --- |', ...rows].join('\n')
+}
+
+function typeOf(value: Json): string {
+  const { type, pattern, anyOf, items } = value
+  if (value.enum !== undefined) return (value.enum as unknown[]).map((one) => `\`${one}\``).join(', ')
+  if (value.const !== undefined) return `\`${String(value.const)}\``
+  if (anyOf !== undefined) return [...new Set((anyOf as Json[]).map(typeOf))].join(' or ')
+  if (typeof pattern === 'string' && pattern.includes('ms|s|m')) return 'duration'
+  if (typeof pattern === 'string' && pattern.includes('[KMGT]iB')) return 'size'
+  if (type === 'array') return items === undefined ? 'list' : `list of ${typeOf(items as Json)}s`
+  if (type === 'object') return 'map'
+  return type === 'string' ? 'text' : String(type ?? 'any')
+}
+
+const INTRODUCTION = readFileSync(new URL('./configuration-intro.md', import.meta.url), 'utf8')
+const tagKeys = Object.values(drivers).map((kind) => kind.tag)
+const modbusTag = drivers['modbus-tcp']!.tag
+
+const page = `${INTRODUCTION.trim()}
+
+## \`gateway\`
+
+${table(shapes.gatewayShape)}
+
+## \`connections\`
+
+One for each wire or host, by name; \`driver\` says which kind it is.
+
+${Object.entries(drivers)
+  .map(([name, kind]) => `### \`driver: ${name}\`\n\n${table(kind.connection)}`)
+  .join('\n\n')}
+
+## \`devices\`
+
+${table(shapes.deviceShape)}
+
+${Object.entries(drivers)
+  .map(([name, kind]) => `### Keys on a \`${name}\` connection\n\n${table(kind.device)}`)
+  .join('\n\n')}
+
+## \`groups\`
+
+${table(shapes.groupShape)}
+
+## \`tags\`
+
+${table(shapes.tagShape)}
+
+### Keys of a Modbus tag
+
+${table(modbusTag)}
+
+${Object.entries(drivers)
+  .filter(([, kind], at) => kind.tag !== modbusTag && tagKeys.indexOf(kind.tag) === at)
+  .map(([name, kind]) => `### Keys of a \`${name}\` tag\n\n${table(kind.tag)}`)
+  .join('\n\n')}
+
+## \`sinks\`
+
+${table(shapes.sinkShape)}
+
+${Object.entries(sinks)
+  .map(([name, kind]) => `### \`type: ${name}\`\n\n${table(kind.settings)}`)
+  .join('\n\n')}
+
+## \`log\`
+
+${table(shapes.logShape)}
+`
+
+const outputs = [
+  ['../docs/configuration.md', page],
+  ['../docs/configuration.schema.json', `${JSON.stringify(schema, null, 2)}\n`],
+] as const
+let stale = 0
+for (const [path, text] of outputs) {
+  const url = new URL(path, import.meta.url)
+  if (process.argv.includes('--verify')) {
+    let present = ''
+    try {
+      present = readFileSync(url, 'utf8')
+    } catch {
+      // Not there at all is as stale as can be.
+    }
+    if (present === text) continue
+    stale++
+    console.error(`${path.slice(3)} is not what the schemas say: run "npm run docs"`)
+  } else writeFileSync(url, text)
+}
+process.exit(stale === 0 ? 0 : 1)

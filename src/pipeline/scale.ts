@@ -1,50 +1,110 @@
 /** Raw numbers to engineering units, so that 301 × 0.1 is 30.1: the double nearest to the decimal result. Pure. */
 import type { Mapping } from '../contracts/stage.ts'
 
-/** value = (raw × factor + shift) ÷ divisor. With decimal scale and offset all three are integers, so that for integers up to
- *  2^53 only the division rounds, and it rounds correctly. */
+/** value = (raw × factor + shift) ÷ divisor. Where scale and offset are fractions that people write or that a `range` makes,
+ *  all three are integers: then only the division rounds, and it rounds to the nearest double. */
 export interface Line {
   readonly factor: number
   readonly shift: number
   readonly divisor: number
+  /** Whole raw numbers up to this size map exactly in doubles; larger ones take integers of any size. */
+  readonly exactTo: number
 }
 
+/** Largest whole number up to which doubles count without holes. */
+const WHOLE = 2 ** 53
 /** Decimals beyond which a number is no decimal fraction that somebody wrote. */
 const MOST_DECIMALS = 12
+/** Largest denominator looked for behind a scale such as 100 ÷ 27648. */
+const LARGEST_DENOMINATOR = 1_000_000
+/** What is not exact for every 16-bit register is not worth its integers. */
+const WORTH = 65_536
 
-export function lineOf({ scale, offset }: Pick<Mapping, 'scale' | 'offset'>): Line {
-  const decimals = Math.max(decimalsOf(scale), decimalsOf(offset))
-  const divisor = 10 ** decimals
-  const factor = Math.round(scale * divisor)
-  const shift = Math.round(offset * divisor)
-  const exact = decimals <= MOST_DECIMALS && Number.isSafeInteger(factor) && Number.isSafeInteger(shift)
-  return exact ? { factor, shift, divisor } : { factor: scale, shift: offset, divisor: 1 }
+interface Fraction {
+  readonly over: number
+  readonly under: number
 }
 
-export function along({ factor, shift, divisor }: Line, raw: number): number {
-  return (raw * factor + shift) / divisor
+export function lineOf({ scale, offset }: Pick<Mapping, 'scale' | 'offset'>): Line {
+  const asGiven = { factor: scale, shift: offset, divisor: 1, exactTo: Number.POSITIVE_INFINITY }
+  const slope = fractionOf(scale)
+  const start = fractionOf(offset)
+  if (slope === undefined || start === undefined) return asGiven
+  const divisor = (slope.under / gcd(slope.under, start.under)) * start.under
+  const factor = slope.over * (divisor / slope.under)
+  const shift = start.over * (divisor / start.under)
+  const exactTo = factor === 0 ? Number.POSITIVE_INFINITY : Math.floor((WHOLE - Math.abs(shift)) / Math.abs(factor))
+  return divisor <= WHOLE && exactTo >= WORTH ? { factor, shift, divisor, exactTo } : asGiven
+}
+
+/** The engineering value of a raw number. */
+export function along(line: Line, raw: number): number {
+  if (Math.abs(raw) > line.exactTo && Number.isInteger(raw)) return exactly(line, BigInt(raw))
+  const { factor, shift, divisor } = line
+  const product = raw * factor + shift
+  // The product of two large numbers may leave the doubles although the result is one.
+  return Number.isFinite(product) ? product / divisor : raw * (factor / divisor) + shift / divisor
+}
+
+/** The same for integers of any size. */
+export function exactly({ factor, shift, divisor, exactTo }: Line, raw: bigint): number {
+  if (exactTo === Number.POSITIVE_INFINITY) return Number(raw) * factor + shift
+  return quotient(raw * BigInt(factor) + BigInt(shift), BigInt(divisor))
 }
 
 export function isIdentity({ factor, shift, divisor }: Line): boolean {
   return factor === 1 && shift === 0 && divisor === 1
 }
 
-export function rounded(value: number, decimals: number): number {
-  const power = 10 ** decimals
-  const scaled = Math.abs(value) * power
-  // Beyond 2^53 there are no decimals left to round.
-  return scaled > Number.MAX_SAFE_INTEGER ? value : (Math.sign(value) * Math.round(scaled)) / power
+/** The double nearest to over ÷ under; `under` is positive. */
+export function quotient(over: bigint, under: bigint): number {
+  const size = over < 0n ? -over : over
+  // 64 bits and one that says whether anything is left are more than a double keeps: rounding them rounds the whole.
+  const shift = Math.max(0, 64 + bitsOf(under) - bitsOf(size))
+  const scaled = size << BigInt(shift)
+  const sticky = scaled % under === 0n ? 0n : 1n
+  const value = Number(((scaled / under) << 1n) | sticky) * 2 ** -(shift + 1)
+  return over < 0n ? -value : value
 }
 
-/** The decimal with the fewest digits behind the point that is still this very float32: a device that means 21.4 says so,
- *  not 21.399999618530273. Numbers that would need more than nine decimals stay as they are. */
-export function shortFloat32(value: number): number {
-  if (Number.isInteger(value)) return value
-  for (let power = 10; power <= 1e9; power *= 10) {
-    const short = Math.round(value * power) / power
-    if (Math.fround(short) === value) return short
+function bitsOf(size: bigint): number {
+  return size.toString(16).length * 4
+}
+
+/** The fraction that is meant by a double: the decimal it prints as, or else the simplest within its last bits. */
+function fractionOf(number: number): Fraction | undefined {
+  const decimals = decimalsOf(number)
+  if (decimals <= MOST_DECIMALS) {
+    const under = 10 ** decimals
+    const over = Math.round(number * under)
+    if (Number.isSafeInteger(over)) return reduced(over, under)
   }
-  return value
+  return simplest(number)
+}
+
+/** By continued fractions; undefined: there is none with a small denominator. */
+function simplest(number: number): Fraction | undefined {
+  let [over, under, lastOver, lastUnder] = [Math.floor(number), 1, 1, 0]
+  let rest = number - over
+  while (Math.abs(over / under - number) > Math.abs(number) * 2 ** -50) {
+    if (rest === 0) return undefined
+    const step = Math.floor(1 / rest)
+    rest = 1 / rest - step
+    ;[over, lastOver] = [step * over + lastOver, over]
+    ;[under, lastUnder] = [step * under + lastUnder, under]
+    if (under > LARGEST_DENOMINATOR) return undefined
+  }
+  return Number.isSafeInteger(over) ? { over, under } : undefined
+}
+
+function reduced(over: number, under: number): Fraction {
+  const common = gcd(Math.abs(over), under)
+  return { over: over / common, under: under / common }
+}
+
+function gcd(a: number, b: number): number {
+  while (b !== 0) [a, b] = [b, a % b]
+  return a === 0 ? 1 : a
 }
 
 function decimalsOf(number: number): number {

@@ -12,7 +12,7 @@ describe('a written value', () => {
         fc.constantFrom(0.1, 0.01, 0.001, 0.25, 2, 10, -0.5),
         fc.constantFrom(0, -40, 273.15),
         (raw, scale, offset) => {
-          const tag = tagOf({ scale, offset })
+          const tag = tagOf({ scale, offset, type: 'int32' })
           expect(invert(tag, along(lineOf(tag.mapping), raw))).toBe(raw)
         },
       ),
@@ -35,7 +35,7 @@ describe('a written value', () => {
       [3, 'auto'],
     ])
     expect(invert(tagOf({ enum: states, kind: 'text' }), 'auto')).toBe(3)
-    expect(() => invert(tagOf({ enum: states, kind: 'text' }), 'on')).toThrow('it has: off, auto')
+    expect(() => invert(tagOf({ enum: states, kind: 'text' }), 'on')).toThrow('it has: off (0), auto (3)')
   })
 
   it('is refused where it has no inverse', () => {

@@ -66,7 +66,7 @@ class BlueprintDriver implements Driver {
     for (let start = 0; start < readable.length; start += NAMES_PER_LINE) {
       const asked = readable
         .slice(start, start + NAMES_PER_LINE)
-        .map(({ index, settings }): Asked => ({ index, ...(settings as BlueprintTag) })) // prettier-ignore
+        .map(({ index, settings }): Asked => ({ index, ...(settings as BlueprintTag) }))
       const names = [...new Set(asked.map((tag) => tag.name))]
       requests.push({
         group: group.ref,
@@ -76,7 +76,7 @@ class BlueprintDriver implements Driver {
         text:
           names.length > 1
             ? `GET station ${station}, ${names[0]} and ${names.length - 1} more`
-            : `GET station ${station}, ${names[0]}`, // prettier-ignore
+            : `GET station ${station}, ${names[0]}`,
         line: question(station, names),
         asked,
       })

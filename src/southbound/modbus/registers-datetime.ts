@@ -5,14 +5,7 @@ const DAY = 86_400_000
 const HOUR = 3_600_000
 
 /** Milliseconds since 1970 of a civil date (H. Hinnant, days_from_civil); null: there is no such date. */
-function utcMs(
-  year: number,
-  month: number,
-  day: number,
-  hour: number,
-  minute: number,
-  ms: number,
-): number | null {
+function utcMs(year: number, month: number, day: number, hour: number, minute: number, ms: number): number | null {
   if (month < 1 || month > 12 || day < 1 || day > daysIn(year, month)) return null
   if (hour > 23 || minute > 59 || ms >= 60_000) return null
   return daysFromCivil(year, month, day) * DAY + hour * HOUR + minute * 60_000 + ms

@@ -28,7 +28,7 @@ const foreign: Readonly<Record<string, string>> = {
   LITTLEENDIAN: 'DCBA',
   'WORD-SWAP': 'CDAB',
   'BYTE-SWAP': 'BADC',
-} // prettier-ignore
+}
 
 /** What is wrong with an order as written; null: it is one. */
 export function orderProblem(text: string): string | null {

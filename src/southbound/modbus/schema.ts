@@ -20,24 +20,31 @@ function elsewhere(sentence: string) {
   return z.never({ error: sentence }).optional().meta({ description: sentence })
 }
 
-const shortest = 1
+/** A reply cannot come sooner. */
+const SHORTEST = 1
 
-const duration = (options: { readonly from?: number } = {}) =>
+const DURATION = 'expected a duration such as 250ms, 1s or 5m'
+
+/** Milliseconds. YAML reads a bare 0 as a number: it means the same. */
+const duration = (from = 0) =>
   z
-    .string({ error: 'expected a duration such as 250ms, 1s or 5m' })
-    .regex(new RegExp(durationPattern), { error: 'expected a duration such as 250ms, 1s or 5m', abort: true })
-    .transform((text, context) => {
-      const ms = parseDuration(text)!
-      if (ms >= (options.from ?? 0)) return ms
-      context.addIssue({ code: 'custom', message: `expected at least ${options.from}ms`, input: text })
-      return z.NEVER
-    })
+    .union(
+      [
+        z
+          .string()
+          .regex(new RegExp(durationPattern))
+          .transform((text) => parseDuration(text)!),
+        z.literal(0),
+      ],
+      { error: DURATION },
+    )
+    .refine((ms) => ms >= from, { error: `expected at least ${from}ms` })
 
 const whole = (from: number, to: number) =>
   z
     .int({ error: `expected a whole number from ${from} to ${to}` })
     .min(from, { error: `expected ${from} to ${to}` })
-    .max(to, { error: `expected ${from} to ${to}` }) // prettier-ignore
+    .max(to, { error: `expected ${from} to ${to}` })
 
 const order = z.string().superRefine((text, context) => {
   const problem = orderProblem(text)
@@ -58,12 +65,12 @@ const texts = {
   maxBits: `The most coils or discrete inputs one request may ask for, up to ${LIMITS.readBits}.`,
   maxGap:
     'The widest hole between tags, in registers or coils, that may be read along where this saves wire time. 0: holes are never read.',
-} // prettier-ignore
+}
 
 const presets = (timeout: string) => ({
   order: order.default('ABCD').meta({ description: texts.order }),
   digits: digits.default('one-based').meta({ description: texts.digits }),
-  timeout: duration({ from: shortest }).prefault(timeout).meta({ description: texts.timeout }),
+  timeout: duration(SHORTEST).prefault(timeout).meta({ description: texts.timeout }),
   retries: whole(0, 10).default(1).meta({ description: texts.retries }),
   maxRegisters: whole(1, LIMITS.readRegisters).default(LIMITS.readRegisters).meta({ description: texts.maxRegisters }),
   maxBits: whole(1, LIMITS.readBits).default(LIMITS.readBits).meta({ description: texts.maxBits }),
@@ -85,7 +92,7 @@ const anyConnection = {
     .meta({ description: '`sole`: this gateway is the only master on the wire.' }),
   quiet: later('quiet'),
   mode: later('mode'),
-} // prettier-ignore
+}
 
 const oneAtATime = elsewhere('inFlight belongs to modbus-tcp: a serial wire carries one request at a time')
 
@@ -102,15 +109,12 @@ const remote = {
   port: whole(1, 65535).default(502).meta({ description: 'TCP port.' }),
   backupHost: later('backupHost'),
   listen: later('listen'),
-} // prettier-ignore
+}
 
 const line = {
-  port: z
-    .string({ error: 'expected the name of a port, such as rs485-1 or /dev/ttyUSB0' })
-    .min(1)
-    .meta({
-      description: "The board's name of the port (rs485-1), a device file, or a stable /dev/serial/by-id name.",
-    }),
+  port: z.string({ error: 'expected the name of a port, such as rs485-1 or /dev/ttyUSB0' }).min(1).meta({
+    description: "The board's name of the port (rs485-1), a device file, or a stable /dev/serial/by-id name.",
+  }),
   baudRate: whole(50, 4_000_000).default(9600).meta({ description: 'Bits a second.' }),
   dataBits: z
     .literal([7, 8], { error: 'expected 7 or 8' })
@@ -125,7 +129,7 @@ const line = {
     .default(1)
     .meta({ description: 'Stop bits of a character.' }),
   rs485: later('rs485'),
-} // prettier-ignore
+}
 
 const device = (unit: { readonly from: number; readonly to: number; readonly preset?: number }, meaning: string) => {
   const id = whole(unit.from, unit.to)
@@ -133,7 +137,7 @@ const device = (unit: { readonly from: number; readonly to: number; readonly pre
     unitId: (unit.preset === undefined ? id : id.default(unit.preset)).meta({ description: meaning }),
     order: order.optional().meta({ description: `${texts.order} Default: the connection's.` }),
     digits: digits.optional().meta({ description: `${texts.digits} Default: the connection's.` }),
-    timeout: duration({ from: shortest })
+    timeout: duration(SHORTEST)
       .optional()
       .meta({ description: `${texts.timeout} Default: the connection's.` }),
     retries: whole(0, 10)
@@ -141,20 +145,16 @@ const device = (unit: { readonly from: number; readonly to: number; readonly pre
       .meta({ description: `${texts.retries} Default: the connection's.` }),
     maxRegisters: whole(1, LIMITS.readRegisters)
       .optional()
-      .meta({ description: `${texts.maxRegisters} Default: the connection's.` }), // prettier-ignore
+      .meta({ description: `${texts.maxRegisters} Default: the connection's.` }),
     maxBits: whole(1, LIMITS.readBits)
       .optional()
       .meta({ description: `${texts.maxBits} Default: the connection's.` }),
     maxGap: whole(0, LIMITS.readBits)
       .optional()
       .meta({ description: `${texts.maxGap} Default: the connection's.` }),
-    noTouch: z
-      .array(z.string().superRefine(checkRange))
-      .optional()
-      .meta({
-        description:
-          'Ranges such as "holding:100-120" that are never read to bridge a hole; a tag may still name them.',
-      }),
+    noTouch: z.array(z.string().superRefine(checkRange)).optional().meta({
+      description: 'Ranges such as "holding:100-120" that are never read to bridge a hole; a tag may still name them.',
+    }),
     setup: later('setup'),
     setupWrites: later('setupWrites'),
   })
@@ -178,7 +178,7 @@ const write = z
       .meta({
         description:
           '`auto`: function 5 or 6 for one coil or register, 15 or 16 for more; `single`: 5 or 6; `multiple`: 15 or 16 always.',
-      }), // prettier-ignore
+      }),
     readBack: later('readBack'),
     refresh: later('refresh'),
     expires: later('expires'),
@@ -193,34 +193,26 @@ const tag = z.object({
     .meta({
       description:
         'Where the value is: "40001", "400001", holding:0, HR1, a bit "40001.3"; a list joins words that are apart, high first.',
-    }), // prettier-ignore
-  type: z
-    .enum(TYPE_NAMES)
-    .optional()
-    .meta({
-      description: 'What the registers hold. Coils, discrete inputs and single bits are bool without being told.',
-    }), // prettier-ignore
-  byte: z
-    .enum(['high', 'low'])
-    .optional()
-    .meta({
-      description:
-        'Which half of a register an 8-bit type is (default low), or each character of a string that has a register to itself.',
-    }), // prettier-ignore
-  order: order
-    .optional()
-    .meta({
-      description: `${texts.order} Default: the device's; strings, bytes and dates made of fields follow only an order of their own.`,
-    }), // prettier-ignore
+    }),
+  type: z.enum(TYPE_NAMES).optional().meta({
+    description: 'What the registers hold. Coils, discrete inputs and single bits are bool without being told.',
+  }),
+  byte: z.enum(['high', 'low']).optional().meta({
+    description:
+      'Which half of a register an 8-bit type is (default low), or each character of a string that has a register to itself.',
+  }),
+  order: order.optional().meta({
+    description: `${texts.order} Default: the device's; strings, bytes and dates made of fields follow only an order of their own.`,
+  }),
   bits: z
     .union([z.int().min(0), z.string().regex(/^\s*\d+\s*(-\s*\d+\s*)?$/)], {
       error: 'expected a bit such as 3, or bits such as "4-6"',
-    }) // prettier-ignore
+    })
     .optional()
     .meta({
       description:
         'A bit, or bits "4-6", of the integer that type names, 0 the least significant after order. One bit is a boolean.',
-    }), // prettier-ignore
+    }),
   length: whole(1, 250)
     .optional()
     .meta({ description: 'Bytes of a string or of bytes, mod10k (4, 6, 8) or datetime.' }),
@@ -228,21 +220,18 @@ const tag = z.object({
   charset: z
     .enum(['utf8', 'latin1'])
     .optional()
-    .meta({ description: 'How the bytes of a string are characters; utf8 unless told.' }), // prettier-ignore
+    .meta({ description: 'How the bytes of a string are characters; utf8 unless told.' }),
   layout: z
     .enum(Object.keys(LAYOUTS) as [keyof typeof LAYOUTS, ...(keyof typeof LAYOUTS)[]])
     .optional()
     .meta({
       description:
         'How a datetime is laid out. `unix`: seconds since 1970 in 4 or 8 bytes; `unix-ms`: milliseconds in 8; `ymdhms`: six registers year, month, day, hour, minute, second; `iec870`: four registers of IEC 60870-5-4 type 081; `bcd`: bytes YY MM DD hh mm ss in BCD, with length 8 as Siemens DATE_AND_TIME.',
-    }), // prettier-ignore
-  timezone: z
-    .string()
-    .optional()
-    .meta({
-      description:
-        "What the device's clock shows: UTC (default), a name such as Europe/Berlin, or an offset such as +01:00. The value is always UTC.",
-    }), // prettier-ignore
+    }),
+  timezone: z.string().optional().meta({
+    description:
+      "What the device's clock shows: UTC (default), a name such as Europe/Berlin, or an offset such as +01:00. The value is always UTC.",
+  }),
   write: write.optional().meta({ description: 'How writes are sent.' }),
 })
 
@@ -257,7 +246,7 @@ const rtuConnection = z.object({
   checkUnit: elsewhere(
     'checkUnit belongs to TCP: on a wire with several devices a reply from another unit is another device',
   ),
-}) // prettier-ignore
+})
 const tcpConnection = z.object({
   ...remote,
   ...presets('3s'),
@@ -266,7 +255,7 @@ const tcpConnection = z.object({
   inFlight: whole(1, 64)
     .default(1)
     .meta({ description: 'Requests that may be under way at once, where the device answers more than one.' }),
-}) // prettier-ignore
+})
 const rtuOverTcpConnection = z.object({
   ...remote,
   ...presets('3s'),

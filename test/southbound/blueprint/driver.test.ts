@@ -75,7 +75,7 @@ function furnished(): StationServer {
       ['recipe', 'rye%20bread'],
       ['serial', '77'],
     ]),
-  ) // prettier-ignore
+  )
   return server
 }
 
@@ -155,7 +155,7 @@ describe('the blueprint', () => {
         ['d', '%E0%A4%A'],
         ['e', '1e3'],
       ]),
-    ) // prettier-ignore
+    )
     const into = await read(group(4, { a: 'number', b: 'number', c: 'bool', d: 'string', e: 'number' }))
     const { notDecodable, good } = Reason
     expect([...into.quality]).toEqual([notDecodable, notDecodable, notDecodable, notDecodable, good])

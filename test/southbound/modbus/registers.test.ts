@@ -381,7 +381,7 @@ describe('every number against a plain reading of the same bytes', () => {
     float64: (view) => view.getFloat64(0),
   }
   const narrow = (number: bigint): number | bigint =>
-    BigInt.asIntN(54, number) === number && Number.isSafeInteger(Number(number)) ? Number(number) : number // prettier-ignore
+    BigInt.asIntN(54, number) === number && Number.isSafeInteger(Number(number)) ? Number(number) : number
   const width = (type: string): number => Number(/\d+/.exec(type)![0]) / 8
 
   it.each(Object.keys(reference))('%s in every sequence of its bytes', (type) => {

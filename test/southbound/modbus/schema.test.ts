@@ -51,6 +51,7 @@ describe('a connection', () => {
     expect(wrong(modbusTcp.connection, { host: 'x', timeout: 250 })).toEqual([
       'timeout: expected a duration such as 250ms, 1s or 5m',
     ])
+    expect(tcp({ pause: 0 })).toMatchObject({ pauseMs: 0 })
     expect(wrong(modbusTcp.connection, { host: 'x', timeout: '0' })).toEqual(['timeout: expected at least 1ms'])
   })
 

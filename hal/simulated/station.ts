@@ -85,7 +85,7 @@ export class Station implements Listener {
 }
 
 /** The PDU that answers a PDU. */
-export function answerTo(question: Uint8Array, memory: Memory): Uint8Array {
+function answerTo(question: Uint8Array, memory: Memory): Uint8Array {
   const code = question[0]!
   const answer = respond(question, memory)
   return typeof answer === 'number' ? Uint8Array.of(code | 0x80, answer) : answer

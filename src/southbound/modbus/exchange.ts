@@ -73,7 +73,7 @@ export interface Link {
   /** Fails what is under way; resolves when port or socket is closed. */
   stop(): Promise<void>
   state(): State
-  /** Counts the times the connection was made; what was learnt of a device is asked again after a change. */
+  /** Counts the times the connection was lost: what was learnt of a device is asked again after a change. */
   readonly generation: number
 }
 

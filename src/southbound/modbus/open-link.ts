@@ -22,7 +22,7 @@ export function openLink(options: {
   if (settings.kind === 'tcp') return new TcpLink({ settings, clock, tally, random })
   const overTcp = settings.kind === 'rtu-over-tcp'
   const port = overTcp ? new TcpPort({ host: settings.host, port: settings.port, clock }) : board.serial(settings.port)
-  const { pauseMs, pauseAfterConnectMs, checkUnit } = settings
+  const { connect, pauseMs, pauseAfterConnectMs, checkUnit } = settings
   const line = overTcp ? NO_LINE : settings
-  return new RtuLine({ port, line, overTcp, pauseMs, pauseAfterConnectMs, checkUnit, clock, tally, random })
+  return new RtuLine({ port, line, overTcp, connect, pauseMs, pauseAfterConnectMs, checkUnit, clock, tally, random })
 }

@@ -4,7 +4,7 @@ import { crc16, crcHolds } from './crc.ts'
 import { type Ask, encodeRequest, LONGEST_PDU, replyLength } from './pdu.ts'
 
 /** Unit, PDU, CRC. */
-export const LONGEST_FRAME = 1 + LONGEST_PDU + 2
+const LONGEST_FRAME = 1 + LONGEST_PDU + 2
 const SHORTEST_FRAME = 5
 
 export function encodeFrame(ask: Ask, payload: Uint8Array | null): Uint8Array {

@@ -354,7 +354,6 @@ export class TcpLink implements Link {
     this.#trouble = null
     this.#missedInRow = 0
     this.#tally.connects++
-    this.generation++
     const { pauseAfterConnectMs } = this.#settings
     this.#quietUntil = pauseAfterConnectMs > 0 ? this.#clock.monotonic() + pauseAfterConnectMs : 0
     this.#pump()
@@ -365,6 +364,7 @@ export class TcpLink implements Link {
     const wasConnected = this.#connected
     this.#drop()
     this.#trouble = why
+    this.generation++
     if (this.#running) {
       if (wasConnected) this.#tally.disconnects++
       else this.#tally.connectFailures++

@@ -288,6 +288,50 @@ describe('on a serial line', () => {
     for (const unit of [3, 4] as const) expect(rig.memories[unit].get('holding', 6)).toBe(1)
   })
 
+  test('per-cycle: the port is open only while it is needed', async () => {
+    const rig = await line({ keys: { connect: 'per-cycle' } })
+    const opened = (): boolean => rig.driver.state().text.includes('open,')
+    expect(opened()).toBe(false)
+    const reading = readLater(rig, 3)
+    await rig.clock.advance(20)
+    expect(opened()).toBe(true)
+    expect((await settled(rig.clock, reading.outcome)).values).toEqual([3000, 3001])
+    await rig.clock.advance(30)
+    expect(rig.driver.state().text).toBe('rs485-1 is opened for each cycle')
+    expect((await rig.read(registers(4, 0, 1))).values).toEqual([4000])
+    expect(rig.counter('connects')).toBe(2)
+  })
+
+  test('a port that takes no byte is given up', async () => {
+    const rig = await line()
+    rig.wire.send = () => new Promise(() => {})
+    const outcome = await rig.read(registers(3, 0, 1, { retries: 0 }))
+    expect((outcome.fault as Retryable).message).toBe('rs485-1 does not take what is sent')
+    expect(rig.driver.state().condition).toBe('fault')
+  })
+
+  test('a pause is kept between an answer and the next question', async () => {
+    const rig = await line({ keys: { pause: '100ms' } })
+    await rig.read(registers(3, 0, 1))
+    const before = rig.clock.monotonic()
+    await rig.read(registers(4, 0, 1))
+    expect(rig.clock.monotonic() - before).toBeGreaterThanOrEqual(99)
+  })
+
+  test('a glitch before the echo, and an echo that is gone, are survived', async () => {
+    const rig = await line({ echo: true })
+    await rig.read(registers(3, 0, 1))
+    const { wire } = rig
+    const original = wire.send.bind(wire)
+    wire.send = (from, frame, settings) => {
+      wire.send = original
+      wire.echo = false
+      return original(from, frame, settings)
+    }
+    expect((await rig.read(registers(3, 1, 1))).values).toEqual([3001])
+    expect(rig.counter('collisions')).toBe(1)
+  })
+
   test('nothing is left when it has stopped', async () => {
     const rig = await line()
     rig.stations[3].silent = true

@@ -1,0 +1,198 @@
+/** What comes over the wire: finds the answer that is waited for, and knows what everything else is. */
+import type { Clock } from '../../contracts/clock.ts'
+import type { Exchange } from './exchange.ts'
+import { judge, objection, Verdict } from './pdu.ts'
+import type { Quarantine } from './quarantine.ts'
+import { findEcho, findFrame, holdsDamagedAnswer } from './rtu-frame.ts'
+import type { Tally } from './tally.ts'
+
+/** Three questions of somebody else within this time are another master. */
+const MASTER_WINDOW_MS = 10_000
+const MASTER_QUESTIONS = 3
+const RECEIVE_BYTES = 2048
+
+/** A good answer, while its bytes are valid. */
+export interface Heard {
+  /** 0, or the exception it is. */
+  readonly verdict: number
+  readonly bytes: Uint8Array
+  readonly content: number
+}
+
+export class RtuEar {
+  /** Whether the adapter hears itself; null until a read has shown it. */
+  echoes: boolean | null
+  /** Something that was the answer but for its CRC has come. */
+  damaged = false
+  readonly #clock: Clock
+  readonly #tally: Tally
+  readonly #quarantine: Quarantine
+  readonly #checkUnit: boolean
+  readonly #received = new Uint8Array(RECEIVE_BYTES)
+  readonly #foreignQuestions: number[] = []
+  #bytes = 0
+  #waitingFor: Exchange | null = null
+  #frame: Uint8Array = new Uint8Array(0)
+  /** The echo of the present frame was found and taken away. */
+  #echoed = false
+  /** Anything came since the present frame was begun. */
+  #heard = false
+  #objection: string | null = null
+
+  constructor(options: {
+    clock: Clock
+    tally: Tally
+    quarantine: Quarantine
+    checkUnit: boolean
+    echoes: boolean | null
+  }) {
+    this.#clock = options.clock
+    this.#tally = options.tally
+    this.#quarantine = options.quarantine
+    this.#checkUnit = options.checkUnit
+    this.echoes = options.echoes
+  }
+
+  /** From now on the answer to this frame is waited for. True: bytes of nobody lay there before. */
+  waitFor(exchange: Exchange, frame: Uint8Array): boolean {
+    const rest = this.#bytes > 0
+    this.#consume(this.#bytes, true)
+    this.#waitingFor = exchange
+    this.#frame = frame
+    this.#echoed = false
+    this.#heard = false
+    this.damaged = false
+    this.#objection = null
+    return rest
+  }
+
+  /** Nothing is waited for any more. */
+  rest(): void {
+    this.#waitingFor = null
+  }
+
+  drop(): void {
+    this.#bytes = 0
+  }
+
+  /** Whether somebody else asks questions on this line. */
+  otherMaster(): boolean {
+    const first = this.#foreignQuestions[0]
+    if (first === undefined || this.#foreignQuestions.length < MASTER_QUESTIONS) return false
+    const last = this.#foreignQuestions[MASTER_QUESTIONS - 1]!
+    return last - first <= MASTER_WINDOW_MS && this.#clock.monotonic() - last <= MASTER_WINDOW_MS
+  }
+
+  /** The answer, if it is whole now. */
+  hear(chunk: Uint8Array): Heard | null {
+    this.#heard = true
+    let heard: Heard | null = null
+    for (let at = 0; at < chunk.length && heard === null; at += RECEIVE_BYTES / 2) {
+      const part = chunk.subarray(at, at + RECEIVE_BYTES / 2)
+      if (this.#bytes + part.length > RECEIVE_BYTES) this.#consume(this.#bytes + part.length - RECEIVE_BYTES, true)
+      this.#received.set(part, this.#bytes)
+      this.#bytes += part.length
+      heard = this.#scan()
+    }
+    return heard
+  }
+
+  /** What there was instead of an answer; null: nothing. `collision` is counted once here. */
+  instead(): string | null {
+    if (this.echoes === true && !this.#echoed && this.#heard) {
+      this.#tally.collisions++
+      return 'what was sent came back changed: somebody else was talking'
+    }
+    if (this.#objection !== null) return this.#objection
+    return this.#bytes > 0 ? 'only bytes that form no answer: noise, or other line settings?' : null
+  }
+
+  get heard(): boolean {
+    return this.#heard
+  }
+
+  #scan(): Heard | null {
+    const exchange = this.#waitingFor
+    if (!this.#echoed && exchange !== null && this.echoes !== false) this.#stripEcho(exchange)
+    for (;;) {
+      const frame = findFrame(this.#received, 0, this.#bytes, exchange?.ask ?? null)
+      if (frame === null) break
+      const { at, length } = frame
+      this.#tally.garbageBytes += at
+      if (exchange?.sent && (!this.#checkUnit || this.#received[at] === exchange.ask.unit)) {
+        const verdict = judge(exchange.ask, exchange.payload, this.#received, at + 1, length - 3)
+        if (verdict >= Verdict.answer) {
+          if (this.#bytes > at + length) this.#tally.contention++
+          this.#bytes = 0
+          this.#learn(exchange)
+          return { verdict, bytes: this.#received, content: at + 3 }
+        }
+      }
+      if (frame.question) this.#overhearQuestion(at, length)
+      else this.#overhear(at, length)
+      this.#consume(at + length, false)
+    }
+    // Half an echo can look like an answer.
+    const echoing = this.echoes !== false && !this.#echoed && this.#bytes < this.#frame.length
+    if (exchange !== null && exchange.ask.unit !== 0 && !echoing) {
+      this.damaged ||= holdsDamagedAnswer(this.#received, 0, this.#bytes, exchange.ask)
+    }
+    return null
+  }
+
+  #stripEcho({ ask }: Exchange): void {
+    const single = ask.function === 5 || ask.function === 6
+    if (single && this.echoes !== true) return
+    const at = findEcho(this.#received, this.#bytes, this.#frame)
+    if (at < 0) return
+    this.#echoed = true
+    this.echoes = true
+    this.#tally.echoes++
+    this.#consume(at, true)
+    this.#consume(this.#frame.length, false)
+  }
+
+  /** An answer came: with an echo before it, or without one. */
+  #learn({ ask }: Exchange): void {
+    if (this.#echoed) return
+    if (this.echoes === null && ask.function !== 5 && ask.function !== 6) this.echoes = false
+    else if (this.echoes === true) this.#tally.collisions++
+  }
+
+  /** A whole frame that is not the answer is dropped, and the wait goes on: it may answer something older. */
+  #overhear(at: number, length: number): void {
+    const exchange = this.#waitingFor
+    const unit = this.#received[at]!
+    if (this.#quarantine.lift(unit, this.#received[at + 1]!)) this.#tally.lateReplies++
+    else if (exchange === null) this.#tally.contention++
+    else if (unit !== exchange.ask.unit) {
+      exchange.impostor = unit
+      this.#tally.foreignUnits++
+      exchange.device.foreignUnits++
+    } else {
+      const verdict = judge(exchange.ask, exchange.payload, this.#received, at + 1, length - 3)
+      this.#tally.objection(verdict)
+      exchange.device.objection(verdict)
+      this.#objection = objection(exchange.ask, verdict, this.#received, at + 1, length - 3)
+    }
+  }
+
+  #overhearQuestion(at: number, length: number): void {
+    if (findEcho(this.#received.subarray(at, at + length), length, this.#frame) === 0) {
+      // An adapter that was thought deaf to itself hears itself.
+      this.echoes = true
+      this.#echoed = true
+      this.#tally.echoes++
+      return
+    }
+    this.#tally.foreignQuestions++
+    this.#foreignQuestions.push(this.#clock.monotonic())
+    if (this.#foreignQuestions.length > MASTER_QUESTIONS) this.#foreignQuestions.shift()
+  }
+
+  #consume(bytes: number, asGarbage: boolean): void {
+    if (asGarbage) this.#tally.garbageBytes += bytes
+    this.#received.copyWithin(0, bytes, this.#bytes)
+    this.#bytes -= bytes
+  }
+}

@@ -4,10 +4,10 @@ import { type Batch, type GroupRef, Reason } from '../contracts/batch.ts'
 import type { GroupPlan, Tag } from '../contracts/driver.ts'
 import type { EventNote } from '../contracts/log.ts'
 import { bad, type Columns, own, put } from './columns.ts'
-import { type CounterState, count } from './counter.ts'
+import { count } from './counter.ts'
 import { type Course, courseOf, type Factor, factorOf, isNoReading, labelOf, mapped, otherwise } from './element.ts'
-import { shortFloat32 } from './rounding.ts'
-import { isIdentity, type Line, lineOf } from './scale.ts'
+import { shortenFloat32, shortFloat32 } from './rounding.ts'
+import { alongAll, isIdentity, isOdd, type Line, type Lines, lineOf, linesOf } from './scale.ts'
 
 /** Three numbers a counter in `Batch.carry`: tag index, total, raw. */
 const CARRIED = 3
@@ -33,9 +33,7 @@ const LARGEST: Readonly<Record<string, number>> = {
 export class Conversion {
   readonly ref: GroupRef
   readonly #note: (event: EventNote) => void
-  readonly #factor: Float64Array
-  readonly #shift: Float64Array
-  readonly #divisor: Float64Array
+  readonly #lines: Lines
   /** Every tag is a number as it stands. */
   readonly #plain: boolean
   /** By tag: those that need more than the line. */
@@ -43,8 +41,10 @@ export class Conversion {
   /** Unscaled float32 tags: shortened in a loop of their own. */
   readonly #floats: Uint32Array
   readonly #keepNaN: Uint8Array
-  readonly #counters: readonly number[]
-  readonly #totals = new Map<number, CounterState>()
+  readonly #counters: Uint32Array
+  /** By tag: a counter's total and last raw number; NaN: not counted yet. */
+  readonly #total: Float64Array
+  readonly #last: Float64Array
   readonly #factors = new Map<number, Factor>()
 
   constructor(plan: GroupPlan, note: (event: EventNote) => void) {
@@ -57,9 +57,7 @@ export class Conversion {
       known.set(mapping, line)
       return line
     })
-    this.#factor = Float64Array.from(lines, (line) => line.factor)
-    this.#shift = Float64Array.from(lines, (line) => line.shift)
-    this.#divisor = Float64Array.from(lines, (line) => line.divisor)
+    this.#lines = linesOf(lines)
     this.#plain = lines.every(isIdentity)
     for (const [at, tag] of tags.entries()) {
       if (isSpecial(tag, lines[at]!)) this.#courses.set(tag.index, courseOf(tag, lines[at]!))
@@ -67,7 +65,10 @@ export class Conversion {
     const floats = tags.filter(({ index, info }) => info.type === 'float32' && !this.#courses.has(index))
     this.#floats = Uint32Array.from(floats, (tag) => tag.index)
     this.#keepNaN = Uint8Array.from(tags, (tag) => Number(tag.mapping.keepNaN))
-    this.#counters = tags.filter((tag) => tag.mapping.counter !== null).map((tag) => tag.index)
+    const counters = tags.filter((tag) => tag.mapping.counter !== null)
+    this.#counters = Uint32Array.from(counters, (tag) => tag.index)
+    this.#total = new Float64Array(counters.length > 0 ? tags.length : 0).fill(Number.NaN)
+    this.#last = this.#total.slice()
   }
 
   /** Takes over the counter totals of a batch from before a restart, or of an earlier revision: tags are matched by name. */
@@ -76,21 +77,26 @@ export class Conversion {
     const counters = this.#countersByName()
     for (let at = 0; at + CARRIED <= carry.length; at += CARRIED) {
       const index = counters.get(batch.group.tags[carry[at]!]?.name ?? '')
-      if (index !== undefined) this.#totals.set(index, { total: carry[at + 1]!, raw: carry[at + 2]! })
+      if (index !== undefined) this.#setCounter(index, carry[at + 1]!, carry[at + 2]!)
     }
   }
 
   /** The totals of an earlier revision of the group, as they stand now. */
   takeOver(before: Conversion): void {
     const counters = this.#countersByName()
-    for (const [old, state] of before.#totals) {
+    for (const old of before.#counters) {
       const index = counters.get(before.ref.tags[old]!.name)
-      if (index !== undefined) this.#totals.set(index, state)
+      if (index !== undefined) this.#setCounter(index, before.#total[old]!, before.#last[old]!)
     }
   }
 
+  #setCounter(tag: number, total: number, raw: number): void {
+    this.#total[tag] = total
+    this.#last[tag] = raw
+  }
+
   #countersByName(): ReadonlyMap<string, number> {
-    return new Map(this.#counters.map((index) => [this.ref.tags[index]!.name, index]))
+    return new Map(Array.from(this.#counters, (index) => [this.ref.tags[index]!.name, index]))
   }
 
   /** What the tag's scaling register said last; undefined: it has none, or none that was good yet. */
@@ -117,40 +123,26 @@ export class Conversion {
     return { group: this.ref, at: raw.at, tags: raw.tags, numbers, others: kept, quality, carry: this.#carry() }
   }
 
-  /** The loop over doubles. True: there is something among the results that is no finite number. */
+  /** The loops over doubles. True: there is something among the results that is no finite number. */
   #line(columns: Columns): boolean {
-    const from = columns.raw.numbers
+    const { numbers, quality } = columns.raw
     const floats = this.#floats
-    let odd = false
-    if (this.#plain) {
-      for (let tag = 0; tag < from.length; tag++) if (from[tag]! - from[tag]! !== 0) odd = true
-      if (this.#courses.size > 0 || floats.length > 0 || columns.raw.quality !== null) columns.numbers = from.slice()
-    } else {
-      const numbers = new Float64Array(from.length)
-      const [factor, shift, divisor] = [this.#factor, this.#shift, this.#divisor]
-      for (let tag = 0; tag < from.length; tag++) {
-        const value = (from[tag]! * factor[tag]! + shift[tag]!) / divisor[tag]!
-        numbers[tag] = value
-        if (value - value !== 0) odd = true
-      }
-      columns.numbers = numbers
-    }
-    for (let at = 0; at < floats.length; at++) {
-      const tag = floats[at]!
-      columns.numbers[tag] = shortFloat32(columns.numbers[tag]!)
-    }
-    return odd
+    if (!this.#plain) columns.numbers = alongAll(this.#lines, numbers)
+    else if (this.#courses.size > 0 || floats.length > 0 || quality !== null) columns.numbers = numbers.slice()
+    shortenFloat32(columns.numbers, floats)
+    return isOdd(columns.numbers)
   }
 
   #lineOfSome(columns: Columns, tags: Uint32Array): boolean {
+    const { factor, shift, divisor } = this.#lines
     const numbers = columns.raw.numbers.slice()
     for (const [entry, tag] of tags.entries()) {
-      const value = (numbers[entry]! * this.#factor[tag]! + this.#shift[tag]!) / this.#divisor[tag]!
+      const value = (numbers[entry]! * factor[tag]! + shift[tag]!) / divisor[tag]!
       const float = this.ref.tags[tag]!.type === 'float32' && !this.#courses.has(tag)
       numbers[entry] = float ? shortFloat32(value) : value
     }
     columns.numbers = numbers
-    return true
+    return isOdd(numbers)
   }
 
   /** What has no value shows none, whatever the builder held. */
@@ -210,33 +202,33 @@ export class Conversion {
   }
 
   #counted({ index, info, mapping }: Tag, raw: number, batch: Batch): number {
-    const before = this.#totals.get(index)
+    const last = this.#last[index]!
+    const before = Number.isNaN(last) ? undefined : { total: this.#total[index]!, raw: last }
     const step = count(before, raw, mapping.counter!)
-    this.#totals.set(index, { total: step.total, raw: step.raw })
+    this.#setCounter(index, step.total, raw)
     if (step.reset) {
       const { device, group } = this.ref
       this.#note({
         at: batch.at,
         name: 'counter.reset',
-        text: `${device}/${group}/${info.name} went from ${before!.raw} to ${raw}: taken as a reset, the total goes on`,
-        facts: { device, group, tag: info.name, before: before!.raw, after: raw, total: step.total },
+        text: `${device}/${group}/${info.name} went from ${last} to ${raw}: taken as a reset, the total goes on`,
+        facts: { device, group, tag: info.name, before: last, after: raw, total: step.total },
       })
     }
     return step.total
   }
 
   #carry(): Float64Array | null {
-    if (this.#totals.size === 0) return null
-    const carry = new Float64Array(this.#totals.size * CARRIED)
+    if (this.#counters.length === 0) return null
+    const carry = new Float64Array(this.#counters.length * CARRIED)
     let at = 0
-    for (const index of this.#counters) {
-      const state = this.#totals.get(index)
-      if (state === undefined) continue
-      carry[at++] = index
-      carry[at++] = state.total
-      carry[at++] = state.raw
+    for (const tag of this.#counters) {
+      if (Number.isNaN(this.#last[tag]!)) continue
+      carry[at++] = tag
+      carry[at++] = this.#total[tag]!
+      carry[at++] = this.#last[tag]!
     }
-    return carry
+    return at === 0 ? null : carry.slice(0, at)
   }
 
   /** Numbers that are none: "no reading" where NaN and infinity came from the device, and what only the loop could not hold. */
@@ -249,8 +241,8 @@ export class Conversion {
       if (columns.others?.has(entry)) continue
       const tag = raw.tags === null ? entry : raw.tags[entry]!
       if (Number.isFinite(raw.numbers[entry]!)) {
-        const value =
-          raw.numbers[entry]! * (this.#factor[tag]! / this.#divisor[tag]!) + this.#shift[tag]! / this.#divisor[tag]!
+        const { factor, shift, divisor } = this.#lines
+        const value = raw.numbers[entry]! * (factor[tag]! / divisor[tag]!) + shift[tag]! / divisor[tag]!
         if (Number.isFinite(value)) own(columns)[entry] = value
         else bad(columns, entry, Reason.outOfRange)
       } else if (!this.#keepNaN[tag]) bad(columns, entry, Reason.noValue)

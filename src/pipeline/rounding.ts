@@ -53,6 +53,11 @@ export function shortFloat32(value: number): number {
   return tiny(value, 9, Math.fround)
 }
 
+/** The same for some places of a column. */
+export function shortenFloat32(values: Float64Array, places: Uint32Array): void {
+  for (let at = 0; at < places.length; at++) values[places[at]!] = shortFloat32(values[places[at]!]!)
+}
+
 /** The shortest decimal that is still this very float16. */
 export function shortFloat16(value: number): number {
   return tiny(value, 5, Math.f16round)

@@ -52,6 +52,35 @@ export function exactly({ factor, shift, divisor, exactTo }: Line, raw: bigint):
   return quotient(raw * BigInt(factor) + BigInt(shift), BigInt(divisor))
 }
 
+/** Many lines, in columns. */
+export interface Lines {
+  readonly factor: Float64Array
+  readonly shift: Float64Array
+  readonly divisor: Float64Array
+}
+
+export function linesOf(lines: readonly Line[]): Lines {
+  return {
+    factor: Float64Array.from(lines, (line) => line.factor),
+    shift: Float64Array.from(lines, (line) => line.shift),
+    divisor: Float64Array.from(lines, (line) => line.divisor),
+  }
+}
+
+/** All of `raw` on their lines, without what needs more than doubles. */
+export function alongAll({ factor, shift, divisor }: Lines, raw: Float64Array): Float64Array {
+  const values = new Float64Array(raw.length)
+  for (let at = 0; at < values.length; at++) values[at] = (raw[at]! * factor[at]! + shift[at]!) / divisor[at]!
+  return values
+}
+
+/** Whether there is anything among them that is no finite number. */
+export function isOdd(values: Float64Array): boolean {
+  let zero = 0
+  for (let at = 0; at < values.length; at++) zero += values[at]! - values[at]!
+  return zero !== 0
+}
+
 export function isIdentity({ factor, shift, divisor }: Line): boolean {
   return factor === 1 && shift === 0 && divisor === 1
 }

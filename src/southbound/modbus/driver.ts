@@ -289,8 +289,10 @@ function mark(request: ModbusRequest, code: number, into: BatchBuilder): void {
   for (const tag of request.tags) into.bad(tag, reason)
 }
 
-function refusals(holes: Holes): string {
-  return holes.refused.map(({ request, code }) => `${request.text} (it ${exception(code).text})`).join(', ')
+function refusals({ refused }: Holes): string {
+  const texts = refused.slice(0, 5).map(({ request, code }) => `${request.text} (it ${exception(code).text})`)
+  if (refused.length > 5) texts.push(`and ${refused.length - 5} more`)
+  return texts.join(', ')
 }
 
 function contentBytes(ask: Ask): number {

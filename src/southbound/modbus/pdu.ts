@@ -104,7 +104,9 @@ const EXCEPTIONS: Readonly<Record<number, Exception>> = {
 
 /** What an exception code means (V1.1b3, 7). A code the standard does not know is a failure of the device. */
 export function exception(code: number): Exception {
-  return EXCEPTIONS[code] ?? { reason: Reason.deviceFailure, text: 'answered with an exception the standard does not know' }
+  return (
+    EXCEPTIONS[code] ?? { reason: Reason.deviceFailure, text: 'answered with an exception the standard does not know' }
+  )
 }
 
 /** `FC03 unit 1, address 0–99`, for people. */

@@ -28,6 +28,8 @@ export interface GapEntry {
   readonly range: Range | null
   readonly entries: number
   readonly why: 'evicted' | 'damaged' | 'refused'
+  /** The readers that had not confirmed them; absent: it concerns every reader. */
+  readonly readers?: readonly string[]
 }
 
 /** Wall time of a boot's records that were taken before its clock was set: wall = monotonic + offsetMs. */
@@ -73,12 +75,36 @@ export interface LogReader {
   snapshot(): { readonly at: Position; readonly batches: readonly Batch[] }
 }
 
+/** An entry that the far side will never take, and what it said. */
+export interface Quarantined {
+  readonly entry: Entry
+  readonly why: string
+}
+
+/** What became of confirmed entries that were not delivered. The rest of the confirmed ranges was. */
+export interface Fates {
+  /** Entries that the reader did not want. */
+  readonly filtered?: number
+  /** Entries that were gone when the reader came to them. */
+  readonly evicted?: number
+  /** Kept aside durably, in the transaction that moves the cursor. */
+  readonly quarantined?: readonly Quarantined[]
+}
+
 export interface Cursor {
   readonly reader: string
   /** What is not confirmed yet up to `head`, oldest first. */
   pending(head: Position): readonly Range[]
-  /** Resolves when durable. */
-  confirm(ranges: readonly Range[]): Promise<void>
+  /** `pending` changes at once; resolves when durable, at most `commitEvery` later. Rejects with Retryable when the disk
+   *  refuses; it is stored with the next confirmation then. */
+  confirm(ranges: readonly Range[], fates?: Fates): Promise<void>
+  receipt(head: Position): Receipt
+  /** Quarantined entries that are to be tried once more, oldest first. */
+  retrying(max: number): readonly Entry[]
+  /** How a further try ended; `why`: the far side refused it again, null: delivered. */
+  settle(position: Position, why: string | null): Promise<void>
+  /** Has quarantined entries tried once more; null: all. Returns how many. */
+  retry(positions: readonly Position[] | null): number
 }
 
 /** Where every stored entry is, in entries: stored = delivered + filtered + pending + quarantined + evicted. */

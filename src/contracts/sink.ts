@@ -23,6 +23,8 @@ export interface Sink extends Component {
     how: { readonly historical: boolean },
     signal: AbortSignal,
   ): Promise<{ readonly rejected: readonly Rejection[] }>
+  /** Resolves once the link is there, at once while it is. Delivery that failed is resumed then, before its back-off ends. */
+  ready?(signal: AbortSignal): Promise<void>
   /** Ranges the far side stored together with its data; confirmed before the first deliver. */
   resume?(): Promise<readonly Range[]>
   state(): State

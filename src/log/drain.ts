@@ -1,0 +1,378 @@
+/** Brings the log's entries to one sink and the sink's answers to its cursor: retries, isolates what is refused, keeps
+ *  order. Sinks need no locks: `deliver` is never called twice at once, and never after `stop`. */
+import type { Clock } from '../contracts/clock.ts'
+import type { Counters, Logger, State } from '../contracts/component.ts'
+import { ConfigurationFault, Rejected, sentence } from '../contracts/errors.ts'
+import type { Cursor, Entry, LogReader, Position, Quarantined, Receipt } from '../contracts/log.ts'
+import type { Rejection, Sink } from '../contracts/sink.ts'
+import { Backoff } from './backoff.ts'
+import { LiveCursor } from './live-cursor.ts'
+import { type Call, NextCall } from './next-call.ts'
+import { Rate } from './rate.ts'
+
+export interface DrainOptions {
+  readonly sink: Sink
+  readonly reader: LogReader
+  /** null: for a sink whose delivery is `live`. */
+  readonly cursor: Cursor | null
+  readonly clock: Clock
+  readonly log: Logger
+  /** In order, or the share (0–1) of what the sink takes that a backlog may have beside live entries. */
+  readonly replay: 'in-order' | number
+  /** What this sink wants of an entry; null: nothing. */
+  readonly select?: ((entry: Entry) => Entry | null) | undefined
+  readonly maxEntries?: number
+  /** Bytes of the log that are read in one turn. */
+  readonly maxBytes?: number
+}
+
+const MAX_ENTRIES = 500
+/** Cold pages must not stall polling. */
+const MAX_BYTES = 64 * 2 ** 10
+/** A record that is refused without a name is tried so often. */
+const TRIES = 5
+/** So many calls in a row with every entry refused are no fault of the entries. */
+const STRIKES = 3
+const HELD_MS = 60_000
+/** Calls that may follow each other without a turn for others. */
+const RUN = 8
+
+export class Drain {
+  readonly #options: DrainOptions
+  readonly #sink: Sink
+  readonly #clock: Clock
+  readonly #cursor: Cursor
+  readonly #next: NextCall
+  readonly #backoff = new Backoff({ firstMs: 1000, longestMs: 30_000 })
+  readonly #rate: Rate
+  readonly #ending = new AbortController()
+  #running: Promise<void> | undefined
+  /** What stands in the way, beside what the sink says of itself. */
+  #trouble: State | undefined
+  /** The link is away, so there is no use in waiting for the rest. */
+  #away = false
+  #strikes = 0
+  /** Quarantined by the strikes so far: tried again when the sink takes anything at all. */
+  #suspects: Position[] = []
+  #durable: Promise<void> = Promise.resolve()
+  #settled: (() => void) | undefined
+  #oldest: { readonly seq: number; readonly at: number } | undefined
+  readonly #counters = { calls: 0, retried: 0, rejected: 0, quarantined: 0, refused: 0, unexpected: 0 }
+
+  constructor(options: DrainOptions) {
+    const { sink, reader, clock, replay, select, maxEntries = MAX_ENTRIES, maxBytes = MAX_BYTES } = options
+    this.#options = options
+    this.#sink = sink
+    this.#clock = clock
+    this.#cursor = options.cursor ?? new LiveCursor({ reader: sink.name, from: reader.head })
+    this.#next = new NextCall({ reader, cursor: this.#cursor, clock, replay, select, maxEntries, maxBytes })
+    this.#rate = new Rate({ clock, windowMs: 10_000 })
+  }
+
+  start(): void {
+    this.#running ??= this.#run().catch((thrown: unknown) => {
+      if (!this.#signal.aborted) this.#options.log.error(`delivery to ${this.#sink.name} ended: ${sentence(thrown)}`)
+    })
+  }
+
+  /** Nothing is in flight when it resolves; what was confirmed is durable. */
+  async stop(): Promise<void> {
+    this.#ending.abort(new ConfigurationFault(`delivery to ${this.#sink.name} is stopping`))
+    await this.#running
+    await this.#durable
+  }
+
+  /** Delivers what is stored now, for at most `withinMs`, then stops. Does not wait for a link that is away. */
+  async finish(withinMs: number): Promise<void> {
+    const { head } = this.#options.reader
+    let late = false
+    const stopTimer = this.#clock.after(withinMs, () => {
+      late = true
+      this.#settled?.()
+    })
+    while (this.#running !== undefined && !late && !this.#away && this.#cursor.pending(head).length > 0) {
+      await new Promise<void>((resolve) => {
+        this.#settled = resolve
+      })
+    }
+    stopTimer()
+    await this.stop()
+  }
+
+  /** The pieces of a SinkReport that delivery knows. */
+  report(): {
+    readonly state: State
+    readonly receipt: Receipt
+    readonly oldest: number | null
+    readonly rate: number
+  } {
+    const { reader } = this.#options
+    return {
+      state: this.#trouble ?? this.#sink.state(),
+      receipt: this.#cursor.receipt(reader.head),
+      oldest: this.#oldestAt(),
+      rate: this.#rate.perSecond(),
+    }
+  }
+
+  counters(): Counters {
+    return { ...this.#counters }
+  }
+
+  get #signal(): AbortSignal {
+    return this.#ending.signal
+  }
+
+  async #run(): Promise<void> {
+    await this.#resume()
+    if (this.#sink.delivery === 'live') await this.#deliverSnapshot()
+    const { reader } = this.#options
+    for (let run = 1; !this.#signal.aborted; run++) {
+      const { head } = reader
+      const call = this.#next.next()
+      if (call === undefined) {
+        run = 0
+        await this.#wait(head)
+      } else {
+        await this.#carry(call)
+        this.#settled?.()
+        // A sink that answers at once must not keep others from their turn.
+        if (run % RUN === 0) await this.#clock.sleep(0, this.#signal)
+      }
+    }
+  }
+
+  /** For the next entry, or until the backlog may go on. */
+  async #wait(head: Position): Promise<void> {
+    const { waitMs } = this.#next
+    const turn = new AbortController()
+    const signal = AbortSignal.any([turn.signal, this.#signal])
+    const ends = [this.#options.reader.next(head, signal)]
+    if (Number.isFinite(waitMs)) ends.push(this.#clock.sleep(waitMs, signal))
+    for (const end of ends) end.catch(() => undefined)
+    try {
+      await Promise.race(ends)
+    } finally {
+      turn.abort(new ConfigurationFault('no longer waited for'))
+    }
+  }
+
+  /** What the far side has already, it says itself. */
+  async #resume(): Promise<void> {
+    while (this.#sink.resume !== undefined) {
+      try {
+        const ranges = await this.#sink.resume()
+        if (ranges.length > 0) this.#confirm(ranges)
+        return
+      } catch (thrown) {
+        await this.#pause(thrown)
+      }
+    }
+  }
+
+  async #deliverSnapshot(): Promise<void> {
+    const { at, batches } = this.#options.reader.snapshot()
+    const entries = batches.map((batch): Entry => ({ kind: 'batch', position: at, batch }))
+    while (entries.length > 0) {
+      try {
+        await this.#sink.deliver(entries, { historical: false }, this.#signal)
+        return
+      } catch (thrown) {
+        await this.#pause(thrown)
+      }
+    }
+  }
+
+  /** One call, to the end of its story or until it is to be read again. */
+  async #carry(call: Call): Promise<void> {
+    if (call.entries.length === 0) return this.#done(call, [])
+    const began = this.#clock.monotonic()
+    let rejected: readonly Rejection[]
+    try {
+      rejected = await this.#deliver(call.entries, call.historical)
+    } catch (thrown) {
+      if (thrown instanceof Rejected) return this.#isolate(call, sentence(thrown))
+      await this.#pause(thrown)
+      this.#next.interrupted()
+      return
+    }
+    this.#next.took(call, this.#clock.monotonic() - began)
+    await this.#answered(call, rejected)
+  }
+
+  #deliver(entries: readonly Entry[], historical: boolean): Promise<readonly Rejection[]> {
+    this.#counters.calls++
+    return this.#sink.deliver(entries, { historical }, this.#signal).then(({ rejected }) => {
+      this.#away = false
+      this.#backoff.reset()
+      return rejected
+    })
+  }
+
+  async #answered(call: Call, rejected: readonly Rejection[]): Promise<void> {
+    const refused = quarantinedOf(call.entries, rejected)
+    this.#counters.rejected += refused.length
+    if (refused.length < call.entries.length) this.#accepted()
+    else if (!call.again && ++this.#strikes >= STRIKES) return this.#hold(refused[0]!.why)
+    if (refused.length === call.entries.length && !call.again) {
+      this.#suspects.push(...refused.map(({ entry }) => entry.position))
+    }
+    this.#done(call, refused)
+  }
+
+  /** The sink takes something: what was refused before, when it took nothing, is worth another try. */
+  #accepted(): void {
+    if (this.#strikes >= STRIKES && this.#suspects.length > 0) this.#cursor.retry(this.#suspects)
+    this.#strikes = 0
+    this.#suspects = []
+    this.#trouble = undefined
+  }
+
+  /** Every entry refused, call after call: that is no fault of the entries. Nothing more goes to quarantine. */
+  async #hold(why: string): Promise<void> {
+    const text = `refuses every record: ${why}; the log holds what follows, correct it there and delivery resumes by itself`
+    if (this.#trouble?.text !== text) this.#options.log.error(`${this.#sink.name} ${text}`)
+    this.#trouble = { condition: 'refused', text }
+    this.#counters.refused++
+    this.#away = true
+    this.#settled?.()
+    await this.#clock.sleep(HELD_MS, this.#signal)
+  }
+
+  #done(call: Call, refused: readonly Quarantined[]): void {
+    this.#counters.quarantined += refused.length
+    this.#rate.add(call.entries.length - refused.length)
+    if (call.again) {
+      const whys = new Map(refused.map(({ entry, why }) => [entry.position.seq, why]))
+      for (const { position } of call.entries)
+        this.#follow(this.#cursor.settle(position, whys.get(position.seq) ?? null))
+      return
+    }
+    for (const { entry, why } of refused) {
+      this.#options.log.warn(`${this.#sink.name} refused a record, it is in quarantine: ${why}`, {
+        position: entry.position,
+      })
+    }
+    this.#confirm(call.ranges, { filtered: call.filtered, evicted: call.evicted, quarantined: refused })
+  }
+
+  #confirm(...confirmed: Parameters<Cursor['confirm']>): void {
+    this.#follow(this.#cursor.confirm(...confirmed))
+  }
+
+  /** Delivery does not wait for what it confirmed to be durable; the cursor stores it later if it cannot now. */
+  #follow(durable: Promise<void>): void {
+    this.#durable = durable.catch(() => undefined)
+  }
+
+  /** A call was refused without a name: halves of it are tried, down to the entries that are at fault. */
+  async #isolate(call: Call, why: string): Promise<void> {
+    const refused: Quarantined[] = []
+    let taken = 0
+    // In order: the next part is the last of the list.
+    const open: Part[] = partsOf({ entries: call.entries, tries: 1, why })
+    for (let part = open.pop(); part !== undefined; part = open.pop()) {
+      if (part.tries === TRIES) {
+        refused.push({ entry: part.entries[0]!, why: part.why })
+        continue
+      }
+      try {
+        if (part.tries > 0) await this.#clock.sleep(this.#backoff.next(), this.#signal)
+        const rejected = quarantinedOf(part.entries, await this.#deliver(part.entries, call.historical))
+        refused.push(...rejected)
+        taken += part.entries.length - rejected.length
+      } catch (thrown) {
+        if (thrown instanceof Rejected) {
+          open.push(...partsOf({ entries: part.entries, tries: part.tries + 1, why: sentence(thrown) }))
+        } else {
+          await this.#pause(thrown)
+          open.push(part)
+        }
+      }
+    }
+    this.#backoff.reset()
+    this.#counters.rejected += refused.length
+    if (taken > 0) this.#accepted()
+    else if (!call.again && ++this.#strikes >= STRIKES) return this.#hold(refused[0]?.why ?? why)
+    else if (!call.again) this.#suspects.push(...refused.map(({ entry }) => entry.position))
+    this.#done(call, refused)
+  }
+
+  /** After a failure: for longer each time, but at once when the link comes back. Rejects when delivery is stopped. */
+  async #pause(thrown: unknown): Promise<void> {
+    if (this.#signal.aborted) throw this.#signal.reason
+    const text = sentence(thrown)
+    if (thrown instanceof ConfigurationFault) {
+      this.#counters.refused++
+      this.#trouble = { condition: 'refused', text }
+    } else {
+      this.#counters.retried++
+      this.#trouble = undefined
+      if ((thrown as { remedy?: string })?.remedy !== 'retry') {
+        this.#counters.unexpected++
+        this.#options.log.error(`${this.#sink.name} failed unexpectedly: ${text}`)
+        this.#trouble = { condition: 'fault', text }
+      }
+    }
+    this.#away = true
+    this.#settled?.()
+    const turn = new AbortController()
+    const signal = AbortSignal.any([turn.signal, this.#signal])
+    let up = false
+    const link = this.#sink.ready?.(signal).then(() => {
+      up = true
+    })
+    link?.catch(() => undefined)
+    // A link that is up all the same is not what failed: then only time helps.
+    for (let turns = 0; link !== undefined && turns < 4; turns++) await undefined
+    const rest = this.#clock.sleep(this.#backoff.next(), signal)
+    rest.catch(() => undefined)
+    try {
+      await (link === undefined || up ? rest : Promise.race([link.catch(() => rest), rest]))
+    } finally {
+      turn.abort(new ConfigurationFault('no longer waited for'))
+    }
+    if (this.#signal.aborted) throw this.#signal.reason
+  }
+
+  /** When the oldest entry was acquired that is not confirmed, UTC ms. */
+  #oldestAt(): number | null {
+    const { reader } = this.#options
+    const from = this.#cursor.pending(reader.head)[0]?.from
+    if (from === undefined) return null
+    if (this.#oldest?.seq !== from.seq) {
+      const entry = reader.read(from, { entries: 1, bytes: 1 })[0]
+      if (entry === undefined) return null
+      this.#oldest = { seq: from.seq, at: entry.kind === 'batch' ? entry.batch.at.wall : entry.at.wall }
+    }
+    return this.#oldest.at
+  }
+}
+
+/** Entries that are to be tried together. */
+interface Part {
+  readonly entries: readonly Entry[]
+  /** How often they were refused. */
+  readonly tries: number
+  readonly why: string
+}
+
+/** What a refused part is tried as: halves, the first one last; a single entry again. */
+function partsOf(part: Part): Part[] {
+  const { entries, why } = part
+  if (entries.length === 1) return [part]
+  const middle = entries.length >> 1
+  return [
+    { entries: entries.slice(middle), tries: 0, why },
+    { entries: entries.slice(0, middle), tries: 0, why },
+  ]
+}
+
+function quarantinedOf(entries: readonly Entry[], rejected: readonly Rejection[]): readonly Quarantined[] {
+  if (rejected.length === 0) return []
+  const whys = new Map(rejected.map(({ position, why }) => [position.seq, why]))
+  return entries.flatMap((entry) => {
+    const why = whys.get(entry.position.seq)
+    return why === undefined ? [] : [{ entry, why }]
+  })
+}

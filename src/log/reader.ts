@@ -1,0 +1,71 @@
+/** The log's reading end: committed entries, from memory while a reader keeps up and from the segments when it does not. */
+import type { Batch } from '../contracts/batch.ts'
+import type { Entry, LogReader, Position } from '../contracts/log.ts'
+import type { Latest } from './latest.ts'
+import type { Row } from './row.ts'
+import type { Tail } from './tail.ts'
+
+export interface ReaderOptions {
+  readonly stream: string
+  readonly row: Row
+  readonly tail: Tail
+  readonly latest: Latest
+  readonly head: () => Position
+}
+
+export class Reader implements LogReader {
+  readonly stream: string
+  readonly #options: ReaderOptions
+  readonly #waiting = new Set<{ readonly after: number; readonly resolve: () => void }>()
+
+  constructor(options: ReaderOptions) {
+    this.stream = options.stream
+    this.#options = options
+  }
+
+  get head(): Position {
+    return this.#options.head()
+  }
+
+  read(from: Position, max: { readonly entries: number; readonly bytes: number }): readonly Entry[] {
+    const { head } = this
+    const { tail, row } = this.#options
+    if (from.seq > head.seq || max.entries <= 0) return []
+    if (tail.has(from.seq)) return tail.read(from.seq, max)
+    return row.read(from.seq, head, max)
+  }
+
+  next(after: Position, signal: AbortSignal): Promise<void> {
+    return new Promise((resolve, reject) => {
+      if (signal.aborted) return reject(signal.reason)
+      if (this.head.seq > after.seq) return resolve()
+      const abort = (): void => {
+        this.#waiting.delete(waiting)
+        reject(signal.reason)
+      }
+      const waiting = {
+        after: after.seq,
+        resolve: () => {
+          signal.removeEventListener('abort', abort)
+          resolve()
+        },
+      }
+      this.#waiting.add(waiting)
+      signal.addEventListener('abort', abort, { once: true })
+    })
+  }
+
+  snapshot(): { readonly at: Position; readonly batches: readonly Batch[] } {
+    return { at: this.head, batches: this.#options.latest.batches() }
+  }
+
+  /** There are new entries. */
+  wake(): void {
+    const { seq } = this.head
+    for (const waiting of this.#waiting) {
+      if (waiting.after >= seq) continue
+      this.#waiting.delete(waiting)
+      waiting.resolve()
+    }
+  }
+}

@@ -1,0 +1,216 @@
+/** What the log's readers have confirmed: their cursors, receipts and quarantine, in an environment of their own. */
+import { mkdirSync } from 'node:fs'
+import { join } from 'node:path'
+import type { Clock, Stop } from '../contracts/clock.ts'
+import type { Logger } from '../contracts/component.ts'
+import { sentence } from '../contracts/errors.ts'
+import type { Position } from '../contracts/log.ts'
+import { type CursorState, freshState, StoredCursor } from './cursor.ts'
+import { DATABASE_FILE, Environment, type Put } from './environment.ts'
+import { type Kept, readKept, writeKept } from './quarantine.ts'
+
+const KEY = { reader: 1, kept: 2 } as const
+const MAP_BYTES = 2 ** 32
+const AGAIN_MS = 10_000
+
+export interface ReadersOptions {
+  readonly folder: string
+  readonly commitEveryMs: number
+  readonly quarantineBytes: number
+  readonly clock: Clock
+  readonly log: Logger
+  readonly head: () => Position
+  /** Where the oldest stored entry is or was. */
+  readonly oldest: () => Position
+  /** Hears when ranges were confirmed durably: segments may be free to go. */
+  readonly onConfirmed: () => void
+}
+
+/** What the next commit stores, and who waits for it. */
+interface Waiting {
+  readonly promise: Promise<void>
+  readonly resolve: () => void
+  readonly reject: (why: unknown) => void
+}
+
+export class Readers {
+  readonly #options: ReadersOptions
+  readonly #environment: Environment
+  readonly #cursors = new Map<string, StoredCursor>()
+  readonly #dirty = new Set<StoredCursor>()
+  #puts = new Map<string, Put>()
+  #removals = new Map<string, Buffer>()
+  #waiting: Waiting | undefined
+  #timer: Stop | undefined
+  #committing: Promise<void> | undefined
+  /** Why confirmations cannot be stored at present. */
+  failure: string | undefined
+  failures = 0
+
+  constructor(options: ReadersOptions) {
+    this.#options = options
+    const folder = join(options.folder, 'readers')
+    mkdirSync(folder, { recursive: true })
+    this.#environment = new Environment({ path: join(folder, DATABASE_FILE), mapBytes: MAP_BYTES, readOnly: false })
+  }
+
+  /** The furthest that any reader knows the log to have come. */
+  furthest(): Position | undefined {
+    let furthest: Position | undefined
+    for (const [, { head }] of this.#states()) if (head.seq > (furthest?.seq ?? 0)) furthest = head
+    return furthest
+  }
+
+  /** Takes up every reader's place, once it is known how far the log goes. */
+  load(): void {
+    for (const [name, state] of this.#states()) this.#cursors.set(name, this.#cursor(name, state))
+  }
+
+  /** Every reader there ever was, configured or not. */
+  get names(): readonly string[] {
+    return [...this.#cursors.keys()]
+  }
+
+  get(name: string): StoredCursor | undefined {
+    return this.#cursors.get(name)
+  }
+
+  /** The reader's place; a new reader begins behind the newest entry or at the oldest. Resolves when it is durable. */
+  async open(name: string, options: { readonly from: 'now' | 'oldest' }): Promise<StoredCursor> {
+    const known = this.#cursors.get(name)
+    if (known !== undefined) return known
+    const oldest = this.#options.oldest()
+    const start = options.from === 'now' ? this.#options.head() : { epoch: oldest.epoch, seq: oldest.seq - 1 }
+    const cursor = this.#cursor(name, freshState(start))
+    this.#cursors.set(name, cursor)
+    this.#dirty.add(cursor)
+    await this.#store(true)
+    return cursor
+  }
+
+  /** Everything that was confirmed is durable, or has failed to be. */
+  async flush(): Promise<void> {
+    while (this.#waiting !== undefined || this.#committing !== undefined) {
+      if (this.#committing !== undefined) await this.#committing
+      else await this.#commit()
+      if (this.failure !== undefined) return
+    }
+  }
+
+  async close(): Promise<void> {
+    await this.flush()
+    this.#timer?.()
+    await this.#environment.close()
+  }
+
+  #states(): readonly (readonly [string, CursorState])[] {
+    const pairs = [...this.#environment.range(Buffer.from([KEY.reader]), Buffer.from([KEY.kept]))]
+    return pairs.map(({ key, value }) => [
+      Buffer.from(key).toString('utf8', 1),
+      JSON.parse(Buffer.from(value).toString('utf8')) as CursorState,
+    ])
+  }
+
+  #cursor(name: string, state: CursorState): StoredCursor {
+    const prefix = Buffer.concat([Buffer.from([KEY.kept]), Buffer.from(name), Buffer.alloc(1)])
+    const keyOf = (seq: number): Buffer => {
+      const key = Buffer.concat([prefix, Buffer.alloc(6)])
+      key.writeUIntBE(seq, prefix.length, 6)
+      return key
+    }
+    const end = Buffer.from(prefix)
+    end[end.length - 1] = 1
+    const cursor: StoredCursor = new StoredCursor({
+      reader: name,
+      state,
+      quarantineBytes: this.#options.quarantineBytes,
+      head: this.#options.head,
+      oldest: this.#options.oldest,
+      changed: () => {
+        this.#dirty.add(cursor)
+        return this.#store(false)
+      },
+      quarantine: {
+        put: (kept) => {
+          const value = writeKept(kept)
+          const key = keyOf(kept.entry.position.seq)
+          this.#removals.delete(key.toString('latin1'))
+          this.#puts.set(key.toString('latin1'), { key, value })
+          return value.length
+        },
+        get: (seq) => {
+          const key = keyOf(seq)
+          const waiting = this.#puts.get(key.toString('latin1'))?.value ?? this.#environment.get(key)
+          return waiting === undefined ? undefined : readKept(waiting)
+        },
+        remove: (seq) => {
+          const key = keyOf(seq)
+          this.#puts.delete(key.toString('latin1'))
+          this.#removals.set(key.toString('latin1'), key)
+        },
+        list: () => {
+          const found: { kept: Kept; bytes: number }[] = []
+          for (const { value } of this.#environment.range(prefix, end)) {
+            const bytes = value.length
+            found.push({ kept: readKept(value), bytes })
+          }
+          return found
+        },
+      },
+    })
+    return cursor
+  }
+
+  /** Resolves when what has changed is durable. */
+  #store(now: boolean): Promise<void> {
+    if (this.#waiting === undefined) {
+      this.#waiting = Promise.withResolvers<void>()
+      this.#waiting.promise.catch(() => undefined)
+    }
+    const { promise } = this.#waiting
+    const { clock, commitEveryMs } = this.#options
+    if (now || (commitEveryMs === 0 && this.failure === undefined)) {
+      queueMicrotask(() => void this.#commit())
+    } else this.#timer ??= clock.after(this.failure === undefined ? commitEveryMs : AGAIN_MS, () => void this.#commit())
+    return promise
+  }
+
+  async #commit(): Promise<void> {
+    this.#timer?.()
+    this.#timer = undefined
+    if (this.#committing !== undefined) return this.#committing
+    const waiting = this.#waiting
+    if (waiting === undefined) return
+    this.#waiting = undefined
+    const dirty = [...this.#dirty]
+    const puts = this.#puts
+    const removals = this.#removals
+    this.#dirty.clear()
+    this.#puts = new Map()
+    this.#removals = new Map()
+    const states = dirty.map((cursor) => ({
+      key: Buffer.concat([Buffer.from([KEY.reader]), Buffer.from(cursor.reader)]),
+      value: Buffer.from(JSON.stringify(cursor.state())),
+    }))
+    this.#committing = this.#environment.commit([...states, ...puts.values()], [...removals.values()]).then(
+      () => {
+        this.failure = undefined
+        waiting.resolve()
+      },
+      (thrown: unknown) => {
+        this.failures++
+        if (this.failure === undefined)
+          this.#options.log.error(`what sinks confirmed cannot be stored: ${sentence(thrown)}`)
+        this.failure = sentence(thrown)
+        for (const cursor of dirty) this.#dirty.add(cursor)
+        for (const [key, put] of puts) if (!this.#puts.has(key) && !this.#removals.has(key)) this.#puts.set(key, put)
+        for (const [key, gone] of removals) if (!this.#puts.has(key)) this.#removals.set(key, gone)
+        waiting.reject(thrown)
+      },
+    )
+    await this.#committing
+    this.#committing = undefined
+    if (this.failure === undefined) this.#options.onConfirmed()
+    if (this.#waiting !== undefined || this.failure !== undefined) void this.#store(false).catch(() => undefined)
+  }
+}

@@ -1,0 +1,224 @@
+/** The row of segments in a log's folder: which there are, which one is written, who reads where. */
+import { mkdirSync, readdirSync, renameSync, rmSync } from 'node:fs'
+import { basename, join } from 'node:path'
+import { Rejected, sentence } from '../contracts/errors.ts'
+import type { Entry, Position, Range } from '../contracts/log.ts'
+import type { Dictionary } from './dictionary.ts'
+import { DATABASE_FILE } from './environment.ts'
+import type { Latest } from './latest.ts'
+import { lastPositionIn } from './salvage.ts'
+import { nameOf, Segment } from './segment.ts'
+
+/** Segments beside the newest that stay mapped: one a reader that is behind, up to so many. */
+const MAPPED = 3
+
+export interface Damage {
+  readonly range: Range
+  readonly entries: number
+  /** Which file, what is wrong, where it was put. */
+  readonly text: string
+}
+
+export interface RowOptions {
+  readonly folder: string
+  readonly stream: string
+  readonly segmentBytes: number
+  readonly dictionary: Dictionary
+  /** Hears of each damage once. */
+  readonly onDamage: (damage: Damage) => void
+}
+
+export class Row {
+  readonly #options: RowOptions
+  readonly #within: string
+  /** Oldest first. */
+  readonly #segments: Segment[]
+  /** Sealed segments that are mapped, longest unused first. */
+  readonly #mapped: Segment[] = []
+  /** Positions that were found damaged, by first seq. */
+  readonly #holes = new Map<number, number>()
+  #nextNumber: number
+
+  constructor(options: RowOptions) {
+    this.#options = options
+    this.#within = join(options.folder, 'segments')
+    mkdirSync(this.#within, { recursive: true })
+    const names = readdirSync(this.#within).flatMap((folder) => nameOf(folder) ?? [])
+    names.sort((a, b) => a.number - b.number)
+    this.#segments = names.map((name) => this.#segment(name.number, name.base))
+    this.#nextNumber = (names.at(-1)?.number ?? 0) + 1
+  }
+
+  get newest(): Segment | undefined {
+    return this.#segments.at(-1)
+  }
+
+  get segments(): readonly Segment[] {
+    return this.#segments
+  }
+
+  /** Bytes of all segments on disk. */
+  get bytes(): number {
+    let bytes = 0
+    for (const segment of this.#segments) bytes += segment.bytes
+    return bytes
+  }
+
+  /** Where the oldest segment begins. */
+  get oldest(): Position | undefined {
+    return this.#segments[0]?.base
+  }
+
+  /** Makes the newest segment of another run writable and says how far it got; undefined: there is none that can be
+   *  written on. What cannot be read is moved aside. `damagedUpTo`: the last position of a segment that was lost.
+   *  Throws Retryable when a segment may be sound but cannot be opened now. */
+  reopen(): { readonly last: Position | undefined; readonly damagedUpTo: Position | undefined } {
+    let damagedUpTo: Position | undefined
+    while (this.newest !== undefined) {
+      const newest = this.newest
+      try {
+        if (newest.reopen(this.#options.stream)) {
+          return { last: newest.last() ?? { epoch: newest.base.epoch, seq: newest.base.seq - 1 }, damagedUpTo }
+        }
+        this.#segments.pop()
+        rmSync(newest.folder, { recursive: true, force: true })
+      } catch (thrown) {
+        if (!(thrown instanceof Rejected)) throw thrown
+        const end = lastPositionIn(join(newest.folder, DATABASE_FILE)) ?? newest.base
+        if (damagedUpTo === undefined || end.seq > damagedUpTo.seq) damagedUpTo = end
+        this.#moveAside(newest, end, sentence(thrown))
+      }
+    }
+    return { last: undefined, damagedUpTo }
+  }
+
+  /** A new newest segment. Throws Retryable. */
+  async add(base: Position, latest: Latest): Promise<Segment> {
+    const before = this.newest
+    const segment = this.#segment(this.#nextNumber++, base)
+    try {
+      await segment.create({ stream: this.#options.stream, latest: latest.entries() })
+    } catch (thrown) {
+      await segment.remove().catch(() => undefined)
+      throw thrown
+    }
+    this.#segments.push(segment)
+    if (before !== undefined) this.#touch(before)
+    return segment
+  }
+
+  /** Last position that a segment holds, for the figures; the newest ends at `head`. */
+  end(segment: Segment, head: Position): Position {
+    const next = this.#segments[this.#segments.indexOf(segment) + 1]
+    return next === undefined ? head : { epoch: Math.max(segment.base.epoch, next.base.epoch), seq: next.base.seq - 1 }
+  }
+
+  async remove(segment: Segment): Promise<void> {
+    this.#drop(segment)
+    await segment.remove()
+  }
+
+  /** Entries from `seq` up to `head`; what is gone is passed over. */
+  read(from: number, head: Position, max: { readonly entries: number; readonly bytes: number }): readonly Entry[] {
+    let seq = from
+    while (seq <= head.seq) {
+      const place = this.#place(seq)
+      const segment = this.#segments[place]
+      if (segment === undefined) return []
+      seq = Math.max(seq, segment.base.seq)
+      const next = this.#segments[place + 1]
+      const last = next === undefined ? head.seq : Math.min(head.seq, next.base.seq - 1)
+      const hole = this.#holes.get(seq)
+      if (hole !== undefined) {
+        seq = hole + 1
+        continue
+      }
+      try {
+        const entries = seq > last ? [] : segment.entries(seq, last, max)
+        if (segment !== this.newest) this.#touch(segment)
+        if (entries.length > 0) return entries
+        seq = last + 1
+      } catch (thrown) {
+        if (!(thrown instanceof Rejected)) throw thrown
+        seq = this.#pass(segment, seq, last, sentence(thrown)) + 1
+      }
+    }
+    return []
+  }
+
+  async close(): Promise<void> {
+    for (const segment of this.#segments) await segment.close()
+  }
+
+  /** Notes what is damaged at `seq` and returns its last seq: a block, or if not even keys can be read, the segment. */
+  #pass(segment: Segment, seq: number, last: number, why: string): number {
+    const position = (at: number): Position => ({ epoch: segment.base.epoch, seq: at })
+    let end: number
+    try {
+      end = Math.min(last, (segment.after(seq) ?? last + 1) - 1)
+    } catch {
+      if (segment !== this.newest) {
+        this.#moveAside(segment, position(last), why)
+        return last
+      }
+      end = last
+    }
+    this.#holes.set(seq, end)
+    const range = { from: position(seq), to: position(end) }
+    this.#options.onDamage({ range, entries: end - seq + 1, text: `${segment.folder} is damaged: ${why}` })
+    return end
+  }
+
+  #moveAside(segment: Segment, end: Position, why: string): void {
+    this.#drop(segment)
+    void segment.close().catch(() => undefined)
+    const damaged = join(this.#options.folder, 'damaged')
+    let place = join(damaged, basename(segment.folder))
+    try {
+      mkdirSync(damaged, { recursive: true })
+      renameSync(segment.folder, place)
+    } catch {
+      place = segment.folder
+    }
+    const range = { from: segment.base, to: end }
+    const entries = Math.max(0, end.seq - segment.base.seq + 1)
+    this.#options.onDamage({ range, entries, text: `a segment was moved to ${place}: ${why}` })
+  }
+
+  #segment(number: number, base: Position): Segment {
+    const { segmentBytes, dictionary } = this.#options
+    // Room for the head and for a commit beyond the bound; only addresses are taken, no memory.
+    return new Segment({ number, base, within: this.#within, mapBytes: 4 * segmentBytes + 2 ** 28, dictionary })
+  }
+
+  /** The segment that `seq` is in, or the first behind it. */
+  #place(seq: number): number {
+    let low = 0
+    let high = this.#segments.length
+    while (low < high) {
+      const middle = (low + high) >> 1
+      if (this.#segments[middle]!.base.seq <= seq) low = middle + 1
+      else high = middle
+    }
+    return Math.max(0, low - 1)
+  }
+
+  #touch(segment: Segment): void {
+    if (!segment.isOpen || this.#mapped.at(-1) === segment) return
+    const at = this.#mapped.indexOf(segment)
+    if (at >= 0) this.#mapped.splice(at, 1)
+    this.#mapped.push(segment)
+    while (this.#mapped.length > MAPPED)
+      void this.#mapped
+        .shift()!
+        .close()
+        .catch(() => undefined)
+  }
+
+  #drop(segment: Segment): void {
+    const at = this.#segments.indexOf(segment)
+    if (at >= 0) this.#segments.splice(at, 1)
+    const mapped = this.#mapped.indexOf(segment)
+    if (mapped >= 0) this.#mapped.splice(mapped, 1)
+  }
+}

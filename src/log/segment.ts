@@ -1,0 +1,353 @@
+/** One LMDB environment of the log's row: dictionary and last values at its head, then blocks of records; append-only. */
+import { mkdirSync, statSync } from 'node:fs'
+import { open as openFile, rm } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
+import type { Batch, GroupRef } from '../contracts/batch.ts'
+import type { Entry, Position } from '../contracts/log.ts'
+import { Block, BlockWriter } from './block.ts'
+import { damaged } from './bytes.ts'
+import type { Dictionary } from './dictionary.ts'
+import { DATABASE_FILE, Environment, type Put } from './environment.ts'
+import type { Meaning } from './record.ts'
+
+/** First byte of a key. Records are last, so that they are always appended at the end of the tree. */
+const KEY = { meta: 1, boots: 2, group: 3, snapshot: 4, record: 0x10 } as const
+const FORMAT = 1
+
+interface Meta {
+  readonly format: number
+  readonly stream: string
+  /** Dictionary numbers below are taken. */
+  readonly nextGroup: number
+  /** Positions of the snapshot's batches, in their order: `[epoch, seq]`. */
+  readonly snapshot: readonly (readonly [number, number])[]
+}
+
+export interface SegmentName {
+  readonly number: number
+  /** Where its first record stands. */
+  readonly base: Position
+}
+
+export function folderOf({ number, base }: SegmentName): string {
+  return `${String(number).padStart(8, '0')}-${base.epoch}-${base.seq}`
+}
+
+export function nameOf(folder: string): SegmentName | undefined {
+  const match = /^(\d{8,})-(\d+)-(\d+)$/.exec(folder)
+  if (match === null) return undefined
+  return { number: Number(match[1]), base: { epoch: Number(match[2]), seq: Number(match[3]) } }
+}
+
+export class Segment implements Meaning {
+  readonly number: number
+  readonly base: Position
+  readonly folder: string
+  /** Bytes on disk, as of the last look. */
+  bytes = 0
+  #environment: Environment | undefined
+  readonly #mapBytes: number
+  readonly #dictionary: Dictionary
+  /** Group numbers that its dictionary holds; only kept for the segment that is written. */
+  readonly #groups = new Set<number>()
+  #boots: readonly string[] | undefined
+
+  constructor(
+    options: SegmentName & { readonly within: string; readonly mapBytes: number; readonly dictionary: Dictionary },
+  ) {
+    this.number = options.number
+    this.base = options.base
+    this.folder = join(options.within, folderOf(options))
+    this.#mapBytes = options.mapBytes
+    this.#dictionary = options.dictionary
+    this.measure()
+  }
+
+  get isOpen(): boolean {
+    return this.#environment !== undefined
+  }
+
+  measure(): number {
+    try {
+      this.bytes = statSync(join(this.folder, DATABASE_FILE)).size
+    } catch {
+      this.bytes = 0
+    }
+    return this.bytes
+  }
+
+  /** A new segment, its head durable on disk. Throws Retryable. */
+  async create(head: { readonly stream: string; readonly latest: LastBatches }): Promise<void> {
+    mkdirSync(this.folder, { recursive: true })
+    const environment = this.#open(false)
+    const puts: Put[] = []
+    const positions: [number, number][] = []
+    const numbers = new Set<number>()
+    let chunk = 0
+    let block: BlockWriter | undefined
+    const finish = (): void => {
+      if (block !== undefined) puts.push({ key: key(KEY.snapshot, chunk++), value: block.finish() })
+      block = undefined
+    }
+    for (const { batch, position } of head.latest) {
+      if (block !== undefined && block.size > SNAPSHOT_CHUNK) finish()
+      block ??= new BlockWriter({ epoch: 0, seq: positions.length })
+      block.add({ kind: 'batch', position, batch }, this.#dictionary)
+      numbers.add(this.#dictionary.group(batch.group))
+      positions.push([position.epoch, position.seq])
+    }
+    finish()
+    for (const number of numbers) this.#enterGroup(number, puts)
+    this.#enterBoots(puts)
+    const meta: Meta = { format: FORMAT, stream: head.stream, nextGroup: this.#dictionary.next, snapshot: positions }
+    puts.push({ key: key(KEY.meta, 0), value: Buffer.from(JSON.stringify(meta)) })
+    await environment.commit(puts)
+    for (const folder of [this.folder, dirname(this.folder)]) await syncFolder(folder)
+    this.measure()
+  }
+
+  /** Opens what another run left, to go on writing. False: its head was never finished, there is nothing in it. */
+  reopen(stream: string): boolean {
+    const environment = this.#open(false)
+    const bytes = environment.get(key(KEY.meta, 0))
+    if (bytes === undefined) {
+      if (this.#lastBlock() !== undefined) throw damaged(`${this.folder} holds records but no head`)
+      return false
+    }
+    const meta = parseMeta(bytes, this.folder)
+    if (meta.stream !== stream) throw damaged(`${this.folder} belongs to stream ${meta.stream}`)
+    this.#dictionary.next = meta.nextGroup
+    this.#dictionary.loadBoots(this.#readBoots())
+    for (const pair of environment.range(key(KEY.group, 0), key(KEY.snapshot, 0))) {
+      const number = Buffer.from(pair.key).readUInt32BE(1)
+      this.#groups.add(number)
+      this.#dictionary.load(number, Buffer.from(pair.value))
+    }
+    return true
+  }
+
+  /** Blocks with what their records need of the dictionary, in one transaction. Throws Retryable. */
+  async append(
+    blocks: readonly { readonly seq: number; readonly bytes: Buffer }[],
+    groups: Iterable<number>,
+  ): Promise<void> {
+    const puts: Put[] = []
+    for (const number of groups) if (!this.#groups.has(number)) this.#enterGroup(number, puts)
+    if (this.#boots?.length !== this.#dictionary.boots.length) this.#enterBoots(puts)
+    for (const { seq, bytes } of blocks) puts.push({ key: key(KEY.record, seq), value: bytes })
+    await this.#open(false).commit(puts)
+    this.measure()
+  }
+
+  /** The last position on disk; undefined: no records. */
+  last(): Position | undefined {
+    const block = this.#lastBlock()
+    return block?.position(block.count - 1)
+  }
+
+  /** The block that holds `seq`, or the next one behind it. Throws Rejected when it is damaged. */
+  block(seq: number): Block | undefined {
+    const environment = this.#open(true)
+    const lowest = key(KEY.record, 0)
+    const found = environment.floor(key(KEY.record, seq), lowest)
+    if (found !== undefined) {
+      const block = checked(found.value, found.key)
+      if (block.first.seq + block.count > seq) return block
+    }
+    for (const next of environment.range(key(KEY.record, seq), key(KEY.record + 1, 0)))
+      return checked(next.value, next.key)
+    return undefined
+  }
+
+  /** Where the first block behind `seq` begins; looks at keys only, so it is there when blocks are damaged. */
+  after(seq: number): number | undefined {
+    for (const next of this.#open(true).range(key(KEY.record, seq + 1), key(KEY.record + 1, 0))) return seqOf(next.key)
+    return undefined
+  }
+
+  /** The last batch of every group: from the head, and from the records since. Newest first, until all groups are whole. */
+  lastBatches(): LastBatches {
+    const environment = this.#open(true)
+    const meta = parseMeta(environment.get(key(KEY.meta, 0)) ?? new Uint8Array(), this.folder)
+    const missing = new Set(this.#groups)
+    const found: { batch: Batch; position: Position }[] = []
+    for (const pair of environment.range(key(KEY.record, 0), key(KEY.record + 1, 0), { reverse: true })) {
+      if (missing.size === 0) break
+      const block = wanted(pair, missing)
+      if (block === undefined) continue
+      for (let index = block.count - 1; index >= 0; index--) {
+        const group = block.group(index)
+        if (!missing.has(group)) continue
+        const entry = block.entry(index, this)
+        if (entry.kind === 'batch') found.push({ batch: entry.batch, position: entry.position })
+        if (block.isWhole(index)) missing.delete(group)
+      }
+    }
+    let place = 0
+    const head: { batch: Batch; position: Position }[] = []
+    for (const pair of environment.range(key(KEY.snapshot, 0), key(KEY.record, 0))) {
+      const block = checked(pair.value, undefined)
+      for (let index = 0; index < block.count; index++) {
+        const [epoch, seq] = meta.snapshot[place++]!
+        const entry = block.entry(index, this)
+        if (entry.kind === 'batch') head.push({ batch: entry.batch, position: { epoch, seq } })
+      }
+    }
+    return [...head, ...found.reverse()]
+  }
+
+  group(number: number): GroupRef {
+    const known = this.#dictionary.groupOf(number)
+    if (known !== undefined) return known
+    const bytes = this.#open(true).get(key(KEY.group, number))
+    if (bytes === undefined) throw damaged(`${this.folder} has no group ${number} in its dictionary`)
+    this.#dictionary.load(number, Buffer.from(bytes))
+    return this.#dictionary.groupOf(number)!
+  }
+
+  boot(number: number): string {
+    this.#boots ??= this.#readBoots()
+    const boot = this.#boots[number]
+    if (boot === undefined) throw damaged(`${this.folder} has no boot ${number} in its dictionary`)
+    return boot
+  }
+
+  /** Entries from `seq` to `lastSeq`, up to the limits but at least one if there is one. Throws Rejected where the first
+   *  of them is damaged. */
+  entries(seq: number, lastSeq: number, max: { readonly entries: number; readonly bytes: number }): Entry[] {
+    const entries: Entry[] = []
+    let bytes = 0
+    let at = seq
+    while (at <= lastSeq && entries.length < max.entries) {
+      const block = entries.length === 0 ? this.block(at) : this.#blockIfSound(at)
+      if (block === undefined || block.first.seq > lastSeq) break
+      let index = Math.max(0, at - block.first.seq)
+      for (; index < block.count && entries.length < max.entries; index++) {
+        if (block.first.seq + index > lastSeq) return entries
+        bytes += block.size(index)
+        if (bytes > max.bytes && entries.length > 0) return entries
+        if (entries.length === 0) entries.push(block.entry(index, this))
+        else {
+          try {
+            entries.push(block.entry(index, this))
+          } catch {
+            return entries
+          }
+        }
+      }
+      at = block.first.seq + index
+    }
+    return entries
+  }
+
+  async close(): Promise<void> {
+    const environment = this.#environment
+    this.#environment = undefined
+    this.#boots = undefined
+    await environment?.close()
+  }
+
+  async remove(): Promise<void> {
+    await this.close()
+    await rm(this.folder, { recursive: true, force: true })
+  }
+
+  #open(readOnly: boolean): Environment {
+    this.#environment ??= new Environment({
+      path: join(this.folder, DATABASE_FILE),
+      mapBytes: this.#mapBytes,
+      readOnly,
+    })
+    return this.#environment
+  }
+
+  #enterGroup(number: number, puts: Put[]): void {
+    const bytes = this.#dictionary.bytesOf(number)
+    if (bytes === undefined) return
+    this.#groups.add(number)
+    puts.push({ key: key(KEY.group, number), value: bytes })
+  }
+
+  #enterBoots(puts: Put[]): void {
+    this.#boots = [...this.#dictionary.boots]
+    puts.push({ key: key(KEY.boots, 0), value: Buffer.from(JSON.stringify(this.#boots)) })
+  }
+
+  #readBoots(): readonly string[] {
+    const bytes = this.#open(true).get(key(KEY.boots, 0))
+    return bytes === undefined ? [] : (JSON.parse(Buffer.from(bytes).toString('utf8')) as string[])
+  }
+
+  #blockIfSound(seq: number): Block | undefined {
+    try {
+      return this.block(seq)
+    } catch {
+      return undefined
+    }
+  }
+
+  #lastBlock(): Block | undefined {
+    const found = this.#open(true).floor(key(KEY.record + 1, 0), key(KEY.record, 0))
+    return found === undefined ? undefined : checked(found.value, found.key)
+  }
+}
+
+type LastBatches = Iterable<{ readonly batch: Batch; readonly position: Position }>
+
+/** The last values of so many bytes are one value in LMDB. */
+const SNAPSHOT_CHUNK = 32_000
+
+function key(kind: number, number: number): Buffer {
+  if (kind >= KEY.record) {
+    const bytes = Buffer.allocUnsafe(8)
+    bytes[0] = kind
+    bytes[1] = 0
+    bytes.writeUIntBE(number, 2, 6)
+    return bytes
+  }
+  const bytes = Buffer.allocUnsafe(5)
+  bytes[0] = kind
+  bytes.writeUInt32BE(number, 1)
+  return bytes
+}
+
+function seqOf(bytes: Uint8Array): number {
+  return Buffer.from(bytes).readUIntBE(2, 6)
+}
+
+/** The block if it holds a batch of one of these groups. A damaged one is passed over: it is named and counted when a
+ *  reader comes to it. */
+function wanted({ key, value }: Put, groups: ReadonlySet<number>): Block | undefined {
+  try {
+    const block = new Block(value, { check: false })
+    for (let index = 0; index < block.count; index++) if (groups.has(block.group(index))) return checked(value, key)
+    return undefined
+  } catch {
+    return undefined
+  }
+}
+
+function checked(bytes: Uint8Array, at: Uint8Array | undefined): Block {
+  const block = new Block(bytes, { check: true })
+  if (at !== undefined && block.first.seq !== seqOf(at)) throw damaged('a block stands where another should')
+  return block
+}
+
+function parseMeta(bytes: Uint8Array, folder: string): Meta {
+  try {
+    const meta = JSON.parse(Buffer.from(bytes).toString('utf8')) as Meta
+    if (meta.format === FORMAT) return meta
+  } catch {
+    throw damaged(`the head of ${folder} cannot be read`)
+  }
+  throw damaged(`${folder} was written by another version`)
+}
+
+async function syncFolder(path: string): Promise<void> {
+  const folder = await openFile(path, 'r')
+  try {
+    await folder.sync()
+  } finally {
+    await folder.close()
+  }
+}

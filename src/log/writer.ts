@@ -1,0 +1,448 @@
+/** The log's writing end: appended entries are grouped into commits, commits into segments, within the quota. Whoever
+ *  appends never waits for the disk; what cannot be stored is refused and counted. */
+import { type Batch, Reason } from '../contracts/batch.ts'
+import type { Clock, Instant, Stop } from '../contracts/clock.ts'
+import type { Logger } from '../contracts/component.ts'
+import { Rejected, Retryable, sentence } from '../contracts/errors.ts'
+import type { Entry, EventNote, GapEntry, LogWriter, Position, Range } from '../contracts/log.ts'
+import type { Dictionary } from './dictionary.ts'
+import type { Identity } from './identity.ts'
+import type { Latest } from './latest.ts'
+import { type Commit, Queue, type Settle } from './queue.ts'
+import type { Row } from './row.ts'
+import type { Segment } from './segment.ts'
+import type { Space } from './space.ts'
+
+/** Appended and not yet on disk: beyond that batches are refused. */
+const MOST_WAITING_BYTES = 64 * 2 ** 20
+const MOST_IN_COMMIT = 500
+const AGAIN_MS = 10_000
+/** How often free space is looked at while everything is refused, and a ballast is laid. */
+const LOOK_MS = 1000
+/** While refusing lasts, a gap entry tells of it at least this often. */
+const TELL_MS = 60_000
+/** Kept free within the quota: pages that LMDB copies, the next segment's head, gap entries. */
+const HEADROOM_BYTES = 256 * 2 ** 10
+
+export interface WriterOptions {
+  readonly identity: Identity
+  readonly row: Row
+  readonly space: Space
+  readonly dictionary: Dictionary
+  readonly latest: Latest
+  readonly clock: Clock
+  readonly log: Logger
+  readonly commitEveryMs: number
+  readonly evict: 'oldest' | 'newest'
+  readonly quotaBytes: number
+  /** undefined: the larger of 32 MiB and 8 snapshots. */
+  readonly segmentBytes: number | undefined
+  readonly head: Position
+  /** What readers have not confirmed of a stretch. */
+  readonly unconfirmed: (range: Range) => readonly { readonly reader: string; readonly ranges: readonly Range[] }[]
+  /** Hears of each commit, after it is durable and before its appends resolve. */
+  readonly onCommit: (commit: Commit, head: Position) => void
+}
+
+type Gap = Pick<GapEntry, 'range' | 'entries' | 'why' | 'readers'>
+
+export class Writer implements LogWriter {
+  readonly #options: WriterOptions
+  readonly #queue: Queue
+  #head: Position
+  #epoch: number
+  #seq: number
+  #inFlightBytes = 0
+  #timer: Stop | undefined
+  #again: Stop | undefined
+  #committing: Promise<void> | undefined
+  #closed = false
+  #headBytes = 0
+  /** Segments to be replaced at the next commit, whatever their size. */
+  #roll = false
+  /** Why nothing can be stored: the disk fails. */
+  failure: string | undefined
+  /** Whether the quota or the disk is full and new batches are refused. */
+  full = false
+  /** When the oldest segment was evicted last, monotonic; undefined: never. */
+  evictedAt: number | undefined
+  #limit = 0
+  #lookedAt = Number.NEGATIVE_INFINITY
+  #laidAt = Number.NEGATIVE_INFINITY
+  /** Refused and not told of in a gap entry yet. */
+  #untold = 0
+  #toldAt = Number.NEGATIVE_INFINITY
+  /** Gap entries for when the disk takes entries again. */
+  readonly #owed: Gap[] = []
+  /** The boot that batches were stored of while its clock was not set. */
+  #unsynced: string | undefined
+  readonly counters = {
+    appended: 0,
+    commits: 0,
+    bytes: 0,
+    refused: 0,
+    evicted: 0,
+    gaps: 0,
+    ioErrors: 0,
+    segments: 0,
+    unencodable: 0,
+  }
+
+  constructor(options: WriterOptions) {
+    this.#options = options
+    this.#queue = new Queue(options.dictionary)
+    this.#head = options.head
+    this.#epoch = options.identity.epoch
+    this.#seq = options.head.seq
+    this.#look()
+  }
+
+  get head(): Position {
+    return this.#head
+  }
+
+  append(batch: Batch): Promise<Position> {
+    const refusal = this.#refusal()
+    if (refusal !== undefined) {
+      this.counters.refused++
+      this.#untold++
+      return Promise.reject(new Retryable(refusal, { reason: Reason.refused }))
+    }
+    if (batch.at.clock !== 'synced') this.#unsynced = batch.at.clock === 'unsynced' ? batch.at.boot : this.#unsynced
+    else if (this.#unsynced !== undefined) this.#tellClock(batch.at)
+    return this.#push((position) => ({ kind: 'batch', position, batch }))
+  }
+
+  note(event: EventNote): Promise<Position> {
+    if (this.#closed || this.failure !== undefined) {
+      this.counters.refused++
+      this.#untold++
+      return Promise.reject(new Retryable(this.failure ?? 'the log is closed', { reason: Reason.refused }))
+    }
+    const { at, name, text, facts } = event
+    return this.#push((position) => ({ kind: 'event', position, at, name, text, facts }))
+  }
+
+  /** The entry must follow the newest one. Throws Rejected otherwise, and Retryable when the disk refuses. */
+  async adopt(entry: Entry): Promise<void> {
+    const refusal = this.#refusal()
+    if (refusal !== undefined) throw new Retryable(refusal, { reason: Reason.refused })
+    const { epoch, seq } = entry.position
+    if (seq !== this.#seq + 1 || epoch < this.#head.epoch) {
+      throw new Rejected(`entry ${epoch}/${seq} does not follow ${this.#head.epoch}/${this.#seq}`)
+    }
+    // What this writer appends itself later stands in an epoch behind every adopted one.
+    if (epoch >= this.#epoch) this.#epoch = this.#options.identity.advance(epoch + 1)
+    await this.#push(() => entry)
+  }
+
+  /** Tells readers of entries that are gone or never came. */
+  gap(gap: Gap): void {
+    if (this.failure !== undefined) {
+      this.#owed.push(gap)
+      return
+    }
+    this.counters.gaps++
+    const at = this.#options.clock.now()
+    this.#push((position) => ({ kind: 'gap', position, at, ...gap })).catch(() => undefined)
+  }
+
+  /** The newest segment is given up at the next commit. */
+  rollNext(): void {
+    this.#roll = true
+  }
+
+  /** The first segment, or one in place of a damaged one. Never throws: what fails is tried again. `fault`: why the
+   *  epoch could not be taken. */
+  async begin(fault: unknown): Promise<void> {
+    const { row } = this.#options
+    // Without an epoch of its own it must not write.
+    if (fault !== undefined) {
+      this.#fail(fault)
+      return
+    }
+    const newest = row.newest
+    if (newest !== undefined && this.#seq >= newest.base.seq - 1 && !this.#roll) {
+      this.#headBytes = newest.bytes
+      return
+    }
+    try {
+      await this.#addSegment()
+    } catch (thrown) {
+      this.#fail(thrown)
+    }
+  }
+
+  /** Everything appended so far is durable or refused when it resolves. */
+  async flush(): Promise<void> {
+    while (this.#committing !== undefined || (this.#queue.count > 0 && this.failure === undefined)) {
+      await (this.#committing ?? this.#commit())
+    }
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true
+    this.#tell(true)
+    await this.flush()
+    this.#timer?.()
+    this.#again?.()
+  }
+
+  #refusal(): string | undefined {
+    if (this.#closed) return 'the log is closed'
+    if (this.failure !== undefined) return this.failure
+    const waiting = this.#queue.bytes + this.#inFlightBytes
+    if (waiting > MOST_WAITING_BYTES) return 'the disk is too slow: 64 MiB wait to be stored'
+    if (this.#options.evict === 'newest' || this.full) {
+      if (this.full && this.#options.clock.monotonic() - this.#lookedAt >= LOOK_MS) this.#look()
+      const { row } = this.#options
+      this.full = row.bytes + waiting + this.#headBytes + HEADROOM_BYTES > this.#limit
+      if (this.full) {
+        this.#tell(false)
+        return this.#options.space.isShort(row.bytes)
+          ? 'the disk is full; the log refuses new batches'
+          : 'the log is full; new batches are refused (log.evict: newest)'
+      }
+    }
+    if (this.#untold > 0) this.#tell(true)
+    return undefined
+  }
+
+  #push(make: (position: Position) => Entry): Promise<Position> {
+    return new Promise((resolve, reject) => {
+      const entry = make({ epoch: this.#epoch, seq: this.#seq + 1 })
+      this.#enqueue(entry, { resolve, reject })
+    })
+  }
+
+  #enqueue(entry: Entry, settle: Settle): void {
+    try {
+      this.#queue.push(entry, settle)
+    } catch (thrown) {
+      this.counters.unencodable++
+      settle.reject(new Rejected(`a record cannot be stored: ${sentence(thrown)}`, { cause: thrown }))
+      return
+    }
+    this.#seq = entry.position.seq
+    this.#schedule()
+  }
+
+  #schedule(): void {
+    if (this.#committing !== undefined || this.failure !== undefined) return
+    const { commitEveryMs, clock } = this.#options
+    if (commitEveryMs === 0 || this.#queue.count >= MOST_IN_COMMIT) {
+      if (this.#timer !== soon) {
+        this.#timer?.()
+        this.#timer = soon
+        queueMicrotask(() => {
+          if (this.#timer === soon) void this.#commit()
+        })
+      }
+    } else this.#timer ??= clock.after(commitEveryMs, () => void this.#commit())
+  }
+
+  #commit(): Promise<void> {
+    this.#timer?.()
+    this.#timer = undefined
+    if (this.#queue.count === 0 || this.failure !== undefined) return Promise.resolve()
+    this.#committing ??= this.#store().finally(() => {
+      this.#committing = undefined
+      if (this.#queue.count > 0) this.#schedule()
+    })
+    return this.#committing
+  }
+
+  /** Never rejects: what fails refuses what waits. */
+  async #store(): Promise<void> {
+    let commit: Commit | undefined
+    try {
+      if (this.#isDue()) await this.#addSegment()
+      const victims = this.#makeRoom()
+      commit = this.#queue.take()
+      this.#inFlightBytes = commit.bytes
+      await this.#options.row.newest!.append(commit.blocks, commit.groups)
+      this.#stored(commit)
+      for (const victim of victims) await this.#options.row.remove(victim).catch((thrown) => this.#cannotRemove(thrown))
+    } catch (thrown) {
+      this.#fail(thrown, commit)
+    } finally {
+      this.#queue.done()
+      this.#inFlightBytes = 0
+    }
+  }
+
+  #stored(commit: Commit): void {
+    this.#head = commit.entries.at(-1)!.position
+    this.counters.commits++
+    this.counters.appended += commit.entries.length
+    this.counters.bytes += commit.bytes
+    this.#options.onCommit(commit, this.#head)
+    for (let index = 0; index < commit.settles.length; index++) {
+      commit.settles[index]!.resolve(commit.entries[index]!.position)
+    }
+  }
+
+  // ── segments and space ───────────────────────────────────────────────────────────────────────
+
+  /** A segment is full at the larger of 32 MiB and 8 snapshots, but a log is never of fewer than four. */
+  #segmentBytes(): number {
+    const { segmentBytes, quotaBytes } = this.#options
+    if (segmentBytes !== undefined) return segmentBytes
+    return Math.max(2 ** 20, Math.min(quotaBytes / 4, Math.max(32 * 2 ** 20, 8 * this.#headBytes)))
+  }
+
+  #isDue(): boolean {
+    const newest = this.#options.row.newest
+    if (newest === undefined || this.#roll) return true
+    if (newest.bytes >= this.#segmentBytes()) return true
+    // Only what is not written any more can be evicted.
+    if (this.#options.evict === 'newest') return false
+    this.#look()
+    const alone = this.#options.row.segments.length === 1
+    return alone && newest.bytes >= Math.max(this.#headBytes * 4, HEADROOM_BYTES) && this.#isShort()
+  }
+
+  async #addSegment(): Promise<void> {
+    const { row, latest } = this.#options
+    if (row.oldest !== undefined) latest.forget(row.oldest)
+    const segment = await row.add({ epoch: this.#epoch, seq: this.#head.seq + 1 }, latest)
+    this.#roll = false
+    this.#headBytes = segment.bytes
+    this.counters.segments++
+  }
+
+  #isShort(): boolean {
+    const { row } = this.#options
+    return row.bytes + 2 * this.#queue.bytes + this.#headBytes + HEADROOM_BYTES > this.#limit
+  }
+
+  /** The oldest segments, to go once this commit with its gap entries is durable. */
+  #makeRoom(): readonly Segment[] {
+    const { row, evict, clock } = this.#options
+    this.#look()
+    const victims: Segment[] = []
+    if (evict === 'newest' || !this.#isShort()) return victims
+    let bytes = row.bytes + 2 * this.#queue.bytes + this.#headBytes + HEADROOM_BYTES
+    for (const segment of row.segments) {
+      if (bytes <= this.#limit || segment === row.newest) break
+      victims.push(segment)
+      bytes -= segment.bytes
+      this.#tellEvicted({ from: segment.base, to: row.end(segment, this.#head) })
+      this.evictedAt = clock.monotonic()
+    }
+    // Nothing is left to evict: what comes next is refused until there is room again.
+    this.full = bytes > this.#limit
+    return victims
+  }
+
+  /** One gap entry for each different loss; readers that confirmed everything lose nothing. */
+  #tellEvicted(range: Range): void {
+    const losses = new Map<string, { range: Range; entries: number; readers: string[] }>()
+    let most = 0
+    for (const { reader, ranges } of this.#options.unconfirmed(range)) {
+      const [first, last] = [ranges[0], ranges.at(-1)]
+      if (first === undefined || last === undefined) continue
+      const entries = ranges.reduce((sum, { from, to }) => sum + to.seq - from.seq + 1, 0)
+      const key = `${first.from.seq} ${last.to.seq} ${entries}`
+      const loss = losses.get(key) ?? { range: { from: first.from, to: last.to }, entries, readers: [] }
+      loss.readers.push(reader)
+      losses.set(key, loss)
+      most = Math.max(most, entries)
+    }
+    this.counters.evicted += most
+    for (const { range: lost, entries, readers } of losses.values()) {
+      this.gap({ range: lost, entries, why: 'evicted', readers })
+    }
+  }
+
+  #look(): void {
+    const { space, row, clock } = this.#options
+    this.#lookedAt = clock.monotonic()
+    this.#limit = space.limit(row.bytes)
+    if (this.#lookedAt - this.#laidAt < TELL_MS || this.#head.seq === this.#options.head.seq) return
+    this.#laidAt = this.#lookedAt
+    void space.layBallast()
+  }
+
+  /** Bytes that segments may come to at present. */
+  get limit(): number {
+    return this.#limit
+  }
+
+  // ── what fails ───────────────────────────────────────────────────────────────────────────────
+
+  /** The segment is sealed where it was last known to be sound; what waits is refused; a new one is tried later. */
+  #fail(thrown: unknown, commit?: Commit): void {
+    const { log, clock } = this.#options
+    this.counters.ioErrors++
+    const text = `the log cannot be stored: ${sentence(thrown)}`
+    if (this.failure === undefined) log.error(text)
+    this.failure = text
+    this.#roll = true
+    const waiting = this.#queue.take()
+    const why = new Retryable(text, { reason: Reason.refused, cause: thrown })
+    for (const { settles, entries } of commit === undefined ? [waiting] : [commit, waiting]) {
+      for (const entry of entries) {
+        if (entry.kind === 'gap') {
+          this.#owed.push({
+            range: entry.range,
+            entries: entry.entries,
+            why: entry.why,
+            ...(entry.readers && { readers: entry.readers }),
+          })
+        } else {
+          this.counters.refused++
+          this.#untold++
+        }
+      }
+      for (const { reject } of settles) reject(why)
+    }
+    this.#seq = this.#head.seq
+    this.#timer?.()
+    this.#timer = undefined
+    if (!this.#closed) this.#again ??= clock.after(AGAIN_MS, () => void this.#recover())
+  }
+
+  async #recover(): Promise<void> {
+    this.#again = undefined
+    if (this.#closed) return
+    try {
+      // Positions of the failed commit may stand on disk: they are never used again.
+      this.#epoch = this.#options.identity.advance()
+      await this.#addSegment()
+      this.failure = undefined
+      this.#options.log.info('the log is stored again')
+      for (const gap of this.#owed.splice(0)) this.gap(gap)
+      this.#tell(true)
+    } catch (thrown) {
+      this.#fail(thrown)
+    }
+  }
+
+  #cannotRemove(thrown: unknown): void {
+    this.counters.ioErrors++
+    this.#options.log.warn(`an evicted segment cannot be deleted: ${sentence(thrown)}`)
+  }
+
+  /** The first batch under a set clock: what this boot stored before can be dated from here on. */
+  #tellClock(at: Instant): void {
+    const boot = this.#unsynced
+    this.#unsynced = undefined
+    if (boot !== at.boot) return
+    const offsetMs = at.wall - at.monotonic
+    this.#push((position) => ({ kind: 'clock', position, at, boot, offsetMs })).catch(() => undefined)
+  }
+
+  /** A gap entry for what was refused: when it is over, and now and then while it lasts. */
+  #tell(over: boolean): void {
+    const now = this.#options.clock.monotonic()
+    if (this.#untold === 0 || this.failure !== undefined || (!over && now - this.#toldAt < TELL_MS)) return
+    this.#toldAt = now
+    const entries = this.#untold
+    this.#untold = 0
+    this.gap({ range: null, entries, why: 'refused' })
+  }
+}
+
+/** In place of a timer: the commit is queued behind what runs now. */
+const soon: Stop = () => undefined

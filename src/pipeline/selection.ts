@@ -1,68 +1,86 @@
 /** What one sink wants of the log: which tags, under which names, how often. Between the log and the sink, in columns. */
-import { type Batch, type GroupRef, Reason, tagAt, type Value, valueAt } from '../contracts/batch.ts'
+import { type Batch, type GroupRef, tagAt } from '../contracts/batch.ts'
 import type { Entry } from '../contracts/log.ts'
+import { pick } from './columns.ts'
+import { Thinning } from './thinning.ts'
 
 export interface Wishes {
   /** Patterns `device/group/tag` with `*`; a shorter pattern covers all below it. Empty: everything. */
   readonly include: readonly string[]
   readonly exclude: readonly string[]
-  /** `device`, `device/group` or `device/group/tag` to the last name's new form. */
+  /** `device`, `device/group` or `device/group/tag`, with `*`, to the last name's new form: `oven/fast/t1: temperature`. Where
+   *  several fit, the one with the fewest `*` counts. */
   readonly rename: Readonly<Record<string, string>>
   readonly deadband: { readonly absolute: number } | { readonly percent: number } | null
-  /** Of one group, entries that follow each other more closely are left out. */
+  /** Of one group, entries that follow each other more closely are held back; what they say is part of the next. */
   readonly minIntervalMs: number
 }
 
-/** What a group becomes for this sink; `tags: null` takes them all. */
+/** What a group becomes for this sink; `target: null`: all tags, in their order. */
 interface Projection {
   readonly ref: GroupRef
   /** By source tag: its index in `ref.tags`, or -1. */
   readonly target: Int32Array | null
 }
 
-interface Sent {
-  monotonic: number
-  boot: string
-  readonly values: (Value | undefined)[]
-  readonly quality: Uint8Array
+interface Renaming {
+  readonly pattern: RegExp
+  readonly stars: number
+  readonly to: string
 }
 
 export class Selection {
   /** Whether it does anything at all. */
   readonly selects: boolean
-  readonly #wishes: Wishes
   readonly #include: readonly RegExp[]
   readonly #exclude: readonly RegExp[]
+  readonly #renamings: readonly Renaming[]
+  readonly #thinning: Thinning | undefined
   readonly #projections = new WeakMap<GroupRef, Projection | { readonly ref: null }>()
-  readonly #sent = new Map<string, Sent>()
 
   constructor(wishes: Wishes) {
-    this.#wishes = wishes
-    this.#include = wishes.include.map(pathPattern)
-    this.#exclude = wishes.exclude.map(pathPattern)
-    this.selects =
-      wishes.include.length > 0 ||
-      wishes.exclude.length > 0 ||
-      Object.keys(wishes.rename).length > 0 ||
-      wishes.deadband !== null ||
-      wishes.minIntervalMs > 0
+    const { include, exclude, rename, deadband, minIntervalMs } = wishes
+    this.#include = include.map(covering)
+    this.#exclude = exclude.map(covering)
+    this.#renamings = Object.entries(rename)
+      .map(([path, to]) => ({ pattern: new RegExp(`^${expression(path)}$`), stars: path.split('*').length - 1, to }))
+      .sort((a, b) => a.stars - b.stars)
+    const thins = deadband !== null || minIntervalMs > 0
+    this.#thinning = thins ? new Thinning({ deadband, minIntervalMs }) : undefined
+    this.selects = include.length > 0 || exclude.length > 0 || this.#renamings.length > 0 || thins
   }
 
-  /** The entry as the sink shall have it; null: nothing of it. Everything that is no batch passes. */
+  /** The entry as the sink shall have it; null: nothing of it. Everything that is no batch passes. The same entry always has the
+   *  same answer. */
   select(entry: Entry): Entry | null {
     if (entry.kind !== 'batch') return entry
-    const { batch } = entry
-    const projection = this.#projection(batch.group)
-    if (projection.ref === null) return null
-    const seen = this.#recent(batch)
-    if (seen === undefined) return null
-    const projected = project(batch, projection)
+    const projected = project(entry.batch, this.#projection(entry.batch.group))
     if (projected === null) return null
-    const worth = this.#wishes.deadband === null ? projected : this.#outside(projected, seen)
-    if (worth === null) return null
-    seen.monotonic = batch.at.monotonic
-    seen.boot = batch.at.boot
-    return worth === batch ? entry : { ...entry, batch: worth }
+    const batch = this.#thinning === undefined ? projected : this.#thinning.thin(entry.position, projected)
+    if (batch === null) return null
+    return batch === entry.batch ? entry : { ...entry, batch }
+  }
+
+  /** Groups and tags that would share one name at this sink: a sentence each, naming both. */
+  collisions(groups: readonly GroupRef[]): readonly string[] {
+    const taken = new Map<string, string>()
+    const found: string[] = []
+    for (const group of groups) {
+      const path = `${group.device}/${group.group}`
+      for (const tag of group.tags) {
+        const from = `${path}/${tag.name}`
+        if (!this.#wants(from)) continue
+        const to = [
+          this.#renamed(group.device, group.device),
+          this.#renamed(path, group.group),
+          this.#renamed(from, tag.name),
+        ].join('/')
+        const other = taken.get(to)
+        if (other === undefined) taken.set(to, from)
+        else found.push(`${other} and ${from} would both be called ${to}`)
+      }
+    }
+    return found
   }
 
   #projection(group: GroupRef): Projection | { readonly ref: null } {
@@ -75,102 +93,62 @@ export class Selection {
   }
 
   #made(group: GroupRef): Projection | { readonly ref: null } {
-    const { rename } = this.#wishes
     const path = `${group.device}/${group.group}`
     const target = new Int32Array(group.tags.length).fill(-1)
-    const tags = group.tags.flatMap((tag, index) => {
-      const name = `${path}/${tag.name}`
-      const wanted = this.#include.length === 0 || this.#include.some((pattern) => pattern.test(name))
-      if (!wanted || this.#exclude.some((pattern) => pattern.test(name))) return []
-      const renamed = rename[name]
-      return [{ index, tag: renamed === undefined ? tag : { ...tag, name: renamed } }]
-    })
+    const taken = new Set<string>()
+    const tags: { readonly index: number; readonly tag: GroupRef['tags'][number] }[] = []
+    for (const [index, tag] of group.tags.entries()) {
+      if (!this.#wants(`${path}/${tag.name}`)) continue
+      const name = this.#renamed(`${path}/${tag.name}`, tag.name)
+      // Two values never share a name: the second keeps its own.
+      const free = name !== tag.name && !taken.has(name)
+      taken.add(free ? name : tag.name)
+      target[index] = tags.length
+      tags.push({ index, tag: free ? { ...tag, name } : tag })
+    }
     if (tags.length === 0) return { ref: null }
-    for (const [at, { index }] of tags.entries()) target[index] = at
-    const device = rename[group.device] ?? group.device
-    const name = rename[path] ?? group.group
+    const device = this.#renamed(group.device, group.device)
+    const name = this.#renamed(path, group.group)
     const whole = tags.length === group.tags.length
-    const same =
-      whole &&
-      device === group.device &&
-      name === group.group &&
-      tags.every(({ tag, index }) => tag === group.tags[index])
-    if (same) return { ref: group, target: null }
+    const same = whole && tags.every(({ tag, index }) => tag === group.tags[index])
+    if (same && device === group.device && name === group.group) return { ref: group, target: null }
     return { ref: { ...group, device, group: name, tags: tags.map(({ tag }) => tag) }, target: whole ? null : target }
   }
 
-  /** What was sent of the group last; undefined: too recently. */
-  #recent(batch: Batch): Sent | undefined {
-    const key = `${batch.group.device}/${batch.group.group}`
-    let sent = this.#sent.get(key)
-    if (sent === undefined || sent.quality.length !== batch.group.tags.length) {
-      sent = {
-        monotonic: Number.NEGATIVE_INFINITY,
-        boot: batch.at.boot,
-        values: [],
-        quality: new Uint8Array(batch.group.tags.length),
-      }
-      this.#sent.set(key, sent)
-    }
-    const elapsedMs = batch.at.monotonic - sent.monotonic
-    const tooSoon = sent.boot === batch.at.boot && elapsedMs >= 0 && elapsedMs < this.#wishes.minIntervalMs
-    return tooSoon ? undefined : sent
+  #wants(path: string): boolean {
+    if (this.#exclude.some((pattern) => pattern.test(path))) return false
+    return this.#include.length === 0 || this.#include.some((pattern) => pattern.test(path))
   }
 
-  /** The entries whose value left the band around what this sink was sent last; a change of quality always passes. */
-  #outside(batch: Batch, sent: Sent): Batch | null {
-    const band = this.#wishes.deadband!
-    const chosen: number[] = []
-    for (let entry = 0; entry < batch.numbers.length; entry++) {
-      const tag = tagAt(batch, entry)
-      const value = valueAt(batch, entry)
-      const quality = batch.quality?.[entry] ?? Reason.good
-      const last = sent.values[tag]
-      if (last !== undefined && quality === sent.quality[tag] && !leaves(band, last, value)) continue
-      sent.values[tag] = value
-      sent.quality[tag] = quality
-      chosen.push(entry)
-    }
-    if (chosen.length === 0) return null
-    return chosen.length === batch.numbers.length ? batch : pick(batch, chosen, (entry) => tagAt(batch, entry))
+  #renamed(path: string, name: string): string {
+    return this.#renamings.find(({ pattern }) => pattern.test(path))?.to ?? name
   }
 }
 
-function project(batch: Batch, { ref, target }: Projection): Batch | null {
+function project(
+  batch: Batch,
+  { ref, target }: Projection | { readonly ref: null; readonly target?: null },
+): Batch | null {
+  if (ref === null) return null
   if (ref === batch.group) return batch
-  if (target === null) return { ...batch, group: ref }
-  const chosen: number[] = []
-  for (let entry = 0; entry < batch.numbers.length; entry++) if (target[tagAt(batch, entry)]! >= 0) chosen.push(entry)
-  if (chosen.length === 0) return null
-  const picked = pick({ ...batch, group: ref }, chosen, (entry) => target[tagAt(batch, entry)]!)
-  return picked.numbers.length === ref.tags.length ? { ...picked, tags: null } : picked
+  if (target === null || target === undefined) return { ...batch, group: ref, carry: null }
+  const chosen = new Uint32Array(batch.numbers.length)
+  let count = 0
+  for (let entry = 0; entry < chosen.length; entry++) if (target[tagAt(batch, entry)]! >= 0) chosen[count++] = entry
+  if (count === 0) return null
+  const picked = pick(batch, chosen.subarray(0, count))
+  const tags = count === ref.tags.length ? null : picked.tags!.map((tag) => target[tag]!)
+  return { ...picked, group: ref, tags, carry: null }
 }
 
-function pick(batch: Batch, chosen: readonly number[], tagOf: (entry: number) => number): Batch {
-  const others = new Map<number, Value>()
-  const quality = Uint8Array.from(chosen, (entry) => batch.quality?.[entry] ?? Reason.good)
-  for (const [entry, from] of chosen.entries()) {
-    const other = batch.others?.get(from)
-    if (other !== undefined) others.set(entry, other)
-  }
-  return {
-    ...batch,
-    tags: Uint32Array.from(chosen, tagOf),
-    numbers: Float64Array.from(chosen, (entry) => batch.numbers[entry]!),
-    others: others.size > 0 ? others : null,
-    quality: quality.some((reason) => reason !== Reason.good) ? quality : null,
-    carry: null,
-  }
+function expression(path: string): string {
+  return path
+    .split('/')
+    .map((name) => name.replace(/[.+?^${}()|[\]\\]/g, '\\$&').replaceAll('*', '[^/]*'))
+    .join('/')
 }
 
-function leaves(band: NonNullable<Wishes['deadband']>, last: Value, value: Value): boolean {
-  if (typeof last !== 'number' || typeof value !== 'number') return last !== value
-  const width = 'absolute' in band ? band.absolute : (Math.abs(last) * band.percent) / 100
-  const distance = Math.abs(value - last)
-  return width === 0 ? distance > 0 : distance >= width
-}
-
-function pathPattern(pattern: string): RegExp {
-  const names = pattern.split('/').map((name) => name.replace(/[.+?^${}()|[\]\\]/g, '\\$&').replaceAll('*', '[^/]*'))
-  return new RegExp(`^${names.join('/')}${names.length < 3 ? '/' : '$'}`)
+/** A path of three names under the pattern. */
+function covering(pattern: string): RegExp {
+  return new RegExp(`^${expression(pattern)}${pattern.split('/').length < 3 ? '/' : '$'}`)
 }

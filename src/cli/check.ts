@@ -49,7 +49,7 @@ export const command: Command = async ({ file, json, screen, clock }) => {
   return Exit.done
 }
 
-async function budgets(configuration: Configuration, clock: Clock): Promise<ConnectionBudget[]> {
+export async function budgets(configuration: Configuration, clock: Clock): Promise<ConnectionBudget[]> {
   const found: ConnectionBudget[] = []
   for (const connection of configuration.connections) {
     const create = await catalog.drivers[connection.driver]!.load()

@@ -113,7 +113,7 @@ devices:
           sequence: { address: "40004", type: uint32 }
 
 sinks:
-  broker: { type: mqtt, url: "mqtt://127.0.0.1:${places.brokerPort}", version: "3.1.1", format: values, qos: 1 }
+  broker: { type: mqtt, url: "mqtt://127.0.0.1:${places.brokerPort}", version: "3.1.1", format: values, qos: 1, from: oldest }
 
 log: { path: ${JSON.stringify(places.log)}, quota: 64MiB, commitEvery: 200ms }
 `

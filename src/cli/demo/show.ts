@@ -81,7 +81,7 @@ export class Show {
   values(): readonly ValueRow[] {
     const now = this.#clock.now()
     const groups = [...this.#gateway.live.all()].map((batch) =>
-      rowsOf(batch, now, this.#gateway.stored(batch)).filter(({ tag }) => tag !== SEQUENCE_TAG),
+      rowsOf(batch, now, this.#gateway.stored(batch.group)).filter(({ tag }) => tag !== SEQUENCE_TAG),
     )
     const most = Math.max(0, ...groups.map((rows) => rows.length))
     return Array.from({ length: most }, (_, at) => groups.flatMap((rows) => rows[at] ?? [])).flat()

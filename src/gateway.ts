@@ -11,7 +11,7 @@ import type { Change } from './config/diff.ts'
 import { keepIdentity } from './config/identity.ts'
 import { Live } from './console/live.ts'
 import type { Batch, GroupRef, Value } from './contracts/batch.ts'
-import type { Clock } from './contracts/clock.ts'
+import type { Clock, Stop } from './contracts/clock.ts'
 import type { CommandDoor } from './contracts/command.ts'
 import type { Logger } from './contracts/component.ts'
 import type { Driver, GroupPlan, Tag } from './contracts/driver.ts'
@@ -65,6 +65,7 @@ export class Gateway {
   readonly #deliveries = new Map<string, Delivery>()
   readonly #ending = new AbortController()
   #configuration: Configuration
+  #tick: Stop | undefined
 
   static async open(options: GatewayOptions): Promise<Gateway> {
     const { configuration, clock, log } = options
@@ -138,10 +139,12 @@ export class Gateway {
     })
     for (const sink of sinks) if (sink.enabled) await this.#addDelivery(sink)
     for (const connection of connections) await this.#addConnection(connection)
+    this.#tick = this.#clock.every(1000, () => this.#pipeline.onTick(this.#clock.now()))
   }
 
   /** The reverse: readers of the field first, then what is under way north is given `drainMs` to be confirmed. */
   async stop(drainMs = 5000): Promise<void> {
+    this.#tick?.()
     await Promise.all([...this.#connections.values()].map(removeConnection))
     this.#connections.clear()
     await this.#log.flush()
@@ -158,7 +161,7 @@ export class Gateway {
     const after = keepIdentity(before, next)
     this.#configuration = after
     this.#log.configure({ groups: after.groups.map((group) => group.ref), readers: readersOf(after) })
-    this.#pipeline.configure(after.groups, this.#log.reader.snapshot().batches)
+    this.#pipeline.configure(after.groups)
     this.#live.configure(after.groups.map((group) => group.ref))
     this.#door.configure(commandRules(after))
 
@@ -300,7 +303,10 @@ export class Gateway {
         ageMs: attendance?.answeredAt == null ? null : this.#clock.monotonic() - attendance.answeredAt,
         groups: groups.length,
         tags: groups.reduce((sum, group) => sum + group.tags.length, 0),
-        counters: attendance?.counters() ?? {},
+        counters: {
+          ...attendance?.counters(),
+          ...this.#connections.get(device.connection)?.driver.deviceCounters?.(device.name),
+        },
       }
     })
     const connections = [...this.#connections.values()].map(

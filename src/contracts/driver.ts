@@ -73,4 +73,6 @@ export interface Driver extends Component {
   poke?(words: readonly string[], signal: AbortSignal): Promise<string>
   state(): State
   counters(): Counters
+  /** What is counted for each device apart, where the driver does. */
+  deviceCounters?(device: string): Counters
 }

@@ -29,7 +29,7 @@ export const command: Command = async (invocation) => {
   const clean = (): void => rmSync(folder, { recursive: true, force: true })
   // Also when a second Ctrl-C does not wait.
   process.on('exit', clean)
-  const voice = new Voice()
+  const voice = new Voice(() => clock.monotonic())
   try {
     const show = await Show.open({ clock, folder, log: voice })
     const live = screen.isTerminal && process.stdin.isTTY && !json
@@ -72,7 +72,7 @@ async function watch(invocation: Invocation, show: Show, totalMs: number | undef
     clock,
     keyboard: process.stdin,
     press: (key: Key) => void press(key),
-    said: () => voice.last,
+    said: () => voice.recent(clock.monotonic()),
   }
   const live = new LiveScreen(screenOptions)
   const mood = clock.every(1000, () => {
@@ -140,18 +140,28 @@ async function until({ clock }: Invocation, signal: AbortSignal, totalMs: number
 
 /** The gateway's log, of which the demo says only what is worth a line. */
 class Voice implements Logger {
-  last: string | undefined
+  readonly #monotonic: () => number
+  #last: { readonly text: string; readonly at: number } | undefined
   #listener: (text: string) => void = () => {}
+
+  constructor(monotonic: () => number) {
+    this.#monotonic = monotonic
+  }
 
   listen(listener: (text: string) => void): void {
     this.#listener = listener
+  }
+
+  /** The last thing said, unless it is long ago. */
+  recent(now: number): string | undefined {
+    return this.#last !== undefined && now - this.#last.at < 6000 ? this.#last.text : undefined
   }
 
   debug(): void {}
   info(): void {}
 
   warn(text: string): void {
-    this.last = text
+    this.#last = { text, at: this.#monotonic() }
     this.#listener(text)
   }
 

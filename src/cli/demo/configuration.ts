@@ -115,6 +115,6 @@ devices:
 sinks:
   broker: { type: mqtt, url: "mqtt://127.0.0.1:${places.brokerPort}", version: "3.1.1", format: values, qos: 1, from: oldest }
 
-log: { path: ${JSON.stringify(places.log)}, quota: 64MiB, commitEvery: 200ms }
+log: { path: ${JSON.stringify(places.log)}, quota: 16MiB, commitEvery: 200ms }
 `
 }

@@ -110,7 +110,7 @@ export class LiveScreen {
       show.plant.conveyor.powered ? '' : 'CONVEYOR DEAD',
       show.plant.line.plugged ? '' : 'ADAPTER UNPLUGGED',
     ].filter((text) => text !== '')
-    const ledger = `devices gave ${count(handedOut)} numbers; on the way ${count(away)}, repeated ${count(repeated)}`
+    const ledger = `numbers given ${count(handedOut)}, on the way ${count(away)}, repeated ${count(repeated)}`
     return [...broken, ledger, said() ?? ''].filter((text) => text !== '').join(' · ')
   }
 }

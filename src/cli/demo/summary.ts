@@ -74,7 +74,7 @@ export function summaryText(summary: Summary): string {
   const { cablePulls, deviceDeaths, adapterUnplugs, sequences } = summary
   const handedOut = sequences.reduce((total, each) => total + each.handedOut, 0)
   const lines = [
-    `After ${summary.seconds} s: the cable was pulled ${times(cablePulls)}, a device died ${times(deviceDeaths)}, the adapter was unplugged ${times(adapterUnplugs)}.`,
+    `After ${summary.seconds} s: cable pulled ${cablePulls} ×, device dead ${deviceDeaths} ×, adapter unplugged ${adapterUnplugs} ×.`,
     `Log     stored ${summary.stored}, delivered ${summary.delivered}, pending ${summary.pending}, quarantined ${summary.quarantined}, evicted ${summary.evicted}; largest backlog ${summary.largestBacklog}`,
     `Broker  ${summary.messages} messages`,
     `Devices handed out ${handedOut} numbers; at the broker missing ${summary.missing}, repeated ${summary.repeated}`,
@@ -85,8 +85,4 @@ export function summaryText(summary: Summary): string {
     summary.ok ? 'Nothing was lost: stored = delivered.' : 'NOT everything that was stored arrived.',
   ]
   return lines.join('\n')
-}
-
-function times(count: number): string {
-  return count === 0 ? 'never' : count === 1 ? 'once' : `${count} times`
 }

@@ -1,6 +1,6 @@
 /** The four LEDs on a terminal: lit or dark at a moment, the rhythm drawn, and both in words, since colour is never alone. */
 import type { Light } from '../../contracts/report.ts'
-import { fixed, harmless, type Ink, ink, type Style } from './text.ts'
+import { fixed, harmless, type Ink, ink, type Style, width, wrap } from './text.ts'
 
 /** On and off in turn, milliseconds, repeated for ever. */
 type Rhythm = readonly number[]
@@ -88,13 +88,35 @@ export function spoken(light: Light): string {
   }
 }
 
-/** One line a light: the lamp as it is at this moment, its rhythm, both in words, and its sentence. */
-export function lights(all: readonly Light[], atMs: number, columns: number, style: Style): string[] {
-  return all.map((light) => {
+/** A light each: the lamp as it is at this moment, its rhythm, both in words, and its sentence. A sentence that asks for
+ *  something is given `most` lines, so that its end, which says what to do, is not cut off. */
+export function lights(
+  all: readonly Light[],
+  options: { readonly atMs: number; readonly columns: number; readonly style: Style; readonly most: number },
+): string[] {
+  const { atMs, columns, style, most } = options
+  const said = Math.max(0, ...all.map((light) => width(spoken(light))))
+  const room = Math.max(10, columns - (LEAD + said + 1))
+  return all.flatMap((light) => {
     const on = lit(light, atMs)
     const colour: Ink = light.colour === 'off' ? 'dim' : light.colour
     const lamp = ink(on ? '●' : '○', on ? colour : 'dim', style)
-    const line = `${lamp} ${fixed(light.role, 3)} ${ink(trace(light, 12), colour, style)} ${fixed(spoken(light), 19)} ${harmless(light.text)}`
-    return fixed(line, columns).trimEnd()
+    const rhythm = ink(trace(light, TRACE), colour, style)
+    const calm = light.colour === 'off' || light.pattern === 'gap'
+    const sentence = wrap(harmless(light.text), room, '')
+    const shown = calm ? 1 : most
+    const lines =
+      sentence.length <= shown ? sentence : [...sentence.slice(0, shown - 1), sentence.slice(shown - 1).join(' ')]
+    return lines.map((line, at) => {
+      const lead =
+        at === 0
+          ? `${lamp} ${fixed(light.role, 3)} ${rhythm} ${fixed(spoken(light), said)} `
+          : ' '.repeat(LEAD + said + 1)
+      return fixed(lead + line, columns).trimEnd()
+    })
   })
 }
+
+const TRACE = 8
+/** Lamp, role and rhythm, with the spaces after each. */
+const LEAD = 2 + 4 + TRACE + 1

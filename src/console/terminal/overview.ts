@@ -22,7 +22,10 @@ export interface Screenful {
 export function render(screenful: Screenful): string {
   const { report, values, size, style, atMs } = screenful
   const { columns, rows } = size
-  const top = [ink(cut(headline(report), columns), 'bold', style), ...lights(report.lights, atMs, columns, style)]
+  const top = [
+    ink(cut(headline(report), columns), 'bold', style),
+    ...lights(report.lights, { atMs, columns, style, most: rows >= 20 ? 2 : 1 }),
+  ]
   const bottom: string[] = []
   if (screenful.notice) bottom.push(ink(cut(harmless(screenful.notice), columns), 'bold', style))
   if (screenful.footer) bottom.push(ink(cut(screenful.footer, columns), 'dim', style))

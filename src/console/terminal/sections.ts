@@ -2,7 +2,7 @@
 import type { Condition } from '../../contracts/component.ts'
 import type { ConnectionReport, DeviceReport, GatewayReport, LogReport, SinkReport } from '../../contracts/report.ts'
 import { bar, type Column, table } from './table.ts'
-import { harmless, type Ink, ink, type Style } from './text.ts'
+import { harmless, type Ink, ink, type Style, wrap } from './text.ts'
 import { age, bytes, count, duration, milliseconds, percent, rate } from './words.ts'
 
 const INKS: Readonly<Record<Condition, Ink | null>> = {
@@ -129,20 +129,6 @@ export function logLines(log: LogReport, columns: number, style: Style): string[
 
 function inked(line: string, colour: Ink | null, style: Style): string {
   return colour === null ? line : ink(line, colour, style)
-}
-
-/** At spaces, into lines of at most `columns`; lines after the first are indented. */
-export function wrap(text: string, columns: number, indent = '     '): string[] {
-  const lines: string[] = []
-  let line = ''
-  for (const word of text.split(' ')) {
-    if (line !== '' && line.trim() !== '' && line.length + 1 + word.length > columns) {
-      lines.push(line.trimEnd())
-      line = indent + word
-    } else line = line === '' && lines.length === 0 ? word : `${line} ${word}`
-  }
-  lines.push(line)
-  return lines
 }
 
 /** `Fieldgate gw-01`, version, revision and how long it has been up. */

@@ -1,8 +1,8 @@
 /** `status`: everything the gateway says of itself, as long as it takes, on a terminal or in a file. */
 import type { GatewayReport } from '../../contracts/report.ts'
 import { spoken } from './lights.ts'
-import { connectionLines, deviceLines, headline, logLines, sinkLines, stateText, wrap } from './sections.ts'
-import { ascii, cut, harmless, type Ink, ink, pad, type Style } from './text.ts'
+import { connectionLines, deviceLines, headline, logLines, sinkLines, stateText } from './sections.ts'
+import { ascii, cut, harmless, type Ink, ink, pad, type Style, wrap } from './text.ts'
 
 /** Lines joined by line ends, none wider than `columns`. LEDs stand in words: on paper nothing blinks. */
 export function renderStatus(report: GatewayReport, options: { columns: number; style: Style }): string {

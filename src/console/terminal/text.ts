@@ -107,6 +107,20 @@ export function fixed(text: string, columns: number): string {
   return pad(cut(text, columns), columns)
 }
 
+/** At spaces, into lines of at most `columns`; lines after the first are indented. */
+export function wrap(text: string, columns: number, indent = '     '): string[] {
+  const lines: string[] = []
+  let line = ''
+  for (const word of text.split(' ')) {
+    if (line !== '' && line.trim() !== '' && width(line) + 1 + width(word) > columns) {
+      lines.push(line.trimEnd())
+      line = indent + word
+    } else line = line === '' && lines.length === 0 ? word : `${line} ${word}`
+  }
+  lines.push(line)
+  return lines
+}
+
 function widthOf(code: number): number {
   if ((code >= 0x300 && code <= 0x36f) || code === 0x200b || code === 0x200d || (code >= 0xfe00 && code <= 0xfe0f))
     return 0

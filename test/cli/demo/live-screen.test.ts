@@ -60,7 +60,7 @@ describe('the live screen', () => {
     const lines = frame.replaceAll('\x1b[K', '').replace('\x1b[H', '').split('\r\n')
     expect(lines).toHaveLength(24)
     for (const line of lines) expect(width(line)).toBeLessThanOrEqual(80)
-    expect(frame).toContain('CABLE PULLED · devices gave 1,200 numbers; on the way 7, repeated 1')
+    expect(frame).toContain('CABLE PULLED · numbers given 1,200, on the way 7, repeated 1')
     live.close()
   })
 

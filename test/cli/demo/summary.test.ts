@@ -40,7 +40,7 @@ describe('the demo’s summary', () => {
     const text = summaryText(
       summarise({ ...given, report: report({ stored: 100, filtered: 0, delivered: 100, pending: 0 }) }),
     )
-    expect(text).toContain('the cable was pulled once')
+    expect(text).toContain('cable pulled 1 ×')
     expect(text).toContain('missing 0, repeated 2')
     expect(text).toContain('Nothing was lost')
   })

@@ -11,9 +11,6 @@ export interface DemoPlaces {
   readonly resting?: boolean
 }
 
-export const CONVEYOR = 'conveyor'
-export const BUS = 'bus'
-
 export function demoConfiguration(places: DemoPlaces): string {
   const rest = places.resting ? '\n    enabled: false' : ''
   return `# The plant of "fieldgate demo": three devices on Modbus TCP, two on one RS-485 line, one broker.
@@ -24,7 +21,7 @@ connections:
   press-net:    { driver: modbus-tcp, host: 127.0.0.1, port: ${places.pressPort}, timeout: 1s }
   oven-net:     { driver: modbus-tcp, host: 127.0.0.1, port: ${places.ovenPort}, timeout: 1s }
   conveyor-net: { driver: modbus-tcp, host: 127.0.0.1, port: ${places.conveyorPort}, timeout: 1s }
-  ${BUS}:          { driver: modbus-rtu, port: rs485-1, baudRate: 19200, parity: even, timeout: 500ms }
+  bus:          { driver: modbus-rtu, port: rs485-1, baudRate: 19200, parity: even, timeout: 500ms }
 
 devices:
   press:
@@ -66,7 +63,7 @@ devices:
           ready:    { address: "10002", type: bool }
           setpoint: { address: "40001", type: int16, scale: 0.1, unit: "°C", access: rw, limits: [20, 300] }
           sequence: { address: "30006", type: uint32 }
-  ${CONVEYOR}:
+  conveyor:
     connection: conveyor-net
     unitId: 3${rest}
     groups:
@@ -81,7 +78,7 @@ devices:
           sequence: { address: "40006", type: uint32 }
   # The register map of an Eastron SDM630; only the sequence is the demo's own.
   meter:
-    connection: ${BUS}
+    connection: bus
     unitId: 1${rest}
     groups:
       power:
@@ -99,7 +96,7 @@ devices:
           import:     { address: "30073", type: float32, precision: 2, unit: kWh }
           sequence:   { address: "31001", type: uint32 }
   tank:
-    connection: ${BUS}
+    connection: bus
     unitId: 5${rest}
     groups:
       level:

@@ -19,7 +19,7 @@ export interface Seen extends Pick<Show, 'values' | 'report' | 'sequences'> {
 }
 
 /** What of a terminal's input is used. */
-export interface Keyboard {
+interface Keyboard {
   setRawMode?(raw: boolean): unknown
   on(event: 'data', listen: (chunk: Buffer) => void): unknown
   off(event: 'data', listen: (chunk: Buffer) => void): unknown

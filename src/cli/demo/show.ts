@@ -142,7 +142,7 @@ export class Show {
 
 const NEVER = new AbortController().signal
 
-export function pending(report: GatewayReport): number {
+function pending(report: GatewayReport): number {
   return report.sinks.reduce((sum, { receipt }) => sum + (receipt?.pending ?? 0), 0)
 }
 

@@ -104,11 +104,3 @@ const REASONS: Readonly<Record<Reason, string>> = {
 export function quality(reason: Reason): string {
   return REASONS[reason] ?? `bad (${reason})`
 }
-
-/** UTC, to the second: `2026-01-31 12:00:00 UTC`. */
-export function moment(wall: number): string {
-  calendar ??= new Intl.DateTimeFormat('sv-SE', { dateStyle: 'short', timeStyle: 'medium', timeZone: 'UTC' })
-  return `${calendar.format(wall)} UTC`
-}
-
-let calendar: Intl.DateTimeFormat | undefined

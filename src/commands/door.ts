@@ -1,48 +1,56 @@
-/** The one guarded door back: who may write what, in which limits, how often, and what became of it. */
-import type { Value } from '../contracts/batch.ts'
+/** The one guarded door back: who may write what, in which limits, how often, how long it may wait, and what became of it. */
+import { Reason, type Value } from '../contracts/batch.ts'
 import type { Clock } from '../contracts/clock.ts'
 import type { CommandDoor, CommandResult, WriteCommand } from '../contracts/command.ts'
 import type { Counters } from '../contracts/component.ts'
 import type { GroupPlan, Tag } from '../contracts/driver.ts'
 import { Rejected, Retryable, sentence } from '../contracts/errors.ts'
-
-/** Patterns `device/group/tag` with `*`, by who asks: `sink:emqx`, `console`. Who is not named may nothing. */
-export type Rules = ReadonlyMap<string, readonly string[]>
+import { Allowances } from './allowances.ts'
+import { allows, type Rules } from './rules.ts'
 
 export interface DoorOptions {
   readonly clock: Clock
   readonly rules: Rules
   /** Engineering units to raw; throws Rejected with the reason. */
-  readonly invert: (tag: Tag, value: Value) => Value
+  readonly invert: (tag: Tag, value: Value, plan: GroupPlan) => Value
   readonly find: (device: string, group: string, tag: string) => { plan: GroupPlan; tag: Tag } | undefined
-  /** Throws Rejected when the device refused, Retryable when it could not be done or nobody knows. */
+  /** Throws Rejected when the device refused, Retryable when it could not be done, `ambiguous` when nobody knows. Once the
+   *  signal is aborted it sends nothing any more. */
   readonly write: (plan: GroupPlan, tag: Tag, raw: Value, signal: AbortSignal) => Promise<void>
+  /** Called for every command, whatever became of it. */
   readonly audit: (text: string, facts: Record<string, string | number | boolean>) => void
+  /** Writes each caller may ask for in a second. */
+  readonly ratePerSecond?: number
+  /** A write that could not be sent for so long is not sent any more. */
+  readonly expiresMs?: number
 }
 
-/** Writes each caller may ask for in a second, and may have waiting. */
-const RATE = 50
+/** Commands of one caller under way at once. */
 const MOST_WAITING = 100
+/** What is on the wire when a write expires gets so long to say what became of it. */
+const GRACE_MS = 2000
+/** Of a value that somebody sent, the audit shows so many characters. */
+const MOST_SHOWN = 80
 
-/** What one caller has used of its second. */
-interface Allowance {
-  second: number
-  used: number
-  waiting: number
+interface Checked {
+  readonly plan: GroupPlan
+  readonly tag: Tag
+  readonly raw: Value
 }
 
 export class Door implements CommandDoor {
   readonly #options: DoorOptions
-  readonly #allowances = new Map<string, Allowance>()
+  readonly #allowances: Allowances
+  readonly #expiresMs: number
+  readonly #outcomes = { done: 0, refused: 0, failed: 0, unknown: 0 }
   #rules: Rules
-  #done = 0
-  #refused = 0
-  #failed = 0
-  #unknown = 0
 
   constructor(options: DoorOptions) {
+    const { clock, ratePerSecond = 50, expiresMs = 10_000, rules } = options
     this.#options = options
-    this.#rules = options.rules
+    this.#rules = rules
+    this.#expiresMs = expiresMs
+    this.#allowances = new Allowances({ clock, ratePerSecond, mostWaiting: MOST_WAITING })
   }
 
   configure(rules: Rules): void {
@@ -51,95 +59,111 @@ export class Door implements CommandDoor {
 
   /** Never rejects: what became of the command is the result. */
   async submit(command: WriteCommand, signal: AbortSignal): Promise<CommandResult> {
+    const result = await this.#admitted(command, signal)
+    this.#outcomes[result.outcome]++
     const { id, by, device, group } = command
-    const allowance = this.#allowance(by)
-    if (allowance.waiting >= MOST_WAITING || allowance.used + command.writes.length > RATE) {
-      return this.#end(command, { id, outcome: 'refused', text: `more than ${RATE} writes a second from ${by}` })
-    }
-    allowance.used += command.writes.length
-    allowance.waiting++
-    try {
-      // All is checked before the first is sent: a mistake in the third value must not leave two written.
-      const writes: { plan: GroupPlan; tag: Tag; raw: Value; name: string }[] = []
-      for (const { tag: name, value } of command.writes) {
-        try {
-          writes.push({ ...this.#checked(by, device, group, name, value), name })
-        } catch (thrown) {
-          return this.#end(command, { id, outcome: 'refused', text: sentence(thrown), tag: name })
-        }
-      }
-      for (const { plan, tag, raw, name } of writes) {
-        try {
-          await this.#options.write(plan, tag, raw, signal)
-        } catch (thrown) {
-          return this.#end(command, { id, outcome: outcomeOf(thrown), text: sentence(thrown), tag: name })
-        }
-      }
-      const what = command.writes.map(({ tag, value }) => `${tag} = ${shown(value)}`).join(', ')
-      return this.#end(command, { id, outcome: 'done', text: `${device}/${group}: ${what}` })
-    } finally {
-      allowance.waiting--
-    }
-  }
-
-  counters(): Counters {
-    return {
-      writesDone: this.#done,
-      writesRefused: this.#refused,
-      writesFailed: this.#failed,
-      writesUnknown: this.#unknown,
-    }
-  }
-
-  #checked(
-    by: string,
-    device: string,
-    group: string,
-    name: string,
-    value: Value,
-  ): { plan: GroupPlan; tag: Tag; raw: Value } {
-    const path = `${device}/${group}/${name}`
-    const caller = by.startsWith('console') ? 'console' : by
-    const patterns = this.#rules.get(caller) ?? []
-    if (!patterns.some((pattern) => matches(pattern, path))) {
-      throw new Rejected(`${by} may not write ${path}: allow it under "commands"`)
-    }
-    const found = this.#options.find(device, group, name)
-    if (found === undefined) throw new Rejected(`there is no tag ${path}`)
-    if (!found.plan.device.enabled) throw new Rejected(`device ${device} is switched off in the configuration`)
-    if (found.tag.access === 'r') throw new Rejected(`${path} is read-only: give it "access: rw" if it may be written`)
-    return { ...found, raw: this.#options.invert(found.tag, value) }
-  }
-
-  #allowance(by: string): Allowance {
-    const second = Math.floor(this.#options.clock.monotonic() / 1000)
-    let allowance = this.#allowances.get(by)
-    if (allowance === undefined) {
-      allowance = { second, used: 0, waiting: 0 }
-      this.#allowances.set(by, allowance)
-    }
-    if (allowance.second !== second) {
-      allowance.second = second
-      allowance.used = 0
-    }
-    return allowance
-  }
-
-  #end(command: WriteCommand, result: CommandResult): CommandResult {
-    if (result.outcome === 'done') this.#done++
-    else if (result.outcome === 'refused') this.#refused++
-    else if (result.outcome === 'unknown') this.#unknown++
-    else this.#failed++
-    const asked = command.writes.map(({ tag, value }) => `${tag} = ${shown(value)}`).join(', ')
-    this.#options.audit(`write by ${command.by} to ${command.device}/${command.group}: ${asked}: ${result.outcome}`, {
-      by: command.by,
-      device: command.device,
-      group: command.group,
+    const what = command.writes.map(({ tag, value }) => `${tag} = ${shown(value)}`).join(', ')
+    const how = result.outcome === 'done' ? 'done' : `${result.outcome}: ${result.text}`
+    this.#options.audit(`write by ${by} to ${device}/${group}: ${cut(what)}: ${how}`, {
+      id: cut(id),
+      by,
+      device: cut(device),
+      group: cut(group),
+      writes: command.writes.length,
       outcome: result.outcome,
       text: result.text,
     })
     return result
   }
+
+  counters(): Counters {
+    const { done, refused, failed, unknown } = this.#outcomes
+    return { writesDone: done, writesRefused: refused, writesFailed: failed, writesUnknown: unknown }
+  }
+
+  async #admitted(command: WriteCommand, signal: AbortSignal): Promise<CommandResult> {
+    const { id, by, writes } = command
+    if (writes.length === 0) return { id, outcome: 'refused', text: 'the command names no tag to write' }
+    const leave = this.#allowances.enter(by, writes.length)
+    if (typeof leave === 'string') return { id, outcome: 'refused', text: leave }
+    try {
+      return await this.#carriedOut(command, signal)
+    } finally {
+      leave()
+    }
+  }
+
+  async #carriedOut(command: WriteCommand, signal: AbortSignal): Promise<CommandResult> {
+    const { id, device, group } = command
+    // All is checked before the first is sent: a mistake in the third value must not leave two written.
+    const checked: Checked[] = []
+    for (const { tag, value } of command.writes) {
+      try {
+        checked.push(this.#checked(command, tag, value))
+      } catch (thrown) {
+        return { id, outcome: 'refused', text: sentence(thrown), tag }
+      }
+    }
+    for (const [at, one] of checked.entries()) {
+      try {
+        await this.#write(one, signal)
+      } catch (thrown) {
+        const before = command.writes.slice(0, at).map(({ tag }) => tag)
+        const rest = before.length === 0 ? '' : ` (written before: ${before.join(', ')})`
+        return { id, outcome: outcomeOf(thrown), text: sentence(thrown) + rest, tag: command.writes[at]!.tag }
+      }
+    }
+    const what = command.writes.map(({ tag, value }) => `${tag} = ${shown(value)}`).join(', ')
+    return { id, outcome: 'done', text: `${device}/${group}: ${what}` }
+  }
+
+  #checked({ by, device, group }: WriteCommand, name: string, value: Value): Checked {
+    const path = `${device}/${group}/${name}`
+    if (!allows(this.#rules, by, path)) {
+      throw new Rejected(`${by} may not write ${cut(path)}: allow it under "commands" of the sink`)
+    }
+    const found = this.#options.find(device, group, name)
+    if (found === undefined) throw new Rejected(`there is no tag ${cut(path)}`)
+    if (!found.plan.device.enabled) throw new Rejected(`device ${device} is switched off in the configuration`)
+    if (found.tag.access === 'r') throw new Rejected(`${path} is read-only: give it "access: rw" if it may be written`)
+    return { ...found, raw: this.#options.invert(found.tag, value, found.plan) }
+  }
+
+  /** One write, given up when its time is over or the caller has left. */
+  #write({ plan, tag, raw }: Checked, caller: AbortSignal): Promise<void> {
+    const { clock, write } = this.#options
+    const expiry = new AbortController()
+    const seconds = this.#expiresMs / 1000
+    const expired = new Retryable(`the line was busy for ${seconds} s: the write has expired and was not sent`, {
+      reason: Reason.timeout,
+    })
+    const signal = AbortSignal.any([caller, expiry.signal])
+    return new Promise((resolve, reject) => {
+      let stop = clock.after(this.#expiresMs, () => expiry.abort(expired))
+      const giveUp = (): void => {
+        stop()
+        // What is on the wire ends by itself now. What is still in line is never sent: the signal is aborted.
+        stop = clock.after(GRACE_MS, () => end(() => reject(leftBehind(signal.reason))))
+      }
+      const end = (settle: () => void): void => {
+        stop()
+        signal.removeEventListener('abort', giveUp)
+        settle()
+      }
+      signal.addEventListener('abort', giveUp, { once: true })
+      if (signal.aborted) return end(() => reject(leftBehind(signal.reason)))
+      Promise.try(write, plan, tag, raw, signal).then(
+        () => end(resolve),
+        (thrown) => end(() => reject(thrown === signal.reason ? leftBehind(thrown) : thrown)),
+      )
+    })
+  }
+}
+
+/** What a signal carries as its reason may be anything: a write that was not sent failed. */
+function leftBehind(reason: unknown): Retryable {
+  if (reason instanceof Retryable) return reason
+  return new Retryable('the caller left before the write was sent', { reason: Reason.refused, cause: reason })
 }
 
 function outcomeOf(thrown: unknown): CommandResult['outcome'] {
@@ -147,18 +171,12 @@ function outcomeOf(thrown: unknown): CommandResult['outcome'] {
   return thrown instanceof Retryable && thrown.ambiguous ? 'unknown' : 'failed'
 }
 
-/** `*` stands for any name; a pattern that is shorter than the path covers everything below it. */
-function matches(pattern: string, path: string): boolean {
-  const names = path.split('/')
-  const parts = pattern.split('/')
-  return parts.length <= names.length && parts.every((part, at) => wildcard(part).test(names[at]!))
-}
-
-function wildcard(part: string): RegExp {
-  return new RegExp(`^${part.replace(/[.+?^${}()|[\]\\]/g, '\\$&').replaceAll('*', '.*')}$`)
-}
-
 function shown(value: Value): string {
-  if (value instanceof Uint8Array) return Buffer.from(value).toString('hex')
-  return typeof value === 'string' ? JSON.stringify(value) : String(value)
+  if (value instanceof Uint8Array) return cut(Buffer.from(value).toString('hex'))
+  if (Array.isArray(value)) return cut(`[${value.map(shown).join(', ')}]`)
+  return cut(typeof value === 'string' ? JSON.stringify(value) : String(value))
+}
+
+function cut(text: string): string {
+  return text.length <= MOST_SHOWN ? text : `${text.slice(0, MOST_SHOWN)}…`
 }

@@ -1,0 +1,73 @@
+/** What goes over the sockets between processes: JSON, one document a line, and what JSON has no words for. */
+import type { Socket } from 'node:net'
+import { Reason } from '../contracts/batch.ts'
+import { ConfigurationFault, Fatal, Rejected, Retryable, sentence } from '../contracts/errors.ts'
+
+/** An error as it crosses a socket: what to do next, and the sentence. */
+export interface Described {
+  readonly remedy: string
+  readonly text: string
+  readonly reason?: number
+  readonly ambiguous?: boolean
+}
+
+/** Bigints beyond 2^53 become their digits, bytes `{ base64 }`, NaN and infinities null. A replacer for `JSON.stringify`. */
+export function jsonValue(this: unknown, key: string, value: unknown): unknown {
+  if (typeof value === 'bigint') {
+    const number = Number(value)
+    return Number.isSafeInteger(number) ? number : String(value)
+  }
+  // `toJSON` of a Buffer has run by now; the holder still has the bytes themselves.
+  const held = (this as Record<string, unknown> | undefined)?.[key]
+  if (held instanceof Uint8Array) return { base64: Buffer.from(held).toString('base64') }
+  return value
+}
+
+/** Calls `take` for each line, and once with undefined when one grows beyond `longest` bytes: then nothing more is read. */
+export function lines(socket: Socket, longest: number, take: (line: string | undefined) => void): void {
+  let parts: Buffer[] = []
+  let bytes = 0
+  let over = false
+  const check = (): boolean => {
+    if (bytes <= longest) return true
+    over = true
+    parts = []
+    take(undefined)
+    return false
+  }
+  socket.on('data', (chunk: Buffer) => {
+    let from = 0
+    for (let end = chunk.indexOf(10); end >= 0 && !over; end = chunk.indexOf(10, from)) {
+      bytes += end - from
+      if (!check()) return
+      parts.push(chunk.subarray(from, end))
+      const line = parts.length === 1 ? parts[0]!.toString('utf8') : Buffer.concat(parts).toString('utf8')
+      parts = []
+      bytes = 0
+      from = end + 1
+      if (line !== '') take(line)
+    }
+    if (over || from === chunk.length) return
+    bytes += chunk.length - from
+    if (check()) parts.push(chunk.subarray(from))
+  })
+}
+
+export function described(thrown: unknown): Described {
+  const remedy = thrown instanceof Error && 'remedy' in thrown ? String(thrown.remedy) : undefined
+  if (remedy === undefined) return { remedy: 'restart', text: `internal fault: ${sentence(thrown)}` }
+  const text = sentence(thrown)
+  if (thrown instanceof Retryable) return { remedy, text, reason: thrown.reason, ambiguous: thrown.ambiguous }
+  const reason = thrown instanceof Rejected ? thrown.reason : undefined
+  return reason === undefined ? { remedy, text } : { remedy, text, reason }
+}
+
+/** The error again, as the class it had on the other side. */
+export function thrownAs({ remedy, text, reason, ambiguous }: Described): Error {
+  const known = reason as Reason | undefined
+  if (remedy === 'retry')
+    return new Retryable(text, { reason: known ?? Reason.noConnection, ambiguous: ambiguous ?? false })
+  if (remedy === 'configure') return new ConfigurationFault(text)
+  if (remedy !== 'reject') return new Fatal(text)
+  return new Rejected(text, known === undefined ? {} : { reason: known })
+}

@@ -110,7 +110,9 @@ export class ByteReader {
   /** A copy: what is read from a mapped page must not outlive the turn. */
   bytes(size: number): Uint8Array {
     const at = this.take(size)
-    return Uint8Array.prototype.slice.call(this.buffer, at, at + size)
+    const copy = new Uint8Array(size)
+    copy.set(this.buffer.subarray(at, at + size))
+    return copy
   }
 
   block(): Uint8Array {

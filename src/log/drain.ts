@@ -49,6 +49,8 @@ export class Drain {
   #running: Promise<void> | undefined
   /** What stands in the way, beside what the sink says of itself. */
   #trouble: State | undefined
+  /** Not answered yet: repeated as it is, because what a reader selects may depend on what it was given before. */
+  #held: Call | undefined
   /** The link is away, so there is no use in waiting for the rest. */
   #away = false
   #strikes = 0
@@ -129,11 +131,12 @@ export class Drain {
     const { reader } = this.#options
     for (let run = 1; !this.#signal.aborted; run++) {
       const { head } = reader
-      const call = this.#next.next()
+      const call = this.#held ?? this.#next.next()
       if (call === undefined) {
         run = 0
         await this.#wait(head)
       } else {
+        this.#held = call
         await this.#carry(call)
         this.#settled?.()
         // A sink that answers at once must not keep others from their turn.
@@ -163,6 +166,8 @@ export class Drain {
       try {
         const ranges = await this.#sink.resume()
         if (ranges.length > 0) this.#confirm(ranges)
+        this.#trouble = undefined
+        this.#away = false
         return
       } catch (thrown) {
         await this.#pause(thrown)
@@ -240,6 +245,7 @@ export class Drain {
   }
 
   #done(call: Call, refused: readonly Quarantined[]): void {
+    this.#held = undefined
     this.#counters.quarantined += refused.length
     this.#rate.add(call.entries.length - refused.length)
     if (call.again) {

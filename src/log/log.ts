@@ -31,7 +31,7 @@ export interface LogOptions {
   readonly freeBytes?: (() => number) | undefined
 }
 
-const TAIL_BYTES = 4 * 2 ** 20
+const TAIL_BYTES = 2 ** 20
 const LARGEST_SEGMENT_BYTES = 256 * 2 ** 20
 /** Evicting is told for so long after it happened. */
 const EVICTED_LATELY_MS = 60_000

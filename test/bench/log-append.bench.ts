@@ -1,0 +1,138 @@
+/** `log-append`: durable batches a second, 100 tags each, against raw lmdb puts of the same bytes in the same commits. */
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { open } from 'lmdb'
+import type { Batch, GroupRef } from '../../src/contracts/batch.ts'
+import type { Logger } from '../../src/contracts/component.ts'
+import { ByteWriter } from '../../src/log/bytes.ts'
+import { openLog } from '../../src/log/log.ts'
+import { writeEntry } from '../../src/log/record.ts'
+import { SystemClock } from '../../src/time/system-clock.ts'
+import { median, round } from './rounds.ts'
+
+const TAGS = 100
+const DEVICES = 50
+/** Batches that are put at once and awaited together: as many as end a group commit early. */
+const WAVE = 500
+const TARGET = 0.6
+
+const quiet: Logger = { debug() {}, info() {}, warn: console.error, error: console.error }
+const clock = new SystemClock()
+const tags = Array.from({ length: TAGS }, (_, tag) => ({ name: `t${tag}`, type: 'float64', kind: 'real' as const }))
+const groups = Array.from(
+  { length: DEVICES },
+  (_, device): GroupRef => ({
+    id: device,
+    revision: 0,
+    device: `d${device}`,
+    group: 'g',
+    path: { gateway: 'bench' },
+    tags,
+  }),
+)
+
+/** Doubles that fit no shorter form: the most bytes a batch can have. */
+function batchOf(number: number): Batch {
+  const numbers = new Float64Array(TAGS)
+  for (let tag = 0; tag < TAGS; tag++) numbers[tag] = Math.sqrt(number * TAGS + tag)
+  return {
+    group: groups[number % DEVICES]!,
+    at: clock.now(),
+    tags: null,
+    numbers,
+    others: null,
+    quality: null,
+    carry: null,
+  }
+}
+
+export async function run({ small }: { small: boolean }) {
+  const waves = small ? 4 : 40
+  const rounds = small ? 3 : 9
+  const batches = Array.from({ length: WAVE }, (_, number) => batchOf(number))
+  const record = new ByteWriter(1024)
+  writeEntry(
+    record,
+    { kind: 'batch', position: { epoch: 1, seq: 1 }, batch: batches[0]! },
+    { group: () => 1, boot: () => 0 },
+  )
+  const bytes = record.copy()
+
+  const folder = mkdtempSync(join(tmpdir(), 'log-append-'))
+  try {
+    const log = await openLog({
+      path: join(folder, 'log'),
+      quotaBytes: 2 ** 40,
+      commitEveryMs: 0,
+      evict: 'oldest',
+      clock,
+      log: quiet,
+    })
+    log.configure({ groups, readers: [] })
+    const raw = open({
+      path: join(folder, 'raw.mdb'),
+      noSubdir: true,
+      encoding: 'binary',
+      keyEncoding: 'uint32',
+      overlappingSync: false,
+      mapSize: 2 ** 33,
+    })
+    let key = 0
+    const append = async (): Promise<void> => {
+      const done: Promise<unknown>[] = []
+      for (let wave = 0; wave < waves; wave++) {
+        for (let at = 0; at < WAVE; at++) done.push(log.writer.append(batches[at]!))
+        // One wave is encoded while the one before is written.
+        if (wave > 0) await done[wave * WAVE - 1]
+      }
+      await Promise.all(done)
+    }
+    const put = async (): Promise<void> => {
+      let before: Promise<unknown> | undefined
+      for (let wave = 0; wave < waves; wave++) {
+        let last: Promise<unknown> | undefined
+        for (let at = 0; at < WAVE; at++) last = raw.put(key++, bytes)
+        await before
+        before = last
+      }
+      await before
+    }
+    const timed = async (work: () => Promise<void>): Promise<{ perSecond: number; cpu: number }> => {
+      const from = clock.monotonic()
+      const used = process.cpuUsage()
+      await work()
+      const elapsed = clock.monotonic() - from
+      const { user, system } = process.cpuUsage(used)
+      return { perSecond: (waves * WAVE * 1000) / elapsed, cpu: (user + system) / (waves * WAVE) }
+    }
+    await append()
+    await put()
+    const ours: { perSecond: number; cpu: number }[] = []
+    const theirs: { perSecond: number; cpu: number }[] = []
+    for (let round = 0; round < rounds; round++) {
+      ours.push(await timed(append))
+      theirs.push(await timed(put))
+    }
+    await log.close()
+    await raw.close()
+    const ratio = median(ours.map(({ perSecond }, at) => perSecond / theirs[at]!.perSecond))
+    const batchesPerSecond = median(ours.map(({ perSecond }) => perSecond))
+    return {
+      bench: 'log-append',
+      target: `at least ${TARGET} of raw lmdb puts of the same bytes`,
+      verdict: ratio >= TARGET ? ('met' as const) : ('missed' as const),
+      ratio: round(ratio),
+      tagsPerBatch: TAGS,
+      bytesPerBatch: bytes.length,
+      rounds,
+      batchesPerSecond: round(batchesPerSecond, 0),
+      samplesPerSecond: round(batchesPerSecond * TAGS, 0),
+      rawPutsPerSecond: round(median(theirs.map(({ perSecond }) => perSecond)), 0),
+      microsecondsOfCpuPerBatch: round(median(ours.map(({ cpu }) => cpu))),
+      microsecondsOfCpuPerRawPut: round(median(theirs.map(({ cpu }) => cpu))),
+    }
+  } finally {
+    rmSync(folder, { recursive: true, force: true })
+  }
+}

@@ -23,7 +23,7 @@ export interface Call {
 /** Throws what the caller is to be told. */
 export type Method = (params: unknown, call: Call) => Promise<unknown>
 
-export interface SocketServerOptions {
+interface SocketServerOptions {
   readonly path: string
   /** Who may connect: connecting takes the right to write. */
   readonly mode: number

@@ -1,0 +1,250 @@
+import { describe, expect, it } from 'vitest'
+import type { Condition } from '../../src/contracts/component.ts'
+import type { ConnectionReport, DeviceReport, Light, LogReport, SinkReport } from '../../src/contracts/report.ts'
+import { type Facts, lights } from '../../src/health/leds.ts'
+
+function connection(name: string, condition: Condition = 'fine', text = 'connected'): ConnectionReport {
+  return {
+    name,
+    driver: 'd',
+    state: { condition, text },
+    load: 0,
+    requestsPerSecond: 0,
+    responseMs: { p50: 0, p95: 0 },
+    devices: 1,
+    answering: 1,
+    counters: {},
+  }
+}
+
+function device(name: string, answers: boolean | null = true, more: Partial<DeviceReport> = {}): DeviceReport {
+  return {
+    name,
+    connection: 'bus1',
+    enabled: true,
+    answers,
+    text: 'no reply within 1 s',
+    ageMs: 0,
+    groups: 1,
+    tags: 1,
+    counters: {},
+    ...more,
+  }
+}
+
+function sink(name: string, condition: Condition = 'fine', text = 'connected to broker'): SinkReport {
+  return { name, type: 'mqtt', state: { condition, text }, receipt: null, oldest: null, rate: 0, counters: {} }
+}
+
+function log(percent: number, condition: Condition = 'fine', text = `${percent} % full`): LogReport {
+  return {
+    state: { condition, text },
+    stream: '0',
+    head: { epoch: 1, seq: 1 },
+    bytes: percent * 10,
+    quotaBytes: 1000,
+    segments: 1,
+    fullInMs: null,
+    counters: {},
+  }
+}
+
+const healthy: Facts = {
+  connections: [connection('bus1')],
+  devices: [device('press'), device('oven')],
+  sinks: [sink('emqx')],
+  log: log(3),
+}
+
+function light(role: Light['role'], facts: Partial<Facts> = {}): Light {
+  return lights({ ...healthy, ...facts }).find((one) => one.role === role)!
+}
+
+describe('the lights', () => {
+  it('are four, in their order, and each has a sentence', () => {
+    const all = lights(healthy)
+    expect(all.map(({ role }) => role)).toEqual(['SYS', 'BUS', 'NET', 'HA'])
+    for (const { text } of all) expect(text).not.toBe('')
+  })
+
+  it('are never steady green: a dead service must not look fine', () => {
+    for (const one of lights(healthy)) expect(one.colour === 'green' && one.pattern === 'steady').toBe(false)
+  })
+})
+
+describe('SYS', () => {
+  it('has short gaps in green while the gateway is healthy', () => {
+    expect(light('SYS')).toEqual({ role: 'SYS', colour: 'green', pattern: 'gap', text: 'healthy' })
+  })
+
+  it('blinks green while starting and stopping', () => {
+    expect(light('SYS', { phase: 'starting' })).toMatchObject({ colour: 'green', pattern: 'blink' })
+    expect(light('SYS', { phase: 'stopping' })).toMatchObject({ colour: 'green', pattern: 'blink' })
+    expect(light('SYS', { phase: 'running' })).toMatchObject({ colour: 'green', pattern: 'gap' })
+  })
+
+  it('is amber when it wants looking after: storage, clock', () => {
+    expect(light('SYS', { log: log(75) })).toMatchObject({ colour: 'amber', pattern: 'long-on' })
+    expect(light('SYS', { log: log(10, 'degraded', 'segment 7 is damaged') })).toMatchObject({
+      colour: 'amber',
+      text: expect.stringContaining('segment 7 is damaged'),
+    })
+    expect(light('SYS', { log: log(100, 'fault', 'the log is full') })).toMatchObject({ colour: 'amber' })
+    expect(light('SYS', { clock: 'unsynced' })).toMatchObject({
+      colour: 'amber',
+      text: expect.stringContaining('clock'),
+    })
+    expect(light('SYS', { clock: 'holdover' })).toMatchObject({ colour: 'green' })
+  })
+
+  it('blinks red when a component hangs', () => {
+    expect(light('SYS', { stalled: ['bus1: no progress since 14:03:20 UTC', 'emqx: …'] })).toEqual({
+      role: 'SYS',
+      colour: 'red',
+      pattern: 'blink',
+      text: 'bus1: no progress since 14:03:20 UTC (and 1 more): if it stays so, restart the service',
+    })
+  })
+
+  it('double blinks red when the disk fails: a person is needed', () => {
+    const failing = log(10, 'fault', 'the disk cannot be written; values are live but not stored')
+    expect(light('SYS', { log: failing, stalled: ['x'], phase: 'starting' })).toMatchObject({
+      colour: 'red',
+      pattern: 'double',
+    })
+    expect(light('SYS', { log: log(10, 'refused', 'not ours') })).toMatchObject({ colour: 'red', pattern: 'double' })
+  })
+})
+
+describe('BUS', () => {
+  it('has short gaps in green when all answer', () => {
+    expect(light('BUS')).toMatchObject({ colour: 'green', pattern: 'gap', text: 'all 2 devices answer' })
+    expect(light('BUS', { devices: [device('press')] }).text).toBe('the device answers')
+  })
+
+  it('blinks green when nothing is configured or nobody was asked yet', () => {
+    expect(light('BUS', { connections: [], devices: [] })).toMatchObject({ colour: 'green', pattern: 'blink' })
+    const idle = [device('a', null, { enabled: false }), device('b', null, { groups: 0 })]
+    expect(light('BUS', { devices: idle }).text).toContain('nothing is configured')
+    expect(light('BUS', { devices: [device('a', null)] })).toMatchObject({ colour: 'green', pattern: 'blink' })
+    const opening = { connections: [connection('bus1', 'waiting', 'opening')], devices: [device('a', null)] }
+    expect(light('BUS', opening)).toMatchObject({ colour: 'green', pattern: 'blink' })
+  })
+
+  it('is amber when some devices are silent, and names them', () => {
+    const devices = [device('press'), ...['a', 'b', 'c', 'd'].map((name) => device(name, false))]
+    expect(light('BUS', { devices })).toMatchObject({
+      colour: 'amber',
+      pattern: 'long-on',
+      text: expect.stringMatching(/^a, b, c and 1 more do not answer \(no reply within 1 s\)/),
+    })
+    expect(light('BUS', { devices: [device('press'), device('oven', false)] }).text).toMatch(/^oven does not answer/)
+  })
+
+  it('is amber when a connection works in part', () => {
+    const connections = [connection('bus1', 'degraded', 'another master talks')]
+    expect(light('BUS', { connections })).toMatchObject({ colour: 'amber', text: 'bus1: another master talks' })
+  })
+
+  it('gives a code when a whole connection is silent: which, and why', () => {
+    const connections = [connection('bus1'), connection('plc7')]
+    const there = device('press')
+    const away = [device('oven', false, { connection: 'plc7' }), device('tank', false, { connection: 'plc7' })]
+    expect(light('BUS', { connections, devices: [there, ...away] })).toMatchObject({
+      colour: 'red',
+      pattern: 'code',
+      code: [2, 2],
+    })
+    const lost = [connection('bus1'), connection('plc7', 'fault', 'connection refused')]
+    expect(light('BUS', { connections: lost, devices: [there, ...away] })).toMatchObject({
+      pattern: 'code',
+      code: [2, 1],
+      text: expect.stringContaining('plc7: connection refused'),
+    })
+  })
+
+  it('is red when a connection needs a person, before all else', () => {
+    const connections = [
+      connection('bus1', 'fault', 'lost'),
+      connection('bus2', 'refused', 'there is no port /dev/ttyUSB0'),
+    ]
+    const devices = [device('press', false), device('oven', false, { connection: 'bus2' })]
+    expect(light('BUS', { connections, devices })).toMatchObject({
+      colour: 'red',
+      pattern: 'steady',
+      text: expect.stringContaining('/dev/ttyUSB0'),
+    })
+  })
+
+  it('does not mind a connection that no device uses', () => {
+    const connections = [connection('bus1'), connection('spare', 'fault', 'no host')]
+    expect(light('BUS', { connections })).toMatchObject({ colour: 'green', pattern: 'gap' })
+  })
+})
+
+describe('NET', () => {
+  it('has short gaps in green when all sinks are up', () => {
+    expect(light('NET')).toMatchObject({ colour: 'green', pattern: 'gap', text: 'the sink is up' })
+    expect(light('NET', { sinks: [sink('a'), sink('b')] }).text).toBe('all 2 sinks are up')
+  })
+
+  it('is off when there is no sink', () => {
+    expect(light('NET', { sinks: [] })).toMatchObject({ colour: 'off', pattern: 'off' })
+  })
+
+  it('blinks green while connecting', () => {
+    expect(light('NET', { sinks: [sink('a'), sink('b', 'waiting', 'connecting')] })).toMatchObject({
+      colour: 'green',
+      pattern: 'blink',
+      text: 'b: connecting',
+    })
+  })
+
+  it('is amber while a sink is away, and blinks how full the log is', () => {
+    const sinks = [sink('emqx', 'fault', 'connection refused')]
+    const codes = [3, 24, 25, 50, 75, 90].map((percent) => light('NET', { sinks, log: log(percent) }).code?.[0] ?? 0)
+    expect(codes).toEqual([0, 0, 1, 2, 3, 4])
+    expect(light('NET', { sinks })).toEqual({
+      role: 'NET',
+      colour: 'amber',
+      pattern: 'long-on',
+      text: 'emqx: connection refused; readings are kept, the log is 3 % full',
+    })
+    expect(light('NET', { sinks: [sink('emqx', 'degraded', 'catching up')] })).toMatchObject({ colour: 'amber' })
+    const connecting = [sink('emqx', 'waiting', 'connecting')]
+    expect(light('NET', { sinks: connecting, log: log(60) })).toMatchObject({
+      colour: 'amber',
+      pattern: 'code',
+      code: [2],
+    })
+  })
+
+  it('blinks red when credentials are refused', () => {
+    const sinks = [sink('a', 'fault', 'away'), sink('b', 'refused', 'the broker refuses user "gw"')]
+    expect(light('NET', { sinks })).toMatchObject({
+      colour: 'red',
+      pattern: 'blink',
+      text: expect.stringMatching(/^b: the broker refuses/),
+    })
+  })
+
+  it('is red when data is being lost, before all else and without any sink', () => {
+    const full = log(100, 'fault', 'the log is full; the oldest records are deleted undelivered')
+    const sinks = [sink('a', 'refused', 'not authorised')]
+    expect(light('NET', { sinks, log: full })).toMatchObject({
+      colour: 'red',
+      pattern: 'steady',
+      text: expect.stringMatching(/^data is being lost: the log is full/),
+    })
+    expect(light('NET', { sinks: [], log: log(1, 'fault', 'not stored') })).toMatchObject({
+      colour: 'red',
+      pattern: 'steady',
+    })
+  })
+})
+
+describe('HA', () => {
+  it('is off: this gateway stands alone', () => {
+    expect(light('HA')).toEqual({ role: 'HA', colour: 'off', pattern: 'off', text: 'not used: a gateway of its own' })
+  })
+})

@@ -131,12 +131,14 @@ export class Gateway {
     const { groups, sinks, connections } = this.#configuration
     this.#log.configure({ groups: groups.map((group) => group.ref), readers: readersOf(this.#configuration) })
     this.#pipeline.restore(this.#log.reader.snapshot().batches)
-    await this.#log.writer.note({
-      at: this.#clock.now(),
-      name: 'gateway.started',
-      text: `version ${this.#version} started`,
-      facts: { version: this.#version, revision: this.#configuration.source.sha256 },
-    })
+    this.#background(
+      this.#log.writer.note({
+        at: this.#clock.now(),
+        name: 'gateway.started',
+        text: `version ${this.#version} started`,
+        facts: { version: this.#version, revision: this.#configuration.source.sha256 },
+      }),
+    )
     for (const sink of sinks) if (sink.enabled) await this.#addDelivery(sink)
     for (const connection of connections) await this.#addConnection(connection)
     this.#tick = this.#clock.every(1000, () => this.#pipeline.onTick(this.#clock.now()))

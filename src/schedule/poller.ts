@@ -39,7 +39,8 @@ export class Poller {
   readonly #driver: Driver
   readonly #lane: Lane
   readonly #emit: (batch: Batch) => void
-  readonly #origin: number
+  /** Where the grids of all groups begin: when the first of them was configured. */
+  #origin: number | undefined
   readonly #waiting = new Heap<Round>((a, b) => a.due < b.due)
   readonly #ready = new Heap<Round>(
     (a, b) => a.plan.priority > b.plan.priority || (a.plan.priority === b.plan.priority && a.deadline < b.deadline),
@@ -58,8 +59,7 @@ export class Poller {
     this.#driver = options.driver
     this.#lane = options.lane
     this.#emit = options.emit
-    this.#origin = options.clock.monotonic()
-    this.#lastProgress = this.#origin
+    this.#lastProgress = options.clock.monotonic()
   }
 
   start(): void {
@@ -80,6 +80,7 @@ export class Poller {
     const names = new Set(groups.map((group) => group.device.name))
     for (const name of this.#devices.keys()) if (!names.has(name)) this.#devices.delete(name)
     const now = this.#clock.monotonic()
+    this.#origin ??= now
     for (const plan of groups) {
       if (this.#rounds.has(plan.ref)) continue
       const device = this.#devices.get(plan.device.name) ?? new Attendance()

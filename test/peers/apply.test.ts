@@ -33,8 +33,8 @@ describe.skipIf(absent.length > 0)('apply', () => {
     const heard = linesOf(
       await keep(
         started(
-          '/usr/bin/mosquitto_sub',
-          ['-p', String(brokerPort), '-t', '/neuron/#', '-q', '1', '-d', '-v'],
+          '/usr/bin/stdbuf',
+          ['-oL', '/usr/bin/mosquitto_sub', '-p', String(brokerPort), '-t', '/neuron/#', '-q', '1', '-d', '-v'],
           /SUBACK/,
         ),
       ),

@@ -48,7 +48,11 @@ describe.skipIf(absent.length > 0)(`a gateway killed ${KILLS} times`, () => {
     writeFileSync(conf, `listener ${brokerPort} 127.0.0.1\nallow_anonymous true\nmax_queued_messages 0\n`)
     await keep(started('/usr/sbin/mosquitto', ['-c', conf, '-v'], /running/))
     const observer = await keep(
-      started('/usr/bin/mosquitto_sub', ['-p', String(brokerPort), '-t', '/neuron/#', '-q', '1', '-d'], /SUBACK/),
+      started(
+        '/usr/bin/stdbuf',
+        ['-oL', '/usr/bin/mosquitto_sub', '-p', String(brokerPort), '-t', '/neuron/#', '-q', '1', '-d'],
+        /SUBACK/,
+      ),
     )
     const heard = linesOf(observer)
     const handedOut = join(folder, 'ledger')

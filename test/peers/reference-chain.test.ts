@@ -39,7 +39,11 @@ describe.skipIf(absent.length > 0)('the reference chain', () => {
     writeFileSync(mosquitto, `listener ${brokerPort} 127.0.0.1\nallow_anonymous true\n`)
     await keep(started('/usr/sbin/mosquitto', ['-c', mosquitto, '-v'], /running/))
     const observer = await keep(
-      started('/usr/bin/mosquitto_sub', ['-p', String(brokerPort), '-t', '/neuron/#', '-v', '-q', '1', '-d'], /SUBACK/),
+      started(
+        '/usr/bin/stdbuf',
+        ['-oL', '/usr/bin/mosquitto_sub', '-p', String(brokerPort), '-t', '/neuron/#', '-v', '-q', '1', '-d'],
+        /SUBACK/,
+      ),
     )
     heard = linesOf(observer)
   })

@@ -13,7 +13,7 @@ const MOST_CALLERS = 100
 /** Of one caller, under way at once. */
 const MOST_CALLS = 100
 
-export interface Call {
+interface Call {
   /** Sends one event. false: the reader is slow and should be given less, or has left. */
   send(event: unknown): boolean
   /** Aborted when the caller leaves or ends its stream. */

@@ -123,7 +123,7 @@ export class Reporting {
     const lastOther = this.#others.get(tag)
     if (other !== undefined || lastOther !== undefined) {
       if (typeof other !== 'bigint' || typeof lastOther !== 'bigint') return !same(other, lastOther)
-      return other !== lastOther && this.#leaves(tag, Number(lastOther), Number(other))
+      return other !== lastOther && Math.abs(Number(other - lastOther)) >= this.#band(tag, Number(lastOther))
     }
     const number = batch.numbers[entry]!
     const last = this.#numbers[tag]!
@@ -134,9 +134,13 @@ export class Reporting {
 
   /** A change of the deadband's width or more. Decimals that are equal but for their binary noise count as equal. */
   #leaves(tag: number, last: number, value: number): boolean {
-    const band = this.#absolute[tag]! + Math.abs(last) * this.#share[tag]!
+    const band = this.#band(tag, last)
     const noise = Math.max(Math.abs(last), Math.abs(value)) * 2 ** -50
     return band === 0 || Math.abs(value - last) >= band - noise
+  }
+
+  #band(tag: number, last: number): number {
+    return this.#absolute[tag]! + Math.abs(last) * this.#share[tag]!
   }
 
   #record(tag: number, entry: number, batch: Batch, at: number): void {

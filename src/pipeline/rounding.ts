@@ -64,7 +64,7 @@ export function shortFloat16(value: number): number {
 }
 
 function tiny(value: number, mostDigits: number, narrow: (value: number) => number): number {
-  for (let digits = 1; digits < mostDigits; digits++) {
+  for (let digits = 1; digits <= mostDigits; digits++) {
     const short = Number(value.toPrecision(digits))
     if (narrow(short) === value) return short
   }

@@ -1,12 +1,12 @@
 /** The connection to the broker: made, lost and made again by our own clock. It keeps no queue: what is not confirmed when it
  *  breaks has not happened, and the log sends it again. */
-import { readFileSync } from 'node:fs'
-import type { IClientOptions, IClientPublishOptions, MqttClient } from 'mqtt'
+import type { IClientPublishOptions, MqttClient } from 'mqtt'
 import { Reason } from '../../contracts/batch.ts'
 import type { Clock, Stop } from '../../contracts/clock.ts'
 import type { Logger, State } from '../../contracts/component.ts'
 import { Retryable, sentence } from '../../contracts/errors.ts'
-import { refusal } from './refusal.ts'
+import { clientOptions } from './client-options.ts'
+import { type Refusal, refusal } from './refusal.ts'
 import type { MqttSettings } from './schema.ts'
 
 const FIRST_WAIT_MS = 500
@@ -15,6 +15,8 @@ const LONGEST_WAIT_MS = 30_000
 const REFUSED_WAIT_MS = 15_000
 /** How long a disconnect may take to be sent. */
 const PARTING_MS = 1000
+/** Packet ids, and what MQTT 5 takes when a CONNACK names no Receive Maximum (3.2.2.3.3). */
+const MOST_UNCONFIRMED = 65_535
 
 export interface Message {
   readonly topic: string
@@ -32,6 +34,19 @@ export interface BrokerCounts {
   disconnects: number
 }
 
+/** What a CONNACK says of the broker's limits. */
+interface Connack {
+  readonly properties?: {
+    readonly receiveMaximum?: number
+    readonly maximumPacketSize?: number
+    readonly maximumQoS?: number
+    readonly retainAvailable?: boolean
+  }
+}
+
+/** `byBroker`: it was the other side that broke the connection. */
+type Lost = (why: Retryable, byBroker: boolean) => void
+
 export class Broker {
   readonly counts: BrokerCounts = { connects: 0, connectFailures: 0, refusals: 0, disconnects: 0 }
   readonly #settings: MqttSettings
@@ -40,17 +55,18 @@ export class Broker {
   readonly #log: Logger
   readonly #subscriptions: readonly string[]
   readonly #hear: (message: Message) => void
+  readonly #host: string
   #client: MqttClient | undefined
   #connected = false
   #running = false
   #state: State = { condition: 'waiting', text: 'not started' }
   #waitMs = FIRST_WAIT_MS
   #retry: Stop | undefined
-  /** The broker's own limits, from its CONNACK. */
-  #window = Number.POSITIVE_INFINITY
+  #window = MOST_UNCONFIRMED
   #largest = Number.POSITIVE_INFINITY
+  #unconfirmed = 0
   readonly #waiting = new Set<() => void>()
-  readonly #hanging = new Set<(why: Retryable) => void>()
+  readonly #hanging = new Set<Lost>()
 
   constructor(options: {
     settings: MqttSettings
@@ -66,6 +82,7 @@ export class Broker {
     this.#log = options.log
     this.#subscriptions = options.subscriptions
     this.#hear = options.hear
+    this.#host = new URL(options.settings.url).host
   }
 
   get state(): State {
@@ -92,90 +109,97 @@ export class Broker {
     this.#retry?.()
     this.#retry = undefined
     const client = this.#client
+    // What is unconfirmed is given up; otherwise the library would wait for it.
+    const civil = this.#connected && this.#unconfirmed === 0
     this.#client = undefined
-    const wasConnected = this.#connected
     this.#connected = false
-    this.#release('the sink is being stopped')
-    for (const wake of [...this.#waiting]) wake()
+    this.#state = { condition: 'waiting', text: 'stopped' }
+    this.#release('the sink is being stopped', false)
+    this.#changed()
     if (client === undefined) return
     await new Promise<void>((resolve) => {
-      const late = this.#clock.after(PARTING_MS, () => client.end(true, {}, () => resolve()))
-      client.end(!wasConnected, {}, () => {
+      // A library that waits for the other side to close would wait for ever for one that does not.
+      const late = this.#clock.after(PARTING_MS, () => {
+        client.stream.destroy()
+        resolve()
+      })
+      client.end(!civil, {}, () => {
         late()
         resolve()
       })
     })
   }
 
-  /** Resolves when there is a connection; throws Retryable when there is none in time, with the reason. */
-  async ready(waitMs: number, signal: AbortSignal): Promise<void> {
-    if (this.#connected) return
-    await new Promise<void>((resolve) => {
-      const wake = (): void => {
-        stop()
-        signal.removeEventListener('abort', wake)
-        this.#waiting.delete(wake)
-        resolve()
-      }
-      const stop = this.#clock.after(waitMs, wake)
-      signal.addEventListener('abort', wake, { once: true })
-      this.#waiting.add(wake)
-    })
-    signal.throwIfAborted()
-    if (!this.#connected) throw new Retryable(this.#state.text, { reason: Reason.noConnection })
+  /** Resolves once there is a connection, however long that takes. */
+  async ready(signal: AbortSignal): Promise<void> {
+    await this.#until(() => this.#connected || !this.#running, signal)
+    if (!this.#connected) throw this.#away()
+  }
+
+  /** Resolves with a connection. Throws Retryable, with the reason, as soon as the attempt under way fails or if none is. */
+  async reached(signal: AbortSignal): Promise<void> {
+    await this.#until(() => this.#connected || this.#retry !== undefined || !this.#running, signal)
+    if (!this.#connected) throw this.#away()
   }
 
   /** Calls `done` once: without an argument when the broker confirmed (QoS 0: when it was written). */
-  publish(topic: string, payload: string, options: IClientPublishOptions, done: (thrown?: unknown) => void): void {
+  publish(topic: string, payload: Buffer, options: IClientPublishOptions, done: (thrown?: unknown) => void): void {
     const client = this.#client
     if (client === undefined || !this.#connected) {
-      done(new Retryable(this.#state.text, { reason: Reason.noConnection }))
+      done(this.#away())
       return
     }
-    client.publish(topic, payload, options, (error) => done(error ?? undefined))
+    this.#unconfirmed++
+    client.publish(topic, payload, options, (error) => {
+      if (client === this.#client) this.#unconfirmed--
+      // It carries data: whatever made the connection break before is over.
+      if (!error && options.qos !== 0) this.#waitMs = FIRST_WAIT_MS
+      done(error ?? undefined)
+    })
   }
 
   /** `lost` is called when the connection breaks; the returned function takes it back. */
-  onLoss(lost: (why: Retryable) => void): () => void {
+  onLoss(lost: Lost): () => void {
     this.#hanging.add(lost)
     return () => this.#hanging.delete(lost)
   }
 
-  /** Gives this connection up: it does not confirm, or a packet of it went wrong. */
+  /** Gives this connection up: it does not confirm. */
   abandon(why: string): void {
     const client = this.#client
-    if (client !== undefined && this.#connected) this.#lost(client, why)
-  }
-
-  get #host(): string {
-    return new URL(this.#settings.url).host
+    if (client !== undefined && this.#connected) this.#lost(client, { text: why, byPerson: false }, false)
   }
 
   async #connect(): Promise<void> {
-    let options: IClientOptions
-    let connect: typeof import('mqtt').connect
+    let client: MqttClient
     try {
-      options = this.#options()
-      connect = (await import('mqtt')).connect
+      const { connect } = await import('mqtt')
+      if (!this.#running) return
+      client = connect(this.#settings.url, clientOptions(this.#settings, this.#clientId))
     } catch (thrown) {
-      this.#failed(sentence(thrown), true)
+      // A file that cannot be read, or a certificate or key that is none.
+      this.#failed({ text: `${this.#host}: ${sentence(thrown)}`, byPerson: true })
       return
     }
-    if (!this.#running) return
-    const client = connect(this.#settings.url, options)
     this.#client = client
     let trouble: unknown
     client.on('error', (error) => {
+      if (client !== this.#client) return
       trouble = error
-      if (client === this.#client && !this.#connected) this.#refused(client, error)
+      // Some of the library's errors (a packet that cannot be parsed) leave the connection open; it is of no use any more.
+      if (this.#connected) this.#lost(client, refusal(error, this.#whom), true)
+      else this.#refused(client, error)
     })
     client.on('connect', (connack) => {
-      if (client === this.#client) this.#established(client, connack)
+      if (client === this.#client) this.#established(client, connack as Connack)
     })
     client.on('disconnect', (packet) => {
-      if (client === this.#client) trouble = { code: packet.reasonCode }
+      if (client === this.#client && this.#connected) {
+        this.#lost(client, refusal({ code: packet.reasonCode }, this.#whom), true)
+      }
     })
     client.on('message', (topic, payload, packet) => {
+      if (client !== this.#client) return
       this.#hear({
         topic,
         payload,
@@ -186,77 +210,93 @@ export class Broker {
     })
     client.on('close', () => {
       if (client !== this.#client) return
-      if (this.#connected) {
-        const { text } =
-          trouble === undefined ? { text: `${this.#host} closed the connection` } : refusal(trouble, this.#whom)
-        this.#lost(client, text)
-      } else this.#refused(client, trouble ?? { code: 'CLOSED' })
+      if (this.#connected) this.#lost(client, refusal(trouble ?? { code: 'CLOSED' }, this.#whom), true)
+      else this.#refused(client, trouble ?? { code: 'CLOSED' })
     })
   }
 
-  #established(
-    client: MqttClient,
-    connack: { properties?: { receiveMaximum?: number; maximumPacketSize?: number } },
-  ): void {
+  #established(client: MqttClient, { properties = {} }: Connack): void {
+    const unfit = this.#unfit(properties)
+    if (unfit !== undefined) {
+      this.#dismiss(client)
+      this.#failed({ text: unfit, byPerson: true })
+      return
+    }
     this.#connected = true
+    this.#unconfirmed = 0
     this.counts.connects++
-    this.#waitMs = FIRST_WAIT_MS
-    this.#window = connack.properties?.receiveMaximum ?? Number.POSITIVE_INFINITY
-    this.#largest = connack.properties?.maximumPacketSize ?? Number.POSITIVE_INFINITY
+    this.#window = properties.receiveMaximum ?? MOST_UNCONFIRMED
+    this.#largest = properties.maximumPacketSize ?? Number.POSITIVE_INFINITY
     const lossy = this.#settings.qos === 0 ? '; QoS 0 does not confirm: what is under way when it breaks is lost' : ''
     this.#state = { condition: 'fine', text: `connected to ${this.#host}${lossy}` }
     this.#log.info(`connected to ${this.#host}`)
-    for (const topic of this.#subscriptions) {
-      client.subscribe(topic, { qos: this.#settings.qos === 0 ? 0 : 1 }, (error, granted) => {
-        const refused = error !== null || granted?.some(({ qos }) => qos >= 128)
-        if (refused) this.#log.warn(`${this.#host} does not let us subscribe to ${topic}: commands do not arrive`)
-      })
+    for (const topic of this.#subscriptions) this.#subscribe(client, topic)
+    this.#changed()
+  }
+
+  /** What is configured and the broker does not have (MQTT 5, 3.2.2.3); undefined: nothing. */
+  #unfit({ maximumQoS, retainAvailable }: NonNullable<Connack['properties']>): string | undefined {
+    const { qos, retain } = this.#settings
+    if (maximumQoS !== undefined && maximumQoS < qos) {
+      return `${this.#host} offers QoS ${maximumQoS} at most: set qos: ${maximumQoS}`
     }
-    for (const wake of [...this.#waiting]) wake()
+    if (retain && retainAvailable === false) return `${this.#host} does not retain messages: set retain: false`
+    return undefined
+  }
+
+  #subscribe(client: MqttClient, topic: string): void {
+    client.subscribe(topic, { qos: this.#settings.qos === 0 ? 0 : 1 }, (error, granted) => {
+      if (client !== this.#client || (error === null && granted?.every(({ qos }) => qos < 128) !== false)) return
+      const text = `${this.#host} does not let us subscribe to ${topic}: requests do not arrive, allow it in its rules`
+      this.#state = { condition: 'degraded', text }
+      this.#log.warn(text)
+    })
   }
 
   /** It was there and is gone. */
-  #lost(client: MqttClient, why: string): void {
+  #lost(client: MqttClient, { text, byPerson }: Refusal, byBroker: boolean): void {
     this.#connected = false
     this.counts.disconnects++
-    this.#log.warn(`${why}: connecting anew`)
+    if (byPerson) this.counts.refusals++
+    this.#log.warn(`${text}: connecting anew`)
+    this.#state = { condition: byPerson ? 'refused' : 'fault', text }
+    // Two clients with one id throw each other out for ever, at most this often.
+    this.#later(byPerson ? REFUSED_WAIT_MS : this.#waitMs)
+    this.#waitMs = Math.min(this.#waitMs * 2, LONGEST_WAIT_MS)
+    this.#release(text, byBroker)
     this.#dismiss(client)
-    this.#state = { condition: 'fault', text: why }
-    this.#release(why)
-    this.#later(FIRST_WAIT_MS)
+    this.#changed()
   }
 
   /** It never came to be. */
   #refused(client: MqttClient, trouble: unknown): void {
     this.#dismiss(client)
-    const { text, byPerson } = refusal(trouble, this.#whom)
-    this.#failed(text, byPerson)
+    this.#failed(refusal(trouble, this.#whom))
   }
 
-  #failed(text: string, byPerson: boolean): void {
+  #failed({ text, byPerson }: Refusal): void {
     if (byPerson) this.counts.refusals++
     else this.counts.connectFailures++
     if (this.#state.text !== text) this.#log.warn(text)
     this.#state = { condition: byPerson ? 'refused' : 'fault', text }
-    this.#waitMs = Math.min(this.#waitMs * 2, byPerson ? REFUSED_WAIT_MS : LONGEST_WAIT_MS)
-    this.#later(this.#waitMs)
-    for (const wake of [...this.#waiting]) wake()
+    this.#later(Math.min(this.#waitMs, byPerson ? REFUSED_WAIT_MS : LONGEST_WAIT_MS))
+    this.#waitMs = Math.min(this.#waitMs * 2, LONGEST_WAIT_MS)
+    this.#changed()
   }
 
   get #whom() {
     return { host: this.#host, username: this.#settings.username, clientId: this.#clientId }
   }
 
+  /** Its own listeners stay: the library clears its timers by them. Ours ignore a client that is not the present one. */
   #dismiss(client: MqttClient): void {
     if (this.#client === client) this.#client = undefined
-    client.removeAllListeners('close')
-    client.on('error', () => {})
     client.end(true)
   }
 
-  #release(why: string): void {
+  #release(why: string, byBroker: boolean): void {
     const lost = new Retryable(why, { reason: Reason.noConnection })
-    for (const hanging of [...this.#hanging]) hanging(lost)
+    for (const hanging of [...this.#hanging]) hanging(lost, byBroker)
     this.#hanging.clear()
   }
 
@@ -271,41 +311,27 @@ export class Broker {
     })
   }
 
-  #options(): IClientOptions {
-    const { version, username, password, tls, keepAlive, connectTimeout } = this.#settings
-    return {
-      protocolVersion: version === '5' ? 5 : 4,
-      clientId: this.#clientId,
-      keepalive: Math.max(1, Math.round(keepAlive / 1000)),
-      connectTimeout,
-      clean: true,
-      // The library's own reconnecting and queueing would send behind the log's back.
-      reconnectPeriod: 0,
-      resubscribe: false,
-      queueQoSZero: false,
-      ...(username === undefined ? {} : { username }),
-      ...(password === undefined ? {} : { password }),
-      ...(tls === undefined
-        ? {}
-        : {
-            ...pem('ca', tls.ca),
-            ...pem('cert', tls.cert),
-            ...pem('key', tls.key),
-            ...(tls.passphrase === undefined ? {} : { passphrase: tls.passphrase }),
-            ...(tls.servername === undefined ? {} : { servername: tls.servername }),
-            rejectUnauthorized: tls.verify,
-          }),
+  #away(): Retryable {
+    return new Retryable(this.#state.text, { reason: Reason.noConnection })
+  }
+
+  async #until(is: () => boolean, signal: AbortSignal): Promise<void> {
+    signal.throwIfAborted()
+    while (!is()) {
+      await new Promise<void>((resolve) => {
+        const wake = (): void => {
+          signal.removeEventListener('abort', wake)
+          this.#waiting.delete(wake)
+          resolve()
+        }
+        signal.addEventListener('abort', wake, { once: true })
+        this.#waiting.add(wake)
+      })
+      signal.throwIfAborted()
     }
   }
-}
 
-/** A file's content, or the text itself where it is one. Read at each attempt: a renewed certificate is taken up. */
-function pem(key: 'ca' | 'cert' | 'key', given: string | undefined): Record<string, Buffer | string> {
-  if (given === undefined) return {}
-  if (given.includes('-----BEGIN')) return { [key]: given }
-  try {
-    return { [key]: readFileSync(given) }
-  } catch {
-    throw new Retryable(`tls.${key}: the file ${given} cannot be read`, { reason: Reason.noConnection })
+  #changed(): void {
+    for (const wake of [...this.#waiting]) wake()
   }
 }

@@ -10,15 +10,22 @@ const LONGEST_REQUEST = 64 * 1024
 
 type Keys = Record<string, unknown>
 
-/** The answer as JSON; undefined: there is nobody to answer, the request has no uuid. */
+export interface Answered {
+  /** JSON; undefined: there is nobody to answer, the request has no uuid. */
+  readonly answer: string | undefined
+  readonly understood: boolean
+}
+
+const NOT_UNDERSTOOD: Answered = { answer: undefined, understood: false }
+
 export async function answerWrite(
   payload: Buffer,
   options: { door: CommandDoor; by: string; signal: AbortSignal },
-): Promise<{ readonly answer: string | undefined; readonly understood: boolean }> {
+): Promise<Answered> {
   const request = parsed(payload)
-  if (request === undefined) return { answer: undefined, understood: false }
+  if (request === undefined) return NOT_UNDERSTOOD
   const { uuid, node, group, tag, value, tags } = request
-  if (typeof uuid !== 'string') return { answer: undefined, understood: false }
+  if (typeof uuid !== 'string') return NOT_UNDERSTOOD
   const writes = Array.isArray(tags) ? (tags as Keys[]) : [{ tag, value }]
   const wrong =
     typeof node !== 'string' || typeof group !== 'string'
@@ -38,20 +45,21 @@ export async function answerWrite(
   return { answer: errorText(uuid, codeOfResult(result), result.text), understood: true }
 }
 
-export function answerRead(payload: Buffer, live: LiveValues, bigint: Bigint): string | undefined {
+export function answerRead(payload: Buffer, live: LiveValues, bigint: Bigint): Answered {
   const request = parsed(payload)
-  if (request === undefined || typeof request.uuid !== 'string') return undefined
+  if (request === undefined || typeof request.uuid !== 'string') return NOT_UNDERSTOOD
   const { uuid, node, group } = request
   const batch = live.get(String(node), String(group))
   if (batch === undefined) {
     const known = [...live.all()].some((one) => one.group.device === node)
-    return known
+    const answer = known
       ? errorText(uuid as string, NEURON.groupNotExist, `there is no group ${String(group)}`)
       : errorText(uuid as string, NEURON.nodeNotExist, `there is no node ${String(node)}`)
+    return { answer, understood: true }
   }
   const { values, errors } = tagParts(batch, bigint)
   const tags = [values, errors].filter((part) => part !== '').join(',')
-  return `{"uuid":${JSON.stringify(uuid)},"tags":[${tags}]}`
+  return { answer: `{"uuid":${JSON.stringify(uuid)},"tags":[${tags}]}`, understood: true }
 }
 
 function codeOfResult({ outcome, text }: CommandResult): number {

@@ -64,34 +64,24 @@ const settings = z.object({
     .meta({ description: '{ ca, cert, key, passphrase, servername, verify }: for mqtts:// and wss://.' }),
   keepAlive: duration(1000).prefault('60s').meta({ description: 'A connection that is silent for longer is tested.' }),
   connectTimeout: duration(100).prefault('10s').meta({ description: 'How long a broker may take to accept.' }),
-  ackTimeout: duration(100)
-    .prefault('30s')
-    .meta({
-      description:
-        'How long it may take to confirm; then the connection is made anew and everything unconfirmed repeated.',
-    }),
+  ackTimeout: duration(100).prefault('30s').meta({
+    description:
+      'How long it may take to confirm; then the connection is made anew and everything unconfirmed repeated.',
+  }),
   qos: z
     .literal([0, 1, 2], { error: 'expected 0, 1 or 2' })
     .default(1)
     .meta({ description: '0 loses what is under way when a connection breaks; 1 and 2 are confirmed by the broker.' }),
-  retain: z
-    .boolean({ error: 'expected true or false' })
-    .default(false)
-    .meta({
-      description: 'The broker keeps the last message of a topic. Never for a backlog that is sent beside live data.',
-    }),
-  format: z
-    .enum(FORMATS)
-    .default('values')
-    .meta({
-      description: 'values, tags, ecp: Neuron’s formats; uns: one value a topic; template: the text of `template`.',
-    }),
-  topic: topic
-    .optional()
-    .meta({
-      description:
-        'With {sink} {gateway} {enterprise} {site} {area} {line} {device} {group} {tag}. Default /neuron/{sink}/{device}/{group}; for uns {enterprise}/{site}/{area}/{line}/{device}/{group}/{tag}.',
-    }),
+  retain: z.boolean({ error: 'expected true or false' }).default(false).meta({
+    description: 'The broker keeps the last message of a topic. Never for a backlog that is sent beside live data.',
+  }),
+  format: z.enum(FORMATS).default('values').meta({
+    description: 'values, tags, ecp: Neuron’s formats; uns: one value a topic; template: the text of `template`.',
+  }),
+  topic: topic.optional().meta({
+    description:
+      'With {sink} {gateway} {enterprise} {site} {area} {line} {device} {group} {tag}. Default /neuron/{sink}/{device}/{group}; for uns {enterprise}/{site}/{area}/{line}/{device}/{group}/{tag}.',
+  }),
   template: text
     .superRefine((given, context) => {
       const problem = templateProblem(given)
@@ -102,12 +92,9 @@ const settings = z.object({
       description:
         'With format: template. ${timestamp} ${node} ${group} ${tags} ${tag_values} ${tag_errors} ${tag_error_values}, and ${gateway} ${enterprise} ${site} ${area} ${line}; "${tags}" in quotes becomes the array itself.',
     }),
-  uploadErrors: z
-    .boolean({ error: 'expected true or false' })
-    .default(true)
-    .meta({
-      description: 'false: tags without a good value are left out, as Neuron does with "Upload Tag Error Code" off.',
-    }),
+  uploadErrors: z.boolean({ error: 'expected true or false' }).default(true).meta({
+    description: 'false: tags without a good value are left out, as Neuron does with "Upload Tag Error Code" off.',
+  }),
   events: z
     .union([topic, z.literal(false)], { error: 'expected a topic, or false' })
     .default('fieldgate/{gateway}/events')

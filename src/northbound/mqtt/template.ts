@@ -16,15 +16,15 @@ export function templateProblem(template: string): string | undefined {
   return undefined
 }
 
-/** A variable that is all of a quoted text becomes its JSON form; within a longer text it becomes part of the text. */
+/** A variable that is all of a quoted text becomes its JSON form; within a longer text it becomes part of the text. One pass:
+ *  what a value contains is never taken for a variable. */
 export function fillTemplate(template: string, batch: Batch, sink: string, bigint: Bigint): string {
   const form = formsOf(batch, sink, bigint)
-  return template
-    .replace(/"\$\{([^}]*)\}"/g, (_, name: string) => form(name))
-    .replace(/\$\{([^}]*)\}/g, (_, name: string) => {
-      const text = form(name)
-      return text.startsWith('"') ? text.slice(1, -1) : text
-    })
+  return template.replace(/"\$\{([^}]*)\}"|\$\{([^}]*)\}/g, (_, whole?: string, part?: string) => {
+    if (whole !== undefined) return form(whole)
+    const text = form(part!)
+    return text.startsWith('"') ? text.slice(1, -1) : text
+  })
 }
 
 function formsOf(batch: Batch, sink: string, bigint: Bigint): (name: string) => string {

@@ -4,6 +4,11 @@ import type { GroupRef, Isa95Path } from '../../contracts/batch.ts'
 const VARIABLES = ['sink', 'gateway', 'enterprise', 'site', 'area', 'line', 'device', 'group', 'tag'] as const
 type Variable = (typeof VARIABLES)[number]
 
+/** Whether a topic that somebody else chose can be published to (MQTT 5, 4.7). */
+export function isPublishable(topic: string): boolean {
+  return topic !== '' && !/[+#\0]/.test(topic) && Buffer.byteLength(topic) <= 65_535
+}
+
 /** What is wrong with a topic as it was written; undefined: nothing. */
 export function topicProblem(topic: string): string | undefined {
   if (topic === '') return 'expected a topic'

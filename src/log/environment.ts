@@ -34,6 +34,9 @@ export class Environment {
         keyEncoding: 'binary',
         cache: false,
         compression: false,
+        // One batch is one transaction, and has one promise. Left to itself lmdb-js makes a second that nobody hears: a
+        // disk error would end the process.
+        eventTurnBatching: false,
         // With a second process reading, the default spins for ever inside mdb_txn_commit (lmdb 3.5.6).
         overlappingSync: false,
       })
@@ -46,16 +49,15 @@ export class Environment {
   async commit(puts: readonly Put[], removals: readonly Buffer[] = []): Promise<void> {
     if (puts.length === 0 && removals.length === 0) return
     try {
-      let done: Promise<boolean> | undefined
-      // One turn of the event loop is one transaction.
-      for (const { key, value } of puts) done = this.#database.put(key, value)
-      for (const key of removals) done = this.#database.remove(key)
-      await done
+      await this.#database.batch(() => {
+        for (const { key, value } of puts) this.#database.put(key, value)
+        for (const key of removals) this.#database.remove(key)
+      })
     } catch (thrown) {
       const { commitError } = thrown as { commitError?: Promise<never> }
       // It rejects as well, and would end the process unheard.
-      commitError?.catch(() => undefined)
-      throw faultOf(thrown, `${this.path} cannot be written`)
+      const cause = await commitError?.catch((reason: unknown) => reason)
+      throw faultOf(cause ?? thrown, `${this.path} cannot be written`)
     }
   }
 

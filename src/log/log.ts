@@ -68,6 +68,10 @@ export class Log {
   /** undefined until the configuration is known: nothing is deleted before. */
   #configured: readonly string[] | undefined
   readonly #damages: Damage[] = []
+  #damagedCount = 0
+  #damageText: string | undefined
+  #epochFault: unknown
+  readonly #openedAt: Position
   #begun = false
   #closed: Promise<void> | undefined
 
@@ -93,6 +97,11 @@ export class Log {
       head: () => this.#head(),
       oldest: () => this.#row.oldest ?? { epoch: 0, seq: 1 },
       onConfirmed: () => this.#retire(),
+      onLost: (text) => {
+        this.#damageText = text
+        this.#damagedCount++
+        log.error(text)
+      },
     })
     this.#openedAt = this.#takeUp()
     this.#space = new Space({ folder: path, quotaBytes, freeBytes: options.freeBytes })
@@ -126,8 +135,6 @@ export class Log {
     this.reader = this.#reader
   }
 
-  readonly #openedAt: Position
-
   /** Makes the newest segment ready. Part of `openLog`. */
   async begin(): Promise<void> {
     await this.#writer.begin(this.#epochFault)
@@ -146,6 +153,7 @@ export class Log {
     this.#dictionary.bind(configuration.groups)
     this.#latest.configure(configuration.groups)
     this.#configured = configuration.readers
+    this.#readers.expect(configuration.readers)
     this.#retire()
   }
 
@@ -163,6 +171,7 @@ export class Log {
   async flush(): Promise<void> {
     await this.#writer.flush()
     await this.#readers.flush()
+    await this.#row.settled()
   }
 
   report(): LogReport {
@@ -211,10 +220,6 @@ export class Log {
     }
     return head
   }
-
-  #epochFault: unknown
-  #damagedCount = 0
-  #damageText: string | undefined
 
   #head(): Position {
     return this.#writer?.head ?? this.#openedAt

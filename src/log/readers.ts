@@ -1,10 +1,11 @@
 /** What the log's readers have confirmed: their cursors, receipts and quarantine, in an environment of their own. */
-import { mkdirSync } from 'node:fs'
+import { existsSync, mkdirSync, renameSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Clock, Stop } from '../contracts/clock.ts'
 import type { Logger } from '../contracts/component.ts'
-import { sentence } from '../contracts/errors.ts'
+import { Rejected, sentence } from '../contracts/errors.ts'
 import type { Position } from '../contracts/log.ts'
+import { damaged } from './bytes.ts'
 import { type CursorState, freshState, StoredCursor } from './cursor.ts'
 import { DATABASE_FILE, Environment, type Put } from './environment.ts'
 import { type Kept, readKept, writeKept } from './quarantine.ts'
@@ -24,6 +25,21 @@ export interface ReadersOptions {
   readonly oldest: () => Position
   /** Hears when ranges were confirmed durably: segments may be free to go. */
   readonly onConfirmed: () => void
+  /** Hears when the places could not be read; every reader begins at the oldest entry again. */
+  readonly onLost: (text: string) => void
+}
+
+function openWithin(folder: string): Environment {
+  mkdirSync(join(folder, 'readers'), { recursive: true })
+  return new Environment({ path: join(folder, 'readers', DATABASE_FILE), mapBytes: MAP_BYTES, readOnly: false })
+}
+
+function moveAside(folder: string): string {
+  mkdirSync(join(folder, 'damaged'), { recursive: true })
+  let place = join(folder, 'damaged', 'readers')
+  for (let number = 2; existsSync(place); number++) place = join(folder, 'damaged', `readers-${number}`)
+  renameSync(join(folder, 'readers'), place)
+  return place
 }
 
 /** What the next commit stores, and who waits for it. */
@@ -46,12 +62,23 @@ export class Readers {
   /** Why confirmations cannot be stored at present. */
   failure: string | undefined
   failures = 0
+  /** The places were lost: who is known from the configuration alone begins at the oldest entry. */
+  #lost = false
 
   constructor(options: ReadersOptions) {
     this.#options = options
-    const folder = join(options.folder, 'readers')
-    mkdirSync(folder, { recursive: true })
-    this.#environment = new Environment({ path: join(folder, DATABASE_FILE), mapBytes: MAP_BYTES, readOnly: false })
+    try {
+      this.#environment = openWithin(options.folder)
+      this.#states()
+    } catch (thrown) {
+      if (!(thrown instanceof Rejected)) throw thrown
+      const place = moveAside(options.folder)
+      options.onLost(
+        `what sinks confirmed cannot be read (${thrown.message}); it was moved to ${place}, everything is sent again`,
+      )
+      this.#environment = openWithin(options.folder)
+      this.#lost = true
+    }
   }
 
   /** The furthest that any reader knows the log to have come. */
@@ -79,12 +106,25 @@ export class Readers {
   async open(name: string, options: { readonly from: 'now' | 'oldest' }): Promise<StoredCursor> {
     const known = this.#cursors.get(name)
     if (known !== undefined) return known
+    const cursor = this.#begin(name, options.from)
+    await this.#store(true)
+    return cursor
+  }
+
+  /** These readers are configured. Where the places were lost, nothing may go before they have had it. */
+  expect(names: readonly string[]): void {
+    if (!this.#lost) return
+    this.#lost = false
+    for (const name of names) if (!this.#cursors.has(name)) this.#begin(name, 'oldest')
+    this.#store(true).catch(() => undefined)
+  }
+
+  #begin(name: string, from: 'now' | 'oldest'): StoredCursor {
     const oldest = this.#options.oldest()
-    const start = options.from === 'now' ? this.#options.head() : { epoch: oldest.epoch, seq: oldest.seq - 1 }
+    const start = from === 'now' && !this.#lost ? this.#options.head() : { epoch: oldest.epoch, seq: oldest.seq - 1 }
     const cursor = this.#cursor(name, freshState(start))
     this.#cursors.set(name, cursor)
     this.#dirty.add(cursor)
-    await this.#store(true)
     return cursor
   }
 
@@ -105,10 +145,7 @@ export class Readers {
 
   #states(): readonly (readonly [string, CursorState])[] {
     const pairs = [...this.#environment.range(Buffer.from([KEY.reader]), Buffer.from([KEY.kept]))]
-    return pairs.map(({ key, value }) => [
-      Buffer.from(key).toString('utf8', 1),
-      JSON.parse(Buffer.from(value).toString('utf8')) as CursorState,
-    ])
+    return pairs.map(({ key, value }) => [Buffer.from(key).toString('utf8', 1), stateOf(value)])
   }
 
   #cursor(name: string, state: CursorState): StoredCursor {
@@ -212,5 +249,13 @@ export class Readers {
     this.#committing = undefined
     if (this.failure === undefined) this.#options.onConfirmed()
     if (this.#waiting !== undefined || this.failure !== undefined) void this.#store(false).catch(() => undefined)
+  }
+}
+
+function stateOf(bytes: Uint8Array): CursorState {
+  try {
+    return JSON.parse(Buffer.from(bytes).toString('utf8')) as CursorState
+  } catch {
+    throw damaged('the place of a reader is not what was written')
   }
 }

@@ -37,6 +37,7 @@ export class Row {
   readonly #mapped: Segment[] = []
   /** Positions that were found damaged, by first seq. */
   readonly #holes = new Map<number, number>()
+  readonly #going = new Set<Promise<void>>()
   #nextNumber: number
 
   constructor(options: RowOptions) {
@@ -113,9 +114,18 @@ export class Row {
     return next === undefined ? head : { epoch: Math.max(segment.base.epoch, next.base.epoch), seq: next.base.seq - 1 }
   }
 
-  async remove(segment: Segment): Promise<void> {
+  remove(segment: Segment): Promise<void> {
     this.#drop(segment)
-    await segment.remove()
+    const removal = segment.remove()
+    this.#going.add(removal)
+    const gone = (): void => void this.#going.delete(removal)
+    removal.then(gone, gone)
+    return removal
+  }
+
+  /** What was removed is gone from the disk, or cannot be removed. */
+  async settled(): Promise<void> {
+    await Promise.allSettled(this.#going)
   }
 
   /** Entries from `seq` up to `head`; what is gone is passed over. */
@@ -147,6 +157,7 @@ export class Row {
   }
 
   async close(): Promise<void> {
+    await this.settled()
     for (const segment of this.#segments) await segment.close()
   }
 

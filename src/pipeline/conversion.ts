@@ -4,13 +4,11 @@ import { type Batch, type GroupRef, Reason } from '../contracts/batch.ts'
 import type { GroupPlan, Tag } from '../contracts/driver.ts'
 import type { EventNote } from '../contracts/log.ts'
 import { bad, type Columns, own, put } from './columns.ts'
-import { count } from './counter.ts'
 import { type Course, courseOf, type Factor, factorOf, isNoReading, labelOf, mapped, otherwise } from './element.ts'
 import { shortenFloat32, shortFloat32 } from './rounding.ts'
 import { alongAll, isIdentity, isOdd, type Line, type Lines, lineOf, linesOf } from './scale.ts'
+import { Totals } from './totals.ts'
 
-/** Three numbers a counter in `Batch.carry`: tag index, total, raw. */
-const CARRIED = 3
 /** The largest raw number of types that a double always holds. */
 const LARGEST: Readonly<Record<string, number>> = {
   bool: 1,
@@ -32,7 +30,6 @@ const LARGEST: Readonly<Record<string, number>> = {
 
 export class Conversion {
   readonly ref: GroupRef
-  readonly #note: (event: EventNote) => void
   readonly #lines: Lines
   /** Every tag is a number as it stands. */
   readonly #plain: boolean
@@ -41,15 +38,11 @@ export class Conversion {
   /** Unscaled float32 tags: shortened in a loop of their own. */
   readonly #floats: Uint32Array
   readonly #keepNaN: Uint8Array
-  readonly #counters: Uint32Array
-  /** By tag: a counter's total and last raw number; NaN: not counted yet. */
-  readonly #total: Float64Array
-  readonly #last: Float64Array
+  readonly #totals: Totals
   readonly #factors = new Map<number, Factor>()
 
   constructor(plan: GroupPlan, note: (event: EventNote) => void) {
     this.ref = plan.ref
-    this.#note = note
     const tags = plan.tags.filter((tag) => tag.index >= 0).sort((a, b) => a.index - b.index)
     const known = new Map<unknown, Line>()
     const lines = tags.map(({ mapping }) => {
@@ -65,38 +58,16 @@ export class Conversion {
     const floats = tags.filter(({ index, info }) => info.type === 'float32' && !this.#courses.has(index))
     this.#floats = Uint32Array.from(floats, (tag) => tag.index)
     this.#keepNaN = Uint8Array.from(tags, (tag) => Number(tag.mapping.keepNaN))
-    const counters = tags.filter((tag) => tag.mapping.counter !== null)
-    this.#counters = Uint32Array.from(counters, (tag) => tag.index)
-    this.#total = new Float64Array(counters.length > 0 ? tags.length : 0).fill(Number.NaN)
-    this.#last = this.#total.slice()
+    this.#totals = new Totals(plan.ref, tags, note)
   }
 
-  /** Takes over the counter totals of a batch from before a restart, or of an earlier revision: tags are matched by name. */
+  /** Goes on from a batch of before a restart, or of an earlier revision. */
   restore(batch: Batch): void {
-    const carry = batch.carry ?? []
-    const counters = this.#countersByName()
-    for (let at = 0; at + CARRIED <= carry.length; at += CARRIED) {
-      const index = counters.get(batch.group.tags[carry[at]!]?.name ?? '')
-      if (index !== undefined) this.#setCounter(index, carry[at + 1]!, carry[at + 2]!)
-    }
+    this.#totals.restore(batch)
   }
 
-  /** The totals of an earlier revision of the group, as they stand now. */
   takeOver(before: Conversion): void {
-    const counters = this.#countersByName()
-    for (const old of before.#counters) {
-      const index = counters.get(before.ref.tags[old]!.name)
-      if (index !== undefined) this.#setCounter(index, before.#total[old]!, before.#last[old]!)
-    }
-  }
-
-  #setCounter(tag: number, total: number, raw: number): void {
-    this.#total[tag] = total
-    this.#last[tag] = raw
-  }
-
-  #countersByName(): ReadonlyMap<string, number> {
-    return new Map(Array.from(this.#counters, (index) => [this.ref.tags[index]!.name, index]))
+    this.#totals.takeOver(before.#totals)
   }
 
   /** What the tag's scaling register said last; undefined: it has none, or none that was good yet. */
@@ -120,7 +91,7 @@ export class Conversion {
     if (odd) this.#sift(columns)
     const { numbers, others, quality } = columns
     const kept = others !== null && others.size > 0 ? others : null
-    return { group: this.ref, at: raw.at, tags: raw.tags, numbers, others: kept, quality, carry: this.#carry() }
+    return { group: this.ref, at: raw.at, tags: raw.tags, numbers, others: kept, quality, carry: this.#totals.carry() }
   }
 
   /** The loops over doubles. True: there is something among the results that is no finite number. */
@@ -180,7 +151,7 @@ export class Conversion {
       raw = Number(other)
     }
     if (isNoReading(course, raw)) return Reason.noValue
-    if (counter !== null) raw = this.#counted(tag, raw, columns.raw)
+    if (counter !== null) raw = this.#totals.count(tag, raw, columns.raw.at)
     const label = labelOf(tag.mapping, raw)
     if (label === null) return Reason.outOfRange
     const value = label ?? mapped(course, raw, by)
@@ -199,36 +170,6 @@ export class Conversion {
     const factor = factorOf(float ? shortFloat32(number) : number, from.as)
     if (factor !== undefined) this.#factors.set(index, factor)
     return factor
-  }
-
-  #counted({ index, info, mapping }: Tag, raw: number, batch: Batch): number {
-    const last = this.#last[index]!
-    const before = Number.isNaN(last) ? undefined : { total: this.#total[index]!, raw: last }
-    const step = count(before, raw, mapping.counter!)
-    this.#setCounter(index, step.total, raw)
-    if (step.reset) {
-      const { device, group } = this.ref
-      this.#note({
-        at: batch.at,
-        name: 'counter.reset',
-        text: `${device}/${group}/${info.name} went from ${last} to ${raw}: taken as a reset, the total goes on`,
-        facts: { device, group, tag: info.name, before: last, after: raw, total: step.total },
-      })
-    }
-    return step.total
-  }
-
-  #carry(): Float64Array | null {
-    if (this.#counters.length === 0) return null
-    const carry = new Float64Array(this.#counters.length * CARRIED)
-    let at = 0
-    for (const tag of this.#counters) {
-      if (Number.isNaN(this.#last[tag]!)) continue
-      carry[at++] = tag
-      carry[at++] = this.#total[tag]!
-      carry[at++] = this.#last[tag]!
-    }
-    return at === 0 ? null : carry.slice(0, at)
   }
 
   /** Numbers that are none: "no reading" where NaN and infinity came from the device, and what only the loop could not hold. */

@@ -51,7 +51,7 @@ interface Waiting {
 
 export class Readers {
   readonly #options: ReadersOptions
-  readonly #environment: Environment
+  #environment: Environment
   readonly #cursors = new Map<string, StoredCursor>()
   readonly #dirty = new Set<StoredCursor>()
   #puts = new Map<string, Put>()
@@ -141,6 +141,16 @@ export class Readers {
     await this.flush()
     this.#timer?.()
     await this.#environment.close()
+  }
+
+  /** After an error LMDB may never answer again in the same environment. */
+  async #renew(): Promise<void> {
+    try {
+      await this.#environment.close()
+      this.#environment = openWithin(this.#options.folder)
+    } catch (thrown) {
+      this.failure = sentence(thrown)
+    }
   }
 
   #states(): readonly (readonly [string, CursorState])[] {
@@ -243,6 +253,7 @@ export class Readers {
         for (const [key, put] of puts) if (!this.#puts.has(key) && !this.#removals.has(key)) this.#puts.set(key, put)
         for (const [key, gone] of removals) if (!this.#puts.has(key)) this.#removals.set(key, gone)
         waiting.reject(thrown)
+        return this.#renew()
       },
     )
     await this.#committing

@@ -39,14 +39,17 @@ export class SystemClock implements Clock {
   after(ms: number, run: () => void): Stop {
     const due = this.monotonic() + Math.max(0, ms)
     let timer: NodeJS.Timeout
+    const arm = (leftMs: number): void => {
+      timer = setTimeout(look, Math.min(Math.ceil(leftMs), LONGEST_TIMER_MS))
+    }
     // Node counts from the start of the loop's turn, in whole milliseconds, and takes waits beyond 2^31 for 1: whoever is
     // woken looks at the clock, and never runs early.
     const look = (): void => {
       const leftMs = due - this.monotonic()
-      if (leftMs > 0) timer = setTimeout(look, Math.min(leftMs, LONGEST_TIMER_MS))
+      if (leftMs > 0) arm(leftMs)
       else run()
     }
-    timer = setTimeout(look, Math.min(Math.max(0, ms), LONGEST_TIMER_MS))
+    arm(Math.max(0, ms))
     return () => clearTimeout(timer)
   }
 

@@ -7,10 +7,21 @@ interface Allowance {
   /** Monotonic, of `left`. */
   at: number
   waiting: number
+  /** Turned away since that was last said, and when it was. */
+  turnedAway: number
+  saidAt: number
+}
+
+/** Why a command may not begin. */
+export interface TurnedAway {
+  readonly why: string
+  /** How many this speaks for; 0: it was said a moment ago, a flood must not fill the audit. */
+  readonly speaksFor: number
 }
 
 /** Callers that are kept in mind; sinks and people are few. */
 const MOST_CALLERS = 1000
+const SAID_EVERY_MS = 1000
 
 export class Allowances {
   readonly #clock: Clock
@@ -25,16 +36,30 @@ export class Allowances {
   }
 
   /** Takes `writes` from what the caller has left. Returns what to call when the command has ended, or why it may not begin. */
-  enter(by: string, writes: number): (() => void) | string {
-    if (writes > this.#rate) return `a command carries at most ${this.#rate} writes, not ${writes}`
+  enter(by: string, writes: number): (() => void) | TurnedAway {
     const allowance = this.#of(by)
-    if (allowance.waiting >= this.#mostWaiting) return `${allowance.waiting} commands of ${by} are still under way`
-    if (allowance.left < writes) return `more than ${this.#rate} writes a second from ${by}`
+    const why = this.#objection(by, writes, allowance)
+    if (why !== undefined) return this.#turnAway(why, allowance)
     allowance.left -= writes
     allowance.waiting++
     return () => {
       allowance.waiting--
     }
+  }
+
+  #objection(by: string, writes: number, { left, waiting }: Allowance): string | undefined {
+    if (writes > this.#rate) return `a command carries at most ${this.#rate} writes, not ${writes}`
+    if (waiting >= this.#mostWaiting) return `${waiting} commands of ${by} are still under way`
+    return left < writes ? `more than ${this.#rate} writes a second from ${by}` : undefined
+  }
+
+  #turnAway(why: string, allowance: Allowance): TurnedAway {
+    allowance.turnedAway++
+    if (allowance.at - allowance.saidAt < SAID_EVERY_MS) return { why, speaksFor: 0 }
+    const speaksFor = allowance.turnedAway
+    allowance.turnedAway = 0
+    allowance.saidAt = allowance.at
+    return { why, speaksFor }
   }
 
   #of(by: string): Allowance {
@@ -45,7 +70,7 @@ export class Allowances {
         if (this.#callers.size < MOST_CALLERS) break
         if (waiting === 0) this.#callers.delete(name)
       }
-      allowance = { left: this.#rate, at: now, waiting: 0 }
+      allowance = { left: this.#rate, at: now, waiting: 0, turnedAway: 0, saidAt: Number.NEGATIVE_INFINITY }
       this.#callers.set(by, allowance)
     }
     allowance.left = Math.min(this.#rate, allowance.left + ((now - allowance.at) * this.#rate) / 1000)

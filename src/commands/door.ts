@@ -31,6 +31,7 @@ const MOST_WAITING = 100
 const GRACE_MS = 2000
 /** Of a value that somebody sent, the audit shows so many characters. */
 const MOST_SHOWN = 80
+const MOST_SAID = 400
 
 interface Checked {
   readonly plan: GroupPlan
@@ -59,21 +60,20 @@ export class Door implements CommandDoor {
 
   /** Never rejects: what became of the command is the result. */
   async submit(command: WriteCommand, signal: AbortSignal): Promise<CommandResult> {
-    const result = await this.#admitted(command, signal)
-    this.#outcomes[result.outcome]++
-    const { id, by, device, group } = command
-    const what = command.writes.map(({ tag, value }) => `${tag} = ${shown(value)}`).join(', ')
-    const how = result.outcome === 'done' ? 'done' : `${result.outcome}: ${result.text}`
-    this.#options.audit(`write by ${by} to ${device}/${group}: ${cut(what)}: ${how}`, {
-      id: cut(id),
-      by,
-      device: cut(device),
-      group: cut(group),
-      writes: command.writes.length,
-      outcome: result.outcome,
-      text: result.text,
-    })
-    return result
+    const { id, by, writes } = command
+    if (writes.length === 0) return this.#ended(command, { id, outcome: 'refused', text: 'it names no tag to write' })
+    const leave = this.#allowances.enter(by, writes.length)
+    if ('why' in leave) {
+      const result: CommandResult = { id, outcome: 'refused', text: leave.why }
+      if (leave.speaksFor > 0) return this.#ended(command, result, leave.speaksFor)
+      this.#outcomes.refused++
+      return result
+    }
+    try {
+      return this.#ended(command, await this.#carriedOut(command, signal))
+    } finally {
+      leave()
+    }
   }
 
   counters(): Counters {
@@ -81,16 +81,24 @@ export class Door implements CommandDoor {
     return { writesDone: done, writesRefused: refused, writesFailed: failed, writesUnknown: unknown }
   }
 
-  async #admitted(command: WriteCommand, signal: AbortSignal): Promise<CommandResult> {
-    const { id, by, writes } = command
-    if (writes.length === 0) return { id, outcome: 'refused', text: 'the command names no tag to write' }
-    const leave = this.#allowances.enter(by, writes.length)
-    if (typeof leave === 'string') return { id, outcome: 'refused', text: leave }
-    try {
-      return await this.#carriedOut(command, signal)
-    } finally {
-      leave()
-    }
+  /** Counted and audited; `times`: how many commands that ended alike this one stands for. */
+  #ended(command: WriteCommand, result: CommandResult, times = 1): CommandResult {
+    this.#outcomes[result.outcome]++
+    const { id, by, device, group, writes } = command
+    const what = writes.map(({ tag, value }) => `${tag} = ${shown(value)}`).join(', ')
+    const how = result.outcome === 'done' ? 'done' : `${result.outcome}: ${result.text}`
+    const more = times > 1 ? ` (as ${times - 1} before it)` : ''
+    const asked = cut(`write by ${by} to ${device}/${group}: ${what}`, MOST_SAID)
+    this.#options.audit(`${asked}: ${how}${more}`, {
+      id: cut(id),
+      by,
+      device: cut(device),
+      group: cut(group),
+      writes: writes.length,
+      outcome: result.outcome,
+      text: result.text,
+    })
+    return result
   }
 
   async #carriedOut(command: WriteCommand, signal: AbortSignal): Promise<CommandResult> {
@@ -177,6 +185,6 @@ function shown(value: Value): string {
   return cut(typeof value === 'string' ? JSON.stringify(value) : String(value))
 }
 
-function cut(text: string): string {
-  return text.length <= MOST_SHOWN ? text : `${text.slice(0, MOST_SHOWN)}…`
+function cut(text: string, most = MOST_SHOWN): string {
+  return text.length <= most ? text : `${text.slice(0, most)}…`
 }

@@ -75,7 +75,7 @@ class Flow {
 export class Thinning {
   readonly #thinner: Thinner
   /** Live entries and the backlog come side by side: each is a row of its own. */
-  readonly #flows = new Map<GroupRef, { readonly live: Flow; readonly backlog: Flow }>()
+  readonly #flows = new WeakMap<GroupRef, { readonly live: Flow; readonly backlog: Flow }>()
   readonly #answers = new Map<string, Batch | null>()
   #columns = 0
 

@@ -164,6 +164,23 @@ describe('a caller that asks too much', () => {
     )
   })
 
+  it('does not fill the audit: what is turned away is said once a second, with how many', async () => {
+    const { submit, clock, audited, door } = doorWith({ ratePerSecond: 1 })
+    for (let nth = 0; nth < 1000; nth++) await submit({ speed: 1 })
+    await clock.advance(999)
+    await submit({ speed: 1 })
+    await clock.advance(1)
+    await submit({ speed: 1 })
+    await submit({ speed: 1 })
+    expect(audited.map(({ text }) => text)).toEqual([
+      'write by console to press/main: speed = 1: done',
+      'write by console to press/main: speed = 1: refused: more than 1 writes a second from console',
+      'write by console to press/main: speed = 1: done',
+      'write by console to press/main: speed = 1: refused: more than 1 writes a second from console (as 999 before it)',
+    ])
+    expect(door.counters()).toMatchObject({ writesDone: 2, writesRefused: 1001 })
+  })
+
   it('is refused while too many of its commands are under way', async () => {
     const { submit } = doorWith({ ratePerSecond: 1000, write: () => new Promise(() => {}) })
     for (let nth = 0; nth < 100; nth++) void submit({ speed: nth })

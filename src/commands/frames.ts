@@ -1,6 +1,6 @@
 /** What goes over the sockets between processes: JSON, one document a line, and what JSON has no words for. */
 import type { Socket } from 'node:net'
-import { Reason } from '../contracts/batch.ts'
+import { Reason, type Value } from '../contracts/batch.ts'
 import { ConfigurationFault, Fatal, Rejected, Retryable, sentence } from '../contracts/errors.ts'
 
 /** An error as it crosses a socket: what to do next, and the sentence. */
@@ -21,6 +21,28 @@ export function jsonValue(this: unknown, key: string, value: unknown): unknown {
   const held = (this as Record<string, unknown> | undefined)?.[key]
   if (held instanceof Uint8Array) return { base64: Buffer.from(held).toString('base64') }
   return value
+}
+
+/** A list within a list is the most that a tag can hold. */
+const DEEPEST = 2
+const LONGEST_LIST = 10_000
+
+/** The value that JSON from outside stands for: `{ base64 }` are bytes. Throws Rejected for what no tag can hold. */
+export function valueFrom(json: unknown, depth = 0): Value {
+  switch (typeof json) {
+    case 'number':
+    case 'boolean':
+    case 'string':
+      return json
+    case 'object':
+      if (json === null) return null
+      if (Array.isArray(json)) {
+        if (depth < DEEPEST && json.length <= LONGEST_LIST) return json.map((element) => valueFrom(element, depth + 1))
+        throw new Rejected(`a value is a list of at most ${LONGEST_LIST} values, or a list of such lists`)
+      }
+      if ('base64' in json && typeof json.base64 === 'string') return new Uint8Array(Buffer.from(json.base64, 'base64'))
+  }
+  throw new Rejected('a value is a number, a text, true, false, a list of those, or {"base64": "…"}')
 }
 
 /** Calls `take` for each line, and once with undefined when one grows beyond `longest` bytes: then nothing more is read. */

@@ -5,7 +5,14 @@ import { connect, createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, describe, expect, it } from 'vitest'
-import { connectSocket, jsonValue, type Method, type SocketClient, SocketServer } from '../../src/commands/socket.ts'
+import {
+  connectSocket,
+  jsonValue,
+  type Method,
+  type SocketClient,
+  SocketServer,
+  valueFrom,
+} from '../../src/commands/socket.ts'
 import { Reason } from '../../src/contracts/batch.ts'
 import { ConfigurationFault, Fatal, Rejected, Retryable } from '../../src/contracts/errors.ts'
 
@@ -319,5 +326,12 @@ describe('values in JSON', () => {
       nan: null,
       list: [1, { base64: '/w==' }],
     })
+  })
+
+  it('come back as what a tag can hold, and as nothing else', () => {
+    for (const value of [1.5, 'text', true, null, [1, 2], [[1], ['a']]]) expect(valueFrom(value)).toEqual(value)
+    expect(valueFrom({ base64: 'AQI=' })).toEqual(Uint8Array.of(1, 2))
+    const wrong = [{}, { base64: 1 }, [[[1]]], [{ x: 1 }], undefined, Array(20_000).fill(0)]
+    for (const value of wrong) expect(() => valueFrom(value)).toThrow(/^a value is a/)
   })
 })

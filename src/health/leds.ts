@@ -40,18 +40,18 @@ function system({ log, phase, clock, stalled = [] }: Facts): Light {
   const { condition, text } = log.state
   const isFull = fill(log) >= FILL_STEPS[3]!
   if (condition === 'refused' || (condition === 'fault' && !isFull)) {
-    return { role, ...PERSON, text: `the log: ${text}: look at the disk, then restart the service` }
+    return { role, ...PERSON, text: `the log: ${text}; look at the disk, then restart the service` }
   }
   if (stalled.length > 0) {
     const more = stalled.length > 1 ? ` (and ${stalled.length - 1} more)` : ''
-    return { role, ...FAULT, text: `${stalled[0]}${more}: if it stays so, restart the service` }
+    return { role, ...FAULT, text: `${stalled[0]}${more}; if it stays so, restart the service` }
   }
   if (phase === 'starting') return { role, ...WAITING, text: 'starting: wait until everything has been tried once' }
   if (phase === 'stopping') return { role, ...WAITING, text: 'stopping: what is under way is being brought to an end' }
   if (condition === 'fault')
-    return { role, ...DEGRADED, text: `the log: ${text}: bring its sinks back or give it more room` }
+    return { role, ...DEGRADED, text: `the log: ${text}; bring its sinks back or give it more room` }
   if (condition === 'degraded' || fill(log) >= NEARLY_FULL) {
-    return { role, ...DEGRADED, text: `the log: ${text}: bring its sinks back or give it more room` }
+    return { role, ...DEGRADED, text: `the log: ${text}; bring its sinks back or give it more room` }
   }
   if (clock === 'unsynced') {
     return { role, ...DEGRADED, text: 'the clock was never set: times are uncertain until a time server answers' }
@@ -70,12 +70,12 @@ function bus({ connections, devices }: Facts): Light {
   const missing = used.find(({ connection }) => connection.state.condition === 'refused')
   if (missing !== undefined) {
     const { name, state } = missing.connection
-    return { role, ...FAILURE, text: `${name}: ${state.text}: somebody has to act` }
+    return { role, ...FAILURE, text: `${name}: ${state.text}; somebody has to act` }
   }
   const lost = used.find(({ connection }) => connection.state.condition === 'fault')
   if (lost !== undefined) {
     const { name, state } = lost.connection
-    const text = `${name}: ${state.text}: check cable, power and settings of the connection`
+    const text = `${name}: ${state.text}; check cable, power and settings of the connection`
     return { role, colour: 'red', pattern: 'code', code: [lost.number, BusReason.notReached], text }
   }
   const silent = used.find(({ own }) => own.every((device) => device.answers === false))
@@ -84,7 +84,7 @@ function bus({ connections, devices }: Facts): Light {
     return { role, colour: 'red', pattern: 'code', code: [silent.number, BusReason.nobodyAnswers], text }
   }
   const away = asked.filter((device) => device.answers === false)
-  if (away.length > 0) return { role, ...DEGRADED, text: `${absent(away)}: check its power, wiring and unit id` }
+  if (away.length > 0) return { role, ...DEGRADED, text: `${absent(away)}; check its power, wiring and unit id` }
   const degraded = used.find(({ connection }) => connection.state.condition === 'degraded')
   if (degraded !== undefined) {
     return { role, ...DEGRADED, text: `${degraded.connection.name}: ${degraded.connection.state.text}` }
@@ -107,12 +107,12 @@ function net({ sinks, log }: Facts): Light {
   const role = 'NET'
   if (log.state.condition === 'fault' || log.state.condition === 'refused') {
     const todo = sinks.some(isDown) ? 'bring the sinks back' : 'look at the disk'
-    return { role, ...FAILURE, text: `data is being lost: ${log.state.text}: ${todo}` }
+    return { role, ...FAILURE, text: `data is being lost: ${log.state.text}; ${todo}` }
   }
   if (sinks.length === 0) return { role, ...OFF, text: 'no sink is configured: readings are kept, nobody is sent them' }
   const refused = sinks.find(({ state }) => state.condition === 'refused')
   if (refused !== undefined) {
-    const text = `${refused.name}: ${refused.state.text}: correct it in the configuration or at the other side`
+    const text = `${refused.name}: ${refused.state.text}; correct it in the configuration or at the other side`
     return { role, ...FAULT, text: `${text}; ${kept(log)}` }
   }
   const down = sinks.find(isDown)

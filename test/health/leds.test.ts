@@ -102,7 +102,7 @@ describe('SYS', () => {
       role: 'SYS',
       colour: 'red',
       pattern: 'blink',
-      text: 'bus1: no progress since 14:03:20 UTC (and 1 more): if it stays so, restart the service',
+      text: 'bus1: no progress since 14:03:20 UTC (and 1 more); if it stays so, restart the service',
     })
   })
 

@@ -57,6 +57,7 @@ class Loading {
   readonly #origins: Origin[] = []
   readonly #tables = new Map<string, TagTable | undefined>()
   readonly #shared = new Map<string, unknown>()
+  readonly #ids = new Map<object, number>()
   readonly #tagSchemas = new Map<DriverKindSchema, z.ZodObject>()
   #tree: Tree | undefined
 
@@ -283,7 +284,7 @@ class Loading {
     const presets = {
       report: own?.report ?? 'always',
       heartbeatMs: own?.heartbeat ?? 600_000,
-      deadband: own?.deadband ?? null,
+      deadband: own?.deadband === undefined ? null : this.#same(own.deadband),
     } as const
     const made = rows.flatMap(({ name, keys: tagKeys, path: tagPath }) => {
       const tag = this.#tag({ name, keys: tagKeys, path: tagPath, connection, device: given.parsed, presets })
@@ -295,7 +296,7 @@ class Loading {
     const index = new Map(readable.map(({ tag }, at) => [tag.info.name, at]))
     const tags: Tag[] = [...readable, ...writeOnly].map(({ tag, scaleFrom, path: tagPath }) => {
       const at = index.get(tag.info.name) ?? -1
-      if (scaleFrom === undefined) return { ...tag, index: tag.access === 'w' ? -1 : at }
+      if (scaleFrom === undefined) return this.#same({ ...tag, index: tag.access === 'w' ? -1 : at })
       const by = index.get(scaleFrom.tag)
       if (by === undefined || by === at) {
         const names = [...index.keys()]
@@ -304,7 +305,7 @@ class Loading {
         this.#problem([...tagPath, 'scaleFrom'], `there is no tag "${scaleFrom.tag}" in this group: ${hint}`, 'value')
         return tag
       }
-      const mapping = this.#same({ ...tag.mapping, scaleFrom: { index: by, as: scaleFrom.as } })
+      const mapping = this.#same({ ...tag.mapping, scaleFrom: this.#same({ index: by, as: scaleFrom.as }) })
       return { ...tag, index: at, mapping }
     })
     if (own === undefined) return undefined
@@ -417,25 +418,25 @@ class Loading {
         own.enum === undefined ? null : new Map(Object.entries(own.enum).map(([raw, label]) => [Number(raw), label])),
       unknown: own.unknown,
       scaleFrom: null,
-      counter: own.counter === undefined ? null : counterOf(own.counter),
-      deadband: own.deadband ?? presets.deadband,
+      counter: own.counter === undefined ? null : this.#same(counterOf(own.counter)),
+      deadband: own.deadband === undefined ? presets.deadband : this.#same(own.deadband),
       report: own.report ?? presets.report,
       heartbeatMs: own.heartbeat ?? presets.heartbeatMs,
     })
-    const info: TagInfo = {
+    const info = this.#same<TagInfo>({
       name,
       type: resolved.type,
       kind: kindAfter(resolved.kind, mapping, own.scaleFrom !== undefined),
       ...(own.unit === undefined ? {} : { unit: own.unit }),
       ...(own.labels === undefined ? {} : { labels: this.#same(own.labels) }),
-    }
+    })
     const tag: Tag = {
       index: -1,
       info,
       access: own.access,
       limits: own.limits ?? null,
       mapping,
-      settings: resolved.settings,
+      settings: this.#same(resolved.settings as object),
     }
     return { tag, scaleFrom: own.scaleFrom }
   }
@@ -643,13 +644,29 @@ class Loading {
     this.#problems.push(problem)
   }
 
-  /** One object for all that are equal: 100,000 tags have a handful of mappings. */
-  #same<T>(value: T): T {
-    const key = JSON.stringify(value, (_, inner) => (inner instanceof Map ? [...inner] : inner))
+  /** One object for all that are equal: 100,000 tags have a handful of mappings, and a hundred devices of one kind the same
+   *  tags. Objects inside are told apart by identity, so what they hold must have been made the same before. */
+  #same<T extends object>(value: T): T {
+    let key = ''
+    for (const [name, inner] of Object.entries(value)) {
+      if (typeof inner === 'object' && inner !== null) key += `${name}:${this.#formOf(inner)};`
+      else key += `${name}=${typeof inner}${String(inner)};`
+    }
     const known = this.#shared.get(key)
     if (known !== undefined) return known as T
     this.#shared.set(key, value)
     return value
+  }
+
+  #formOf(inner: object): string {
+    if (Array.isArray(inner)) return JSON.stringify(inner)
+    if (inner instanceof Map) return JSON.stringify([...inner])
+    let id = this.#ids.get(inner)
+    if (id === undefined) {
+      id = this.#ids.size
+      this.#ids.set(inner, id)
+    }
+    return `#${id}`
   }
 }
 
@@ -722,7 +739,7 @@ function clampOf({ range, clamp }: z.output<typeof shapes.tagShape>): readonly [
   return [Math.min(value0, value1), Math.max(value0, value1)]
 }
 
-function counterOf(counter: NonNullable<z.output<typeof shapes.tagShape>['counter']>): Mapping['counter'] {
+function counterOf(counter: NonNullable<z.output<typeof shapes.tagShape>['counter']>): NonNullable<Mapping['counter']> {
   return counter === true
     ? { wrap: null, maxStep: null }
     : { wrap: counter.wrap ?? null, maxStep: counter.maxStep ?? null }

@@ -4,7 +4,7 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { ended, freePort, sleep, started } from '../peers/processes.ts'
+import { ended, freePort, service, sleep, started } from '../peers/processes.ts'
 import { cpuMs, median, round, rssMb } from './rounds.ts'
 
 const FOLDER = import.meta.dirname
@@ -20,7 +20,7 @@ interface Load {
 }
 
 export async function run({ small }: { small: boolean }) {
-  const settleMs = small ? 3000 : 10_000
+  const settleMs = small ? 4000 : 10_000
   const measureMs = small ? 5000 : 20_000
   const rounds = small ? 1 : 3
   const sizes = []
@@ -78,16 +78,10 @@ async function measure(what: 'bare' | 'gateway', devices: number, settleMs: numb
             ...[devicePort, brokerPort, CONNECTIONS, devices, TAGS_A_DEVICE].map(String),
             join(folder, 'store'),
           ])
-        : spawn(process.execPath, [
-            join(FOLDER, '../../src/main.ts'),
-            'run',
-            '--config',
-            configuration({ folder, devices, devicePort, brokerPort }),
-          ])
+        : launched(configuration({ folder, devices, devicePort, brokerPort }))
     children.push(job)
-    if (process.env.BENCH_VERBOSE) job.stderr.pipe(process.stderr)
-    else job.stderr.resume()
-    job.stdout.resume()
+    job.stderr!.resume()
+    job.stdout!.resume()
     await sleep(settleMs)
     const pid = job.pid!
     const before = cpuMs(pid)
@@ -107,6 +101,11 @@ async function measure(what: 'bare' | 'gateway', devices: number, settleMs: numb
     for (const child of children.reverse()) await ended(child)
     rmSync(folder, { recursive: true, force: true })
   }
+}
+
+function launched(file: string): ChildProcess {
+  const [command, words, env] = service('run', '--config', file)
+  return spawn(command, words, { env: { ...process.env, ...env }, stdio: ['ignore', 'pipe', 'pipe'] })
 }
 
 function configuration(options: { folder: string; devices: number; devicePort: number; brokerPort: number }): string {

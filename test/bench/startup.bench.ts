@@ -4,7 +4,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { ended, freePort } from '../peers/processes.ts'
+import { ended, freePort, service } from '../peers/processes.ts'
 import { median, round } from './rounds.ts'
 
 export async function run({ small }: { small: boolean }) {
@@ -34,6 +34,7 @@ sinks: { emqx: { type: mqtt, url: "mqtt://127.0.0.1:1" } }
 log: { path: ${join(folder, 'log')} }
 `,
     )
+    const [command, words, env] = service('run', '--config', file)
     const bare: number[] = []
     const gateway: number[] = []
     // One start that is not counted: the first fills the compile cache, as installing the package does.
@@ -43,9 +44,7 @@ log: { path: ${join(folder, 'log')} }
       const emptyMs = performance.now() - emptyAt
       const poll = new Promise<void>((resolve) => (asked = resolve))
       const at = performance.now()
-      const child = spawn(process.execPath, [join(import.meta.dirname, '../../src/main.ts'), 'run', '--config', file], {
-        stdio: 'ignore',
-      })
+      const child = spawn(command, words, { stdio: 'ignore', env: { ...process.env, ...env } })
       await poll
       const ms = performance.now() - at
       await ended(child)

@@ -1,6 +1,9 @@
 /** Other people's parts and our own, as processes of the test: started until they say they are ready, stopped by pid. */
 import { type ChildProcess, spawn } from 'node:child_process'
+import { readFileSync } from 'node:fs'
 import { createServer } from 'node:net'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
 
 export function sleep(ms: number): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, ms))
@@ -73,17 +76,31 @@ export function linesOf(child: ChildProcess): string[] {
   return lines
 }
 
-const MAIN = new URL('../../src/main.ts', import.meta.url).pathname
+const ROOT = fileURLToPath(new URL('../../', import.meta.url))
+
+/** The command as `npm run fieldgate` starts it, npm itself left out, so that the process that is started is the service. */
+export function service(
+  ...words: string[]
+): readonly [command: string, words: readonly string[], env: NodeJS.ProcessEnv] {
+  const { scripts } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')) as { scripts: { fieldgate: string } }
+  const parts = scripts.fieldgate.split(' ')
+  const assigned = parts.filter((part) => /^[A-Z_]+=/.test(part)).map((part) => part.split('=') as [string, string])
+  const env = Object.fromEntries(assigned.map(([name, value]) => [name, join(ROOT, value)]))
+  const own = parts.slice(assigned.length + 1).map((part) => (part.endsWith('.ts') ? join(ROOT, part) : part))
+  return [process.execPath, [...own, ...words], env]
+}
 
 /** `fieldgate run` with this file, once it says that it runs. */
-export function gateway(file: string, env: NodeJS.ProcessEnv = {}): Promise<ChildProcess> {
-  return started(process.execPath, [MAIN, 'run', '--config', file], /"msg":"running"/, env)
+export function gateway(file: string): Promise<ChildProcess> {
+  const [command, words, env] = service('run', '--config', file)
+  return started(command, words, /"msg":"running"/, env)
 }
 
 /** One command line to its end. */
 export function fieldgate(...words: string[]): Promise<{ status: number; stdout: string; stderr: string }> {
   return new Promise((resolve) => {
-    const child = spawn(process.execPath, [MAIN, ...words], { stdio: ['ignore', 'pipe', 'pipe'] })
+    const [command, all, env] = service(...words)
+    const child = spawn(command, all, { stdio: ['ignore', 'pipe', 'pipe'], env: { ...process.env, ...env } })
     let [stdout, stderr] = ['', '']
     child.stdout.on('data', (chunk) => (stdout += chunk))
     child.stderr.on('data', (chunk) => (stderr += chunk))

@@ -1,6 +1,7 @@
-/** Loads a configuration in a thread of its own: what the parser and the schemas take in memory goes with the thread. */
+/** Loads a configuration in a process of its own: what the parser and the schemas take in memory goes with it. */
+import { fork } from 'node:child_process'
 import { extname } from 'node:path'
-import { Worker } from 'node:worker_threads'
+import { fileURLToPath } from 'node:url'
 import type { Loaded } from '../../config/load.ts'
 import { Fatal } from '../../contracts/errors.ts'
 
@@ -12,11 +13,36 @@ export interface LoadRequest {
 
 export function loadApart(request: LoadRequest): Promise<Loaded> {
   return new Promise((resolve, reject) => {
-    const worker = new Worker(new URL(`./loading-thread${extname(import.meta.url)}`, import.meta.url), {
-      workerData: request,
+    const child = fork(fileURLToPath(new URL(`./loading-process${extname(import.meta.url)}`, import.meta.url)), [], {
+      // Structured clones: a configuration has maps, bigints and objects that tags share.
+      serialization: 'advanced',
+      execArgv: [],
+      stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
     })
-    worker.once('message', resolve)
-    worker.once('error', (cause) => reject(new Fatal(`the configuration could not be loaded: ${cause}`, { cause })))
-    worker.once('exit', (code) => reject(new Fatal(`loading the configuration ended with ${code}`)))
+    child.once('message', (loaded) => resolve(interned(loaded as Loaded)))
+    child.once('error', (cause) => reject(new Fatal(`the configuration could not be loaded: ${cause}`, { cause })))
+    child.once('exit', (code) => reject(new Fatal(`loading the configuration ended with ${code}`)))
+    child.send(request)
   })
+}
+
+/** The clone has a string of its own for each `uint16` there is; one for all of them will do. In place: nobody has seen it yet. */
+function interned(loaded: Loaded): Loaded {
+  const strings = new Map<string, string>()
+  const seen = new Set<object>()
+  const one = (text: string): string => {
+    const known = strings.get(text)
+    if (known === undefined) strings.set(text, text)
+    return known ?? text
+  }
+  const visit = (holder: object): void => {
+    if (seen.has(holder) || ArrayBuffer.isView(holder) || holder instanceof Map) return
+    seen.add(holder)
+    for (const [key, value] of Object.entries(holder)) {
+      if (typeof value === 'string') (holder as Record<string, unknown>)[key] = one(value)
+      else if (typeof value === 'object' && value !== null) visit(value)
+    }
+  }
+  if (loaded.ok) visit(loaded.configuration.groups)
+  return loaded
 }

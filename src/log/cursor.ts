@@ -24,7 +24,7 @@ export function freshState(start: Position): CursorState {
 }
 
 /** Where rejected entries are kept; changes are stored together with the cursor's state. */
-export interface QuarantineStore {
+interface QuarantineStore {
   /** Returns its bytes. */
   put(kept: Kept): number
   get(seq: number): Kept | undefined
@@ -73,6 +73,9 @@ export class StoredCursor implements Cursor {
     this.#evicted = state.evicted
     if (head.seq < state.head.seq) this.#stepBack(head)
     for (const { kept, bytes } of options.quarantine.list()) this.#note(kept.entry.position.seq, bytes, kept.retry)
+    // What could not be read again is gone.
+    this.#evicted += this.#quarantined - this.#kept.size
+    this.#quarantined = this.#kept.size
   }
 
   pending(head: Position): readonly Range[] {

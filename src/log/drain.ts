@@ -58,6 +58,7 @@ export class Drain {
   #suspects: Position[] = []
   #durable: Promise<void> = Promise.resolve()
   #settled: (() => void) | undefined
+  #poke: (() => void) | undefined
   #oldest: { readonly seq: number; readonly at: number } | undefined
   readonly #counters = { calls: 0, retried: 0, rejected: 0, quarantined: 0, refused: 0, unexpected: 0 }
 
@@ -101,6 +102,13 @@ export class Drain {
     await this.stop()
   }
 
+  /** Tries quarantined entries once more; null: all. Returns how many. */
+  retry(positions: readonly Position[] | null): number {
+    const marked = this.#cursor.retry(positions)
+    this.#poke?.()
+    return marked
+  }
+
   /** The pieces of a SinkReport that delivery knows. */
   report(): {
     readonly state: State
@@ -128,34 +136,56 @@ export class Drain {
   async #run(): Promise<void> {
     await this.#resume()
     if (this.#sink.delivery === 'live') await this.#deliverSnapshot()
-    const { reader } = this.#options
-    for (let run = 1; !this.#signal.aborted; run++) {
-      const { head } = reader
-      const call = this.#held ?? this.#next.next()
-      if (call === undefined) {
-        run = 0
-        await this.#wait(head)
-      } else {
-        this.#held = call
-        await this.#carry(call)
-        this.#settled?.()
+    let run = 0
+    while (!this.#signal.aborted) {
+      try {
+        run = (await this.#turn()) ? run + 1 : 0
         // A sink that answers at once must not keep others from their turn.
-        if (run % RUN === 0) await this.#clock.sleep(0, this.#signal)
+        if (run % RUN === RUN - 1) await this.#clock.sleep(0, this.#signal)
+      } catch (thrown) {
+        // The log that cannot be read now is no different from a link that is away.
+        await this.#pause(thrown)
       }
     }
+  }
+
+  /** One call, or a wait: false. */
+  async #turn(): Promise<boolean> {
+    const { head } = this.#options.reader
+    const call = this.#held ?? this.#next.next()
+    if (call === undefined) {
+      await this.#wait(head)
+      return false
+    }
+    this.#held = call
+    await this.#carry(call)
+    this.#settled?.()
+    return true
   }
 
   /** For the next entry, or until the backlog may go on. */
   async #wait(head: Position): Promise<void> {
     const { waitMs } = this.#next
+    await this.#first((signal) => {
+      const poked = new Promise<void>((resolve) => {
+        this.#poke = resolve
+      })
+      const ends = [this.#options.reader.next(head, signal), poked]
+      if (Number.isFinite(waitMs)) ends.push(this.#clock.sleep(waitMs, signal))
+      return Promise.race(ends.map((end) => quietly(end)))
+    })
+  }
+
+  /** Waits under a signal of their own, which ends all of them when the first has ended. */
+  async #first(wait: (signal: AbortSignal) => Promise<void>): Promise<void> {
     const turn = new AbortController()
-    const signal = AbortSignal.any([turn.signal, this.#signal])
-    const ends = [this.#options.reader.next(head, signal)]
-    if (Number.isFinite(waitMs)) ends.push(this.#clock.sleep(waitMs, signal))
-    for (const end of ends) end.catch(() => undefined)
+    const stop = (): void => turn.abort(this.#signal.reason)
+    this.#signal.addEventListener('abort', stop, { once: true })
     try {
-      await Promise.race(ends)
+      if (this.#signal.aborted) throw this.#signal.reason
+      await wait(turn.signal)
     } finally {
+      this.#signal.removeEventListener('abort', stop)
       turn.abort(new ConfigurationFault('no longer waited for'))
     }
   }
@@ -322,23 +352,17 @@ export class Drain {
     }
     this.#away = true
     this.#settled?.()
-    const turn = new AbortController()
-    const signal = AbortSignal.any([turn.signal, this.#signal])
-    let up = false
-    const link = this.#sink.ready?.(signal).then(() => {
-      up = true
-    })
-    link?.catch(() => undefined)
-    // A link that is up all the same is not what failed: then only time helps.
-    for (let turns = 0; link !== undefined && turns < 4; turns++) await undefined
-    const rest = this.#clock.sleep(this.#backoff.next(), signal)
-    rest.catch(() => undefined)
-    try {
+    await this.#first(async (signal) => {
+      let up = false
+      const link = this.#sink.ready?.(signal).then(() => {
+        up = true
+      })
+      link?.catch(() => undefined)
+      // A link that is up all the same is not what failed: then only time helps.
+      for (let turns = 0; link !== undefined && turns < 4; turns++) await undefined
+      const rest = quietly(this.#clock.sleep(this.#backoff.next(), signal))
       await (link === undefined || up ? rest : Promise.race([link.catch(() => rest), rest]))
-    } finally {
-      turn.abort(new ConfigurationFault('no longer waited for'))
-    }
-    if (this.#signal.aborted) throw this.#signal.reason
+    })
   }
 
   /** When the oldest entry was acquired that is not confirmed, UTC ms. */
@@ -347,7 +371,7 @@ export class Drain {
     const from = this.#cursor.pending(reader.head)[0]?.from
     if (from === undefined) return null
     if (this.#oldest?.seq !== from.seq) {
-      const entry = reader.read(from, { entries: 1, bytes: 1 })[0]
+      const entry = readOne(reader, from)
       if (entry === undefined) return null
       this.#oldest = { seq: from.seq, at: entry.kind === 'batch' ? entry.batch.at.wall : entry.at.wall }
     }
@@ -372,6 +396,20 @@ function partsOf(part: Part): Part[] {
     { entries: entries.slice(middle), tries: 0, why },
     { entries: entries.slice(0, middle), tries: 0, why },
   ]
+}
+
+/** A rejection that others wait for as well is not unheard. */
+function quietly<T>(promise: Promise<T>): Promise<T> {
+  promise.catch(() => undefined)
+  return promise
+}
+
+function readOne(reader: LogReader, from: Position): Entry | undefined {
+  try {
+    return reader.read(from, { entries: 1, bytes: 1 })[0]
+  } catch {
+    return undefined
+  }
 }
 
 function quarantinedOf(entries: readonly Entry[], rejected: readonly Rejection[]): readonly Quarantined[] {

@@ -152,6 +152,7 @@ export class Log {
   configure(configuration: { readonly groups: readonly GroupRef[]; readonly readers: readonly string[] }): void {
     this.#dictionary.bind(configuration.groups)
     this.#latest.configure(configuration.groups)
+    if (this.#row.oldest !== undefined) this.#latest.forget(this.#row.oldest)
     this.#configured = configuration.readers
     this.#readers.expect(configuration.readers)
     this.#retire()
@@ -205,6 +206,7 @@ export class Log {
     await this.#writer.close()
     await this.#readers.close()
     await this.#row.close()
+    await this.#space.settled
     this.#identity.release()
   }
 
@@ -270,7 +272,9 @@ export class Log {
   }
 
   #tellDamage({ range, entries }: Damage): void {
-    if (entries > 0) this.#writer.gap({ range, entries, why: 'damaged' })
+    if (entries === 0) return
+    const readers = this.#unconfirmed(range).flatMap(({ reader, ranges }) => (ranges.length > 0 ? [reader] : []))
+    this.#writer.gap({ range, entries, why: 'damaged', readers })
   }
 
   #state(bytes: number, limit: number): State {

@@ -198,8 +198,11 @@ export class Readers {
         list: () => {
           const found: { kept: Kept; bytes: number }[] = []
           for (const { value } of this.#environment.range(prefix, end)) {
-            const bytes = value.length
-            found.push({ kept: readKept(value), bytes })
+            try {
+              found.push({ kept: readKept(value), bytes: value.length })
+            } catch (thrown) {
+              this.#options.log.error(`a record in quarantine of ${name} is lost: ${sentence(thrown)}`)
+            }
           }
           return found
         },

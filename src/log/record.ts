@@ -94,7 +94,7 @@ export function readEntry(from: ByteReader, position: Position, meaning: Meaning
   }
 }
 
-export function writeBatch(to: ByteWriter, batch: Batch, numbering: Numbering): void {
+function writeBatch(to: ByteWriter, batch: Batch, numbering: Numbering): void {
   const { tags, numbers, others, quality, carry } = batch
   const count = numbers.length
   const uniform = quality !== null && count > 0 && isUniform(quality)

@@ -35,8 +35,8 @@ export class Row {
   readonly #segments: Segment[]
   /** Sealed segments that are mapped, longest unused first. */
   readonly #mapped: Segment[] = []
-  /** Positions that were found damaged, by first seq. */
-  readonly #holes = new Map<number, number>()
+  /** Seqs that were found damaged. */
+  readonly #holes: { readonly from: number; readonly to: number }[] = []
   readonly #going = new Set<Promise<void>>()
   #nextNumber: number
 
@@ -138,9 +138,9 @@ export class Row {
       seq = Math.max(seq, segment.base.seq)
       const next = this.#segments[place + 1]
       const last = next === undefined ? head.seq : Math.min(head.seq, next.base.seq - 1)
-      const hole = this.#holes.get(seq)
+      const hole = this.#holes.find(({ from, to }) => seq >= from && seq <= to)
       if (hole !== undefined) {
-        seq = hole + 1
+        seq = hole.to + 1
         continue
       }
       try {
@@ -174,7 +174,7 @@ export class Row {
       }
       end = last
     }
-    this.#holes.set(seq, end)
+    this.#holes.push({ from: seq, to: end })
     const range = { from: position(seq), to: position(end) }
     this.#options.onDamage({ range, entries: end - seq + 1, text: `${segment.folder} is damaged: ${why}` })
     return end

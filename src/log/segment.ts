@@ -29,7 +29,7 @@ export interface SegmentName {
   readonly base: Position
 }
 
-export function folderOf({ number, base }: SegmentName): string {
+function folderOf({ number, base }: SegmentName): string {
   return `${String(number).padStart(8, '0')}-${base.epoch}-${base.seq}`
 }
 

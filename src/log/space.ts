@@ -22,6 +22,8 @@ export class Space {
   /** Times the ballast was freed. */
   freed = 0
   #free = Number.POSITIVE_INFINITY
+  /** A ballast that is being laid. */
+  settled: Promise<void> = Promise.resolve()
 
   constructor(options: SpaceOptions) {
     this.#options = options
@@ -48,8 +50,13 @@ export class Space {
   }
 
   /** Lays the ballast when there is plenty of space. Never throws: without it the log only warns later. */
-  async layBallast(): Promise<void> {
+  layBallast(): void {
     if (this.#hasBallast || this.#look() < 4 * (BALLAST_BYTES + KEEP_FREE_BYTES)) return
+    this.settled = this.settled.then(() => this.#lay())
+  }
+
+  async #lay(): Promise<void> {
+    if (this.#hasBallast) return
     const chunk = Buffer.alloc(2 ** 18)
     try {
       const file = await open(this.#ballast, 'w', 0o640)

@@ -56,6 +56,7 @@ export class Writer implements LogWriter {
   #timer: Stop | undefined
   #again: Stop | undefined
   #committing: Promise<void> | undefined
+  #recovering: Promise<void> | undefined
   #closed = false
   #headBytes = 0
   /** Segments to be replaced at the next commit, whatever their size. */
@@ -186,6 +187,7 @@ export class Writer implements LogWriter {
     await this.flush()
     this.#timer?.()
     this.#again?.()
+    await this.#recovering
   }
 
   #refusal(): string | undefined {
@@ -361,7 +363,7 @@ export class Writer implements LogWriter {
     this.#limit = space.limit(row.bytes)
     if (this.#lookedAt - this.#laidAt < TELL_MS || this.#head.seq === this.#options.head.seq) return
     this.#laidAt = this.#lookedAt
-    void space.layBallast()
+    space.layBallast()
   }
 
   /** Bytes that segments may come to at present. */
@@ -400,7 +402,10 @@ export class Writer implements LogWriter {
     this.#seq = this.#head.seq
     this.#timer?.()
     this.#timer = undefined
-    if (!this.#closed) this.#again ??= clock.after(AGAIN_MS, () => void this.#recover())
+    if (!this.#closed)
+      this.#again ??= clock.after(AGAIN_MS, () => {
+        this.#recovering = this.#recover()
+      })
   }
 
   async #recover(): Promise<void> {

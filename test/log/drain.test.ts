@@ -50,7 +50,8 @@ function setUp(options: Partial<DrainOptions> = {}) {
   const sink = new FakeSink()
   const cursor = log.cursor('emqx', { from: 'now' })
   const said = new Said()
-  const make = () => new Drain({ sink, reader: log.reader, cursor, clock, log: said, replay: 'in-order', ...options })
+  const make = (more: Partial<DrainOptions> = {}) =>
+    new Drain({ sink, reader: log.reader, cursor, clock, log: said, replay: 'in-order', ...options, ...more })
   const append = async (...counts: number[]): Promise<Position[]> =>
     Promise.all(counts.map((count) => log.writer.append(counted(group, count))))
   const receipt = () => cursor.receipt(log.head)
@@ -463,6 +464,49 @@ describe('a report of delivery', () => {
     await append(4)
     await clock.advance(100)
     expect(drain.report().oldest).toBe(at.wall)
+    await drain.stop()
+  })
+})
+
+describe('a log that cannot be read for a while', () => {
+  it('is tried again, as a link would be', async () => {
+    const { clock, log, sink, cursor, make, append, receipt } = setUp()
+    let fails = 2
+    const reader = Object.create(log.reader, {
+      read: {
+        value: (...asked: Parameters<typeof log.reader.read>) => {
+          if (fails-- > 0) throw new Retryable('too many open files', { reason: Reason.notYet })
+          return log.reader.read(...asked)
+        },
+      },
+      next: { value: log.reader.next.bind(log.reader) },
+    })
+    await append(1, 2)
+    const drain = make({ reader, cursor })
+    drain.start()
+    await clock.advance(10_000)
+    expect(sink.calls.map(({ counts }) => counts)).toEqual([[1, 2]])
+    expect(receipt()).toMatchObject({ delivered: 2 })
+    await drain.stop()
+  })
+})
+
+describe('quarantine', () => {
+  it('is tried once more when somebody asks, without waiting for the next entry', async () => {
+    const { clock, sink, make, append, receipt } = setUp()
+    let refuses = true
+    sink.answer = (entries) =>
+      refuses ? entries.slice(0, 1).map(({ position }) => ({ position, why: 'no such table' })) : []
+    await append(1, 2)
+    const drain = make()
+    drain.start()
+    await clock.advance(0)
+    expect(receipt()).toMatchObject({ delivered: 1, quarantined: 1 })
+    refuses = false
+    expect(drain.retry(null)).toBe(1)
+    await clock.advance(0)
+    expect(sink.calls.at(-1)).toEqual({ counts: [1], historical: true })
+    expect(receipt()).toMatchObject({ delivered: 2, quarantined: 0 })
     await drain.stop()
   })
 })

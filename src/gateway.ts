@@ -21,7 +21,6 @@ import type { Sink } from './contracts/sink.ts'
 import { lights } from './health/leds.ts'
 import { Drain } from './log/drain.ts'
 import { type Log, openLog } from './log/log.ts'
-import { invert } from './pipeline/invert.ts'
 import { Pipeline } from './pipeline/pipeline.ts'
 import { Selection } from './pipeline/selection.ts'
 import { Lane } from './schedule/lane.ts'
@@ -90,7 +89,7 @@ export class Gateway {
     this.#door = new Door({
       clock: this.#clock,
       rules: commandRules(options.configuration),
-      invert,
+      invert: (tag, value, plan) => this.#pipeline.invert(tag, value, plan),
       find: (device, group, tag) => this.#find(device, group, tag),
       write: (plan, tag, raw, signal) => this.#write(plan, tag, raw, signal),
       audit: (text, facts) => this.audit(text, facts),

@@ -1,4 +1,5 @@
 /** `fieldgate run`: the service. */
+import { flushCompileCache } from 'node:module'
 import { openBoard } from '../../hal/linux/board.ts'
 import type { Configuration } from '../config/configuration.ts'
 import { diff } from '../config/diff.ts'
@@ -66,6 +67,8 @@ export const command: Command = async ({ file, json, screen, clock, signal }) =>
     await gateway.start()
     await keep({ configuration: gateway.configuration, file })
     await surfaces.door(isOpen(gateway.configuration))
+    // A service that is killed later still leaves its next start the compiled code.
+    flushCompileCache()
     log.info('running', { gateway: gateway.configuration.gateway.gateway, file })
     if (!signal.aborted) await new Promise((resolve) => signal.addEventListener('abort', resolve, { once: true }))
     log.info('stopping')

@@ -1,7 +1,7 @@
 /** The sockets of a running gateway: one that only looks, one that transmits on demand, one that changes the configuration. */
 import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
-import { SocketServer } from '../../commands/socket.ts'
+import { SocketServer, valueFrom } from '../../commands/socket.ts'
 import type { Change } from '../../config/diff.ts'
 import type { Problem } from '../../config/problems.ts'
 import { rowsOf } from '../../console/terminal/rows.ts'
@@ -78,7 +78,7 @@ export async function openSurfaces(options: SurfacesOptions): Promise<Surfaces> 
             return { id: '', outcome: 'done', text: said }
           }
           const [device, group, tag] = [text(given, 'device'), text(given, 'group'), text(given, 'tag')]
-          const value = (given as { value?: never }).value ?? null
+          const value = valueFrom((given as { value?: unknown }).value ?? null)
           const command = { id: '', by: 'console', device, group, writes: [{ tag, value }] }
           return gateway.door.submit(command, call.signal)
         },

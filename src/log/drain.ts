@@ -6,6 +6,7 @@ import { ConfigurationFault, Rejected, sentence } from '../contracts/errors.ts'
 import type { Cursor, Entry, LogReader, Position, Quarantined, Receipt } from '../contracts/log.ts'
 import type { Rejection, Sink } from '../contracts/sink.ts'
 import { Backoff } from './backoff.ts'
+import { isolate, quarantinedOf } from './isolate.ts'
 import { LiveCursor } from './live-cursor.ts'
 import { type Call, NextCall } from './next-call.ts'
 import { Rate } from './rate.ts'
@@ -29,8 +30,6 @@ export interface DrainOptions {
 const MAX_ENTRIES = 500
 /** Cold pages must not stall polling. */
 const MAX_BYTES = 64 * 2 ** 10
-/** A record that is refused without a name is tried so often. */
-const TRIES = 5
 /** So many calls in a row with every entry refused are no fault of the entries. */
 const STRIKES = 3
 const HELD_MS = 60_000
@@ -232,7 +231,8 @@ export class Drain {
       return
     }
     this.#next.took(call, this.#clock.monotonic() - began)
-    await this.#answered(call, rejected)
+    const refused = quarantinedOf(call.entries, rejected)
+    await this.#judge(call, refused, refused.length < call.entries.length)
   }
 
   #deliver(entries: readonly Entry[], historical: boolean): Promise<readonly Rejection[]> {
@@ -242,17 +242,6 @@ export class Drain {
       this.#backoff.reset()
       return rejected
     })
-  }
-
-  async #answered(call: Call, rejected: readonly Rejection[]): Promise<void> {
-    const refused = quarantinedOf(call.entries, rejected)
-    this.#counters.rejected += refused.length
-    if (refused.length < call.entries.length) this.#accepted()
-    else if (!call.again && ++this.#strikes >= STRIKES) return this.#hold(refused[0]!.why)
-    if (refused.length === call.entries.length && !call.again) {
-      this.#suspects.push(...refused.map(({ entry }) => entry.position))
-    }
-    this.#done(call, refused)
   }
 
   /** The sink takes something: what was refused before, when it took nothing, is worth another try. */
@@ -301,36 +290,27 @@ export class Drain {
     this.#durable = durable.catch(() => undefined)
   }
 
-  /** A call was refused without a name: halves of it are tried, down to the entries that are at fault. */
+  /** A call was refused without a name. */
   async #isolate(call: Call, why: string): Promise<void> {
-    const refused: Quarantined[] = []
-    let taken = 0
-    // In order: the next part is the last of the list.
-    const open: Part[] = partsOf({ entries: call.entries, tries: 1, why })
-    for (let part = open.pop(); part !== undefined; part = open.pop()) {
-      if (part.tries === TRIES) {
-        refused.push({ entry: part.entries[0]!, why: part.why })
-        continue
-      }
-      try {
-        if (part.tries > 0) await this.#clock.sleep(this.#backoff.next(), this.#signal)
-        const rejected = quarantinedOf(part.entries, await this.#deliver(part.entries, call.historical))
-        refused.push(...rejected)
-        taken += part.entries.length - rejected.length
-      } catch (thrown) {
-        if (thrown instanceof Rejected) {
-          open.push(...partsOf({ entries: part.entries, tries: part.tries + 1, why: sentence(thrown) }))
-        } else {
-          await this.#pause(thrown)
-          open.push(part)
-        }
-      }
-    }
+    const { refused, taken } = await isolate({
+      entries: call.entries,
+      why,
+      deliver: (entries) => this.#deliver(entries, call.historical),
+      rest: () => this.#clock.sleep(this.#backoff.next(), this.#signal),
+      pause: (thrown) => this.#pause(thrown),
+    })
     this.#backoff.reset()
+    await this.#judge(call, refused, taken > 0)
+  }
+
+  /** Whether it is the entries that are at fault, or everything; then what becomes of them. */
+  async #judge(call: Call, refused: readonly Quarantined[], taken: boolean): Promise<void> {
     this.#counters.rejected += refused.length
-    if (taken > 0) this.#accepted()
-    else if (!call.again && ++this.#strikes >= STRIKES) return this.#hold(refused[0]?.why ?? why)
-    else if (!call.again) this.#suspects.push(...refused.map(({ entry }) => entry.position))
+    if (taken) this.#accepted()
+    else if (!call.again) {
+      if (++this.#strikes >= STRIKES) return this.#hold(refused[0]!.why)
+      this.#suspects.push(...refused.map(({ entry }) => entry.position))
+    }
     this.#done(call, refused)
   }
 
@@ -379,25 +359,6 @@ export class Drain {
   }
 }
 
-/** Entries that are to be tried together. */
-interface Part {
-  readonly entries: readonly Entry[]
-  /** How often they were refused. */
-  readonly tries: number
-  readonly why: string
-}
-
-/** What a refused part is tried as: halves, the first one last; a single entry again. */
-function partsOf(part: Part): Part[] {
-  const { entries, why } = part
-  if (entries.length === 1) return [part]
-  const middle = entries.length >> 1
-  return [
-    { entries: entries.slice(middle), tries: 0, why },
-    { entries: entries.slice(0, middle), tries: 0, why },
-  ]
-}
-
 /** A rejection that others wait for as well is not unheard. */
 function quietly<T>(promise: Promise<T>): Promise<T> {
   promise.catch(() => undefined)
@@ -410,13 +371,4 @@ function readOne(reader: LogReader, from: Position): Entry | undefined {
   } catch {
     return undefined
   }
-}
-
-function quarantinedOf(entries: readonly Entry[], rejected: readonly Rejection[]): readonly Quarantined[] {
-  if (rejected.length === 0) return []
-  const whys = new Map(rejected.map(({ position, why }) => [position.seq, why]))
-  return entries.flatMap((entry) => {
-    const why = whys.get(entry.position.seq)
-    return why === undefined ? [] : [{ entry, why }]
-  })
 }

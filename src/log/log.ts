@@ -12,6 +12,7 @@ import type { Commit } from './queue.ts'
 import { Rate } from './rate.ts'
 import { Reader } from './reader.ts'
 import { Readers } from './readers.ts'
+import { Room } from './room.ts'
 import { type Damage, Row } from './row.ts'
 import { Space } from './space.ts'
 import { Tail } from './tail.ts'
@@ -61,6 +62,7 @@ export class Log {
   readonly #tail = new Tail({ bytes: TAIL_BYTES })
   readonly #row: Row
   readonly #space: Space
+  readonly #room: Room
   readonly #readers: Readers
   readonly #writer: Writer
   readonly #reader: Reader
@@ -105,22 +107,27 @@ export class Log {
     })
     this.#openedAt = this.#takeUp()
     this.#space = new Space({ folder: path, quotaBytes, freeBytes: options.freeBytes })
+    this.#room = new Room({
+      row: this.#row,
+      space: this.#space,
+      clock,
+      evict: options.evict,
+      quotaBytes,
+      segmentBytes: options.segmentBytes,
+      unconfirmed: (range) => this.#unconfirmed(range),
+    })
     this.#latest = new Latest(() => this.#row.newest?.lastBatches() ?? [])
     this.#readers.load()
     this.#writer = new Writer({
       identity,
       row: this.#row,
-      space: this.#space,
+      room: this.#room,
       dictionary: this.#dictionary,
       latest: this.#latest,
       clock,
       log,
       commitEveryMs,
-      evict: options.evict,
-      quotaBytes,
-      segmentBytes: options.segmentBytes,
       head: this.#openedAt,
-      unconfirmed: (range) => this.#unconfirmed(range),
       onCommit: (commit) => this.#committed(commit),
     })
     this.#reader = new Reader({
@@ -178,7 +185,7 @@ export class Log {
   report(): LogReport {
     const { quotaBytes } = this.#options
     const { bytes } = this.#row
-    const limit = Math.min(quotaBytes, this.#writer.limit)
+    const limit = this.#room.limit
     const perSecond = this.#rate.perSecond()
     return {
       state: this.#state(bytes, limit),
@@ -266,6 +273,8 @@ export class Log {
   #damaged(damage: Damage): void {
     this.#damagedCount++
     this.#damageText = damage.text
+    // What cannot even be looked up is not written on.
+    if (damage.newest) this.#writer.rollNext()
     this.#options.log.error(damage.text)
     if (this.#begun) this.#tellDamage(damage)
     else this.#damages.push(damage)
@@ -278,7 +287,8 @@ export class Log {
   }
 
   #state(bytes: number, limit: number): State {
-    const { failure, full, evictedAt } = this.#writer
+    const { failure } = this.#writer
+    const { full, evictedAt } = this.#room
     if (failure !== undefined) return { condition: 'fault', text: `${failure}; values are live but not stored` }
     const short = this.#space.isShort(bytes) ? 'the disk' : 'the log'
     if (full) return { condition: 'fault', text: `${short} is full; new batches are refused and counted` }

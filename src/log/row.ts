@@ -6,8 +6,9 @@ import type { Entry, Position, Range } from '../contracts/log.ts'
 import type { Dictionary } from './dictionary.ts'
 import { DATABASE_FILE } from './environment.ts'
 import type { Latest } from './latest.ts'
+import { nameOf } from './layout.ts'
 import { lastPositionIn } from './salvage.ts'
-import { nameOf, Segment } from './segment.ts'
+import { Segment } from './segment.ts'
 
 /** Segments beside the newest that stay mapped: one a reader that is behind, up to so many. */
 const MAPPED = 3
@@ -17,6 +18,8 @@ export interface Damage {
   readonly entries: number
   /** Which file, what is wrong, where it was put. */
   readonly text: string
+  /** The segment that is written cannot be read. */
+  readonly newest: boolean
 }
 
 export interface RowOptions {
@@ -165,6 +168,7 @@ export class Row {
   #pass(segment: Segment, seq: number, last: number, why: string): number {
     const position = (at: number): Position => ({ epoch: segment.base.epoch, seq: at })
     let end: number
+    let newest = false
     try {
       end = Math.min(last, (segment.after(seq) ?? last + 1) - 1)
     } catch {
@@ -173,10 +177,11 @@ export class Row {
         return last
       }
       end = last
+      newest = true
     }
     this.#holes.push({ from: seq, to: end })
     const range = { from: position(seq), to: position(end) }
-    this.#options.onDamage({ range, entries: end - seq + 1, text: `${segment.folder} is damaged: ${why}` })
+    this.#options.onDamage({ range, entries: end - seq + 1, text: `${segment.folder} is damaged: ${why}`, newest })
     return end
   }
 
@@ -193,7 +198,7 @@ export class Row {
     }
     const range = { from: segment.base, to: end }
     const entries = Math.max(0, end.seq - segment.base.seq + 1)
-    this.#options.onDamage({ range, entries, text: `a segment was moved to ${place}: ${why}` })
+    this.#options.onDamage({ range, entries, text: `a segment was moved to ${place}: ${why}`, newest: false })
   }
 
   #segment(number: number, base: Position): Segment {

@@ -8,36 +8,19 @@ import { Block, BlockWriter } from './block.ts'
 import { damaged } from './bytes.ts'
 import type { Dictionary } from './dictionary.ts'
 import { DATABASE_FILE, Environment, type Put } from './environment.ts'
+import {
+  checked,
+  folderOf,
+  KEY,
+  keyOf,
+  type Meta,
+  numberOf,
+  readMeta,
+  type SegmentName,
+  seqOf,
+  writeMeta,
+} from './layout.ts'
 import type { Meaning } from './record.ts'
-
-/** First byte of a key. Records are last, so that they are always appended at the end of the tree. */
-const KEY = { meta: 1, boots: 2, group: 3, snapshot: 4, record: 0x10 } as const
-const FORMAT = 1
-
-interface Meta {
-  readonly format: number
-  readonly stream: string
-  /** Dictionary numbers below are taken. */
-  readonly nextGroup: number
-  /** Positions of the snapshot's batches, in their order: `[epoch, seq]`. */
-  readonly snapshot: readonly (readonly [number, number])[]
-}
-
-export interface SegmentName {
-  readonly number: number
-  /** Where its first record stands. */
-  readonly base: Position
-}
-
-function folderOf({ number, base }: SegmentName): string {
-  return `${String(number).padStart(8, '0')}-${base.epoch}-${base.seq}`
-}
-
-export function nameOf(folder: string): SegmentName | undefined {
-  const match = /^(\d{8,})-(\d+)-(\d+)$/.exec(folder)
-  if (match === null) return undefined
-  return { number: Number(match[1]), base: { epoch: Number(match[2]), seq: Number(match[3]) } }
-}
 
 export class Segment implements Meaning {
   readonly number: number
@@ -45,6 +28,8 @@ export class Segment implements Meaning {
   readonly folder: string
   /** Bytes on disk, as of the last look. */
   bytes = 0
+  /** Of these: dictionary and last values, of the segment that is written. */
+  headBytes = 0
   #environment: Environment | undefined
   readonly #mapBytes: number
   readonly #dictionary: Dictionary
@@ -86,7 +71,7 @@ export class Segment implements Meaning {
     let chunk = 0
     let block: BlockWriter | undefined
     const finish = (): void => {
-      if (block !== undefined) puts.push({ key: key(KEY.snapshot, chunk++), value: block.finish() })
+      if (block !== undefined) puts.push({ key: keyOf(KEY.snapshot, chunk++), value: block.finish() })
       block = undefined
     }
     for (const { batch, position } of head.latest) {
@@ -99,8 +84,10 @@ export class Segment implements Meaning {
     finish()
     for (const number of numbers) this.#enterGroup(number, puts)
     this.#enterBoots(puts)
-    const meta: Meta = { format: FORMAT, stream: head.stream, nextGroup: this.#dictionary.next, snapshot: positions }
-    puts.push({ key: key(KEY.meta, 0), value: Buffer.from(JSON.stringify(meta)) })
+    this.headBytes = puts.reduce((sum, { value }) => sum + value.length, 0)
+    const { next: nextGroup } = this.#dictionary
+    const meta: Meta = { stream: head.stream, nextGroup, headBytes: this.headBytes, snapshot: positions }
+    puts.push({ key: keyOf(KEY.meta, 0), value: writeMeta(meta) })
     await environment.commit(puts)
     for (const folder of [this.folder, dirname(this.folder)]) await syncFolder(folder)
     this.measure()
@@ -109,17 +96,18 @@ export class Segment implements Meaning {
   /** Opens what another run left, to go on writing. False: its head was never finished, there is nothing in it. */
   reopen(stream: string): boolean {
     const environment = this.#open(false)
-    const bytes = environment.get(key(KEY.meta, 0))
+    const bytes = environment.get(keyOf(KEY.meta, 0))
     if (bytes === undefined) {
       if (this.#lastBlock() !== undefined) throw damaged(`${this.folder} holds records but no head`)
       return false
     }
-    const meta = parseMeta(bytes, this.folder)
+    const meta = readMeta(bytes, this.folder)
     if (meta.stream !== stream) throw damaged(`${this.folder} belongs to stream ${meta.stream}`)
+    this.headBytes = meta.headBytes
     this.#dictionary.next = meta.nextGroup
     this.#dictionary.loadBoots(this.#readBoots())
-    for (const pair of environment.range(key(KEY.group, 0), key(KEY.snapshot, 0))) {
-      const number = Buffer.from(pair.key).readUInt32BE(1)
+    for (const pair of environment.range(keyOf(KEY.group, 0), keyOf(KEY.snapshot, 0))) {
+      const number = numberOf(pair.key)
       this.#groups.add(number)
       this.#dictionary.load(number, Buffer.from(pair.value))
     }
@@ -134,7 +122,7 @@ export class Segment implements Meaning {
     const puts: Put[] = []
     for (const number of groups) if (!this.#groups.has(number)) this.#enterGroup(number, puts)
     if (this.#boots?.length !== this.#dictionary.boots.length) this.#enterBoots(puts)
-    for (const { seq, bytes } of blocks) puts.push({ key: key(KEY.record, seq), value: bytes })
+    for (const { seq, bytes } of blocks) puts.push({ key: keyOf(KEY.record, seq), value: bytes })
     await this.#open(false).commit(puts)
     this.measure()
   }
@@ -148,30 +136,34 @@ export class Segment implements Meaning {
   /** The block that holds `seq`, or the next one behind it. Throws Rejected when it is damaged. */
   block(seq: number): Block | undefined {
     const environment = this.#open(true)
-    const lowest = key(KEY.record, 0)
-    const found = environment.floor(key(KEY.record, seq), lowest)
+    const wanted = keyOf(KEY.record, seq)
+    // Who reads on from block to block asks for the first record of each; what is got is copied, decoding gets more.
+    const begun = environment.get(wanted)
+    if (begun !== undefined) return checked(Buffer.from(begun), wanted)
+    const found = environment.floor(wanted, keyOf(KEY.record, 0))
     if (found !== undefined) {
       const block = checked(found.value, found.key)
       if (block.first.seq + block.count > seq) return block
     }
-    for (const next of environment.range(key(KEY.record, seq), key(KEY.record + 1, 0)))
+    for (const next of environment.range(keyOf(KEY.record, seq), keyOf(KEY.record + 1, 0)))
       return checked(next.value, next.key)
     return undefined
   }
 
   /** Where the first block behind `seq` begins; looks at keys only, so it is there when blocks are damaged. */
   after(seq: number): number | undefined {
-    for (const next of this.#open(true).range(key(KEY.record, seq + 1), key(KEY.record + 1, 0))) return seqOf(next.key)
+    for (const next of this.#open(true).range(keyOf(KEY.record, seq + 1), keyOf(KEY.record + 1, 0)))
+      return seqOf(next.key)
     return undefined
   }
 
   /** The last batch of every group: from the head, and from the records since. Newest first, until all groups are whole. */
   lastBatches(): LastBatches {
     const environment = this.#open(true)
-    const meta = parseMeta(environment.get(key(KEY.meta, 0)) ?? new Uint8Array(), this.folder)
+    const meta = readMeta(environment.get(keyOf(KEY.meta, 0)) ?? new Uint8Array(), this.folder)
     const missing = new Set(this.#groups)
     const found: { batch: Batch; position: Position }[] = []
-    for (const pair of environment.range(key(KEY.record, 0), key(KEY.record + 1, 0), { reverse: true })) {
+    for (const pair of environment.range(keyOf(KEY.record, 0), keyOf(KEY.record + 1, 0), { reverse: true })) {
       if (missing.size === 0) break
       const block = wanted(pair, missing)
       if (block === undefined) continue
@@ -185,7 +177,7 @@ export class Segment implements Meaning {
     }
     let place = 0
     const head: { batch: Batch; position: Position }[] = []
-    for (const pair of environment.range(key(KEY.snapshot, 0), key(KEY.record, 0))) {
+    for (const pair of environment.range(keyOf(KEY.snapshot, 0), keyOf(KEY.record, 0))) {
       const block = checked(pair.value, undefined)
       for (let index = 0; index < block.count; index++) {
         const [epoch, seq] = meta.snapshot[place++]!
@@ -199,7 +191,7 @@ export class Segment implements Meaning {
   group(number: number): GroupRef {
     const known = this.#dictionary.groupOf(number)
     if (known !== undefined) return known
-    const bytes = this.#open(true).get(key(KEY.group, number))
+    const bytes = this.#open(true).get(keyOf(KEY.group, number))
     if (bytes === undefined) throw damaged(`${this.folder} has no group ${number} in its dictionary`)
     this.#dictionary.load(number, Buffer.from(bytes))
     return this.#dictionary.groupOf(number)!
@@ -265,16 +257,16 @@ export class Segment implements Meaning {
     const bytes = this.#dictionary.bytesOf(number)
     if (bytes === undefined) return
     this.#groups.add(number)
-    puts.push({ key: key(KEY.group, number), value: bytes })
+    puts.push({ key: keyOf(KEY.group, number), value: bytes })
   }
 
   #enterBoots(puts: Put[]): void {
     this.#boots = [...this.#dictionary.boots]
-    puts.push({ key: key(KEY.boots, 0), value: Buffer.from(JSON.stringify(this.#boots)) })
+    puts.push({ key: keyOf(KEY.boots, 0), value: Buffer.from(JSON.stringify(this.#boots)) })
   }
 
   #readBoots(): readonly string[] {
-    const bytes = this.#open(true).get(key(KEY.boots, 0))
+    const bytes = this.#open(true).get(keyOf(KEY.boots, 0))
     return bytes === undefined ? [] : (JSON.parse(Buffer.from(bytes).toString('utf8')) as string[])
   }
 
@@ -287,7 +279,7 @@ export class Segment implements Meaning {
   }
 
   #lastBlock(): Block | undefined {
-    const found = this.#open(true).floor(key(KEY.record + 1, 0), key(KEY.record, 0))
+    const found = this.#open(true).floor(keyOf(KEY.record + 1, 0), keyOf(KEY.record, 0))
     return found === undefined ? undefined : checked(found.value, found.key)
   }
 }
@@ -296,24 +288,6 @@ type LastBatches = Iterable<{ readonly batch: Batch; readonly position: Position
 
 /** The last values of so many bytes are one value in LMDB. */
 const SNAPSHOT_CHUNK = 32_000
-
-function key(kind: number, number: number): Buffer {
-  if (kind >= KEY.record) {
-    const bytes = Buffer.allocUnsafe(8)
-    bytes[0] = kind
-    bytes[1] = 0
-    bytes.writeUIntBE(number, 2, 6)
-    return bytes
-  }
-  const bytes = Buffer.allocUnsafe(5)
-  bytes[0] = kind
-  bytes.writeUInt32BE(number, 1)
-  return bytes
-}
-
-function seqOf(bytes: Uint8Array): number {
-  return Buffer.from(bytes).readUIntBE(2, 6)
-}
 
 /** The block if it holds a batch of one of these groups. A damaged one is passed over: it is named and counted when a
  *  reader comes to it. */
@@ -325,22 +299,6 @@ function wanted({ key, value }: Put, groups: ReadonlySet<number>): Block | undef
   } catch {
     return undefined
   }
-}
-
-function checked(bytes: Uint8Array, at: Uint8Array | undefined): Block {
-  const block = new Block(bytes, { check: true })
-  if (at !== undefined && block.first.seq !== seqOf(at)) throw damaged('a block stands where another should')
-  return block
-}
-
-function parseMeta(bytes: Uint8Array, folder: string): Meta {
-  try {
-    const meta = JSON.parse(Buffer.from(bytes).toString('utf8')) as Meta
-    if (meta.format === FORMAT) return meta
-  } catch {
-    throw damaged(`the head of ${folder} cannot be read`)
-  }
-  throw damaged(`${folder} was written by another version`)
 }
 
 async function syncFolder(path: string): Promise<void> {

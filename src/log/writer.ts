@@ -4,47 +4,35 @@ import { type Batch, Reason } from '../contracts/batch.ts'
 import type { Clock, Instant, Stop } from '../contracts/clock.ts'
 import type { Logger } from '../contracts/component.ts'
 import { Rejected, Retryable, sentence } from '../contracts/errors.ts'
-import type { Entry, EventNote, GapEntry, LogWriter, Position, Range } from '../contracts/log.ts'
+import type { Entry, EventNote, LogWriter, Position } from '../contracts/log.ts'
 import type { Dictionary } from './dictionary.ts'
 import type { Identity } from './identity.ts'
 import type { Latest } from './latest.ts'
 import { type Commit, Queue, type Settle } from './queue.ts'
+import type { Gap, Room } from './room.ts'
 import type { Row } from './row.ts'
 import type { Segment } from './segment.ts'
-import type { Space } from './space.ts'
 
 /** Appended and not yet on disk: beyond that batches are refused. */
 const MOST_WAITING_BYTES = 64 * 2 ** 20
 const MOST_IN_COMMIT = 500
 const AGAIN_MS = 10_000
-/** How often free space is looked at while everything is refused, and a ballast is laid. */
-const LOOK_MS = 1000
 /** While refusing lasts, a gap entry tells of it at least this often. */
 const TELL_MS = 60_000
-/** Kept free within the quota: pages that LMDB copies, the next segment's head, gap entries. */
-const HEADROOM_BYTES = 256 * 2 ** 10
 
 export interface WriterOptions {
   readonly identity: Identity
   readonly row: Row
-  readonly space: Space
+  readonly room: Room
   readonly dictionary: Dictionary
   readonly latest: Latest
   readonly clock: Clock
   readonly log: Logger
   readonly commitEveryMs: number
-  readonly evict: 'oldest' | 'newest'
-  readonly quotaBytes: number
-  /** undefined: the larger of 32 MiB and 8 snapshots. */
-  readonly segmentBytes: number | undefined
   readonly head: Position
-  /** What readers have not confirmed of a stretch. */
-  readonly unconfirmed: (range: Range) => readonly { readonly reader: string; readonly ranges: readonly Range[] }[]
   /** Hears of each commit, after it is durable and before its appends resolve. */
   readonly onCommit: (commit: Commit, head: Position) => void
 }
-
-type Gap = Pick<GapEntry, 'range' | 'entries' | 'why' | 'readers'>
 
 export class Writer implements LogWriter {
   readonly #options: WriterOptions
@@ -58,18 +46,10 @@ export class Writer implements LogWriter {
   #committing: Promise<void> | undefined
   #recovering: Promise<void> | undefined
   #closed = false
-  #headBytes = 0
   /** Segments to be replaced at the next commit, whatever their size. */
   #roll = false
   /** Why nothing can be stored: the disk fails. */
   failure: string | undefined
-  /** Whether the quota or the disk is full and new batches are refused. */
-  full = false
-  /** When the oldest segment was evicted last, monotonic; undefined: never. */
-  evictedAt: number | undefined
-  #limit = 0
-  #lookedAt = Number.NEGATIVE_INFINITY
-  #laidAt = Number.NEGATIVE_INFINITY
   /** Refused and not told of in a gap entry yet. */
   #untold = 0
   #toldAt = Number.NEGATIVE_INFINITY
@@ -95,7 +75,6 @@ export class Writer implements LogWriter {
     this.#head = options.head
     this.#epoch = options.identity.epoch
     this.#seq = options.head.seq
-    this.#look()
   }
 
   get head(): Position {
@@ -164,7 +143,6 @@ export class Writer implements LogWriter {
     }
     const newest = row.newest
     if (newest !== undefined && this.#seq >= newest.base.seq - 1 && !this.#roll) {
-      this.#headBytes = newest.bytes
       return
     }
     try {
@@ -195,19 +173,9 @@ export class Writer implements LogWriter {
     if (this.failure !== undefined) return this.failure
     const waiting = this.#queue.bytes + this.#inFlightBytes
     if (waiting > MOST_WAITING_BYTES) return 'the disk is too slow: 64 MiB wait to be stored'
-    if (this.#options.evict === 'newest' || this.full) {
-      if (this.full && this.#options.clock.monotonic() - this.#lookedAt >= LOOK_MS) this.#look()
-      const { row } = this.#options
-      this.full = row.bytes + waiting + this.#headBytes + HEADROOM_BYTES > this.#limit
-      if (this.full) {
-        this.#tell(false)
-        return this.#options.space.isShort(row.bytes)
-          ? 'the disk is full; the log refuses new batches'
-          : 'the log is full; new batches are refused (log.evict: newest)'
-      }
-    }
-    if (this.#untold > 0) this.#tell(true)
-    return undefined
+    const refusal = this.#options.room.refusal(waiting)
+    if (this.#untold > 0) this.#tell(refusal === undefined)
+    return refusal
   }
 
   #push(make: (position: Position) => Entry): Promise<Position> {
@@ -258,7 +226,7 @@ export class Writer implements LogWriter {
   async #store(): Promise<void> {
     let commit: Commit | undefined
     try {
-      if (this.#isDue()) await this.#addSegment()
+      if (this.#roll || this.#options.room.isDue(this.#queue.bytes)) await this.#addSegment()
       const victims = this.#makeRoom()
       commit = this.#queue.take()
       this.#inFlightBytes = commit.bytes
@@ -284,91 +252,24 @@ export class Writer implements LogWriter {
     }
   }
 
-  // ── segments and space ───────────────────────────────────────────────────────────────────────
-
-  /** A segment is full at the larger of 32 MiB and 8 snapshots, but a log is never of fewer than four. */
-  #segmentBytes(): number {
-    const { segmentBytes, quotaBytes } = this.#options
-    if (segmentBytes !== undefined) return segmentBytes
-    return Math.max(2 ** 20, Math.min(quotaBytes / 4, Math.max(32 * 2 ** 20, 8 * this.#headBytes)))
-  }
-
-  #isDue(): boolean {
-    const newest = this.#options.row.newest
-    if (newest === undefined || this.#roll) return true
-    if (newest.bytes >= this.#segmentBytes()) return true
-    // Only what is not written any more can be evicted.
-    if (this.#options.evict === 'newest') return false
-    this.#look()
-    const alone = this.#options.row.segments.length === 1
-    return alone && newest.bytes >= Math.max(this.#headBytes * 4, HEADROOM_BYTES) && this.#isShort()
-  }
-
   async #addSegment(): Promise<void> {
     const { row, latest } = this.#options
     if (row.oldest !== undefined) latest.forget(row.oldest)
-    const segment = await row.add({ epoch: this.#epoch, seq: this.#head.seq + 1 }, latest)
+    await row.add({ epoch: this.#epoch, seq: this.#head.seq + 1 }, latest)
     this.#roll = false
-    this.#headBytes = segment.bytes
     this.counters.segments++
   }
 
-  #isShort(): boolean {
-    const { row } = this.#options
-    return row.bytes + 2 * this.#queue.bytes + this.#headBytes + HEADROOM_BYTES > this.#limit
-  }
-
-  /** The oldest segments, to go once this commit with its gap entries is durable. */
+  /** The segments that go once this commit, with the gaps they leave, is durable. */
   #makeRoom(): readonly Segment[] {
-    const { row, evict, clock } = this.#options
-    this.#look()
-    const victims: Segment[] = []
-    if (evict === 'newest' || !this.#isShort()) return victims
-    let bytes = row.bytes + 2 * this.#queue.bytes + this.#headBytes + HEADROOM_BYTES
-    for (const segment of row.segments) {
-      if (bytes <= this.#limit || segment === row.newest) break
-      victims.push(segment)
-      bytes -= segment.bytes
-      this.#tellEvicted({ from: segment.base, to: row.end(segment, this.#head) })
-      this.evictedAt = clock.monotonic()
+    const { room } = this.#options
+    const victims = room.victims(this.#queue.bytes)
+    for (const segment of victims) {
+      const losses = room.losses(segment, this.#head)
+      this.counters.evicted += Math.max(0, ...losses.map(({ entries }) => entries))
+      for (const loss of losses) this.gap(loss)
     }
-    // Nothing is left to evict: what comes next is refused until there is room again.
-    this.full = bytes > this.#limit
     return victims
-  }
-
-  /** One gap entry for each different loss; readers that confirmed everything lose nothing. */
-  #tellEvicted(range: Range): void {
-    const losses = new Map<string, { range: Range; entries: number; readers: string[] }>()
-    let most = 0
-    for (const { reader, ranges } of this.#options.unconfirmed(range)) {
-      const [first, last] = [ranges[0], ranges.at(-1)]
-      if (first === undefined || last === undefined) continue
-      const entries = ranges.reduce((sum, { from, to }) => sum + to.seq - from.seq + 1, 0)
-      const key = `${first.from.seq} ${last.to.seq} ${entries}`
-      const loss = losses.get(key) ?? { range: { from: first.from, to: last.to }, entries, readers: [] }
-      loss.readers.push(reader)
-      losses.set(key, loss)
-      most = Math.max(most, entries)
-    }
-    this.counters.evicted += most
-    for (const { range: lost, entries, readers } of losses.values()) {
-      this.gap({ range: lost, entries, why: 'evicted', readers })
-    }
-  }
-
-  #look(): void {
-    const { space, row, clock } = this.#options
-    this.#lookedAt = clock.monotonic()
-    this.#limit = space.limit(row.bytes)
-    if (this.#lookedAt - this.#laidAt < TELL_MS || this.#head.seq === this.#options.head.seq) return
-    this.#laidAt = this.#lookedAt
-    space.layBallast()
-  }
-
-  /** Bytes that segments may come to at present. */
-  get limit(): number {
-    return this.#limit
   }
 
   // ── what fails ───────────────────────────────────────────────────────────────────────────────

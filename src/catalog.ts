@@ -1,10 +1,11 @@
 /** The one list of drivers and sinks: a new one is one folder and one line. */
+
+import type { Board } from '../hal/contract.ts'
 import type { DriverKindSchema, Kinds, SinkKindSchema } from './config/kinds.ts'
 import type { Clock } from './contracts/clock.ts'
 import type { Logger } from './contracts/component.ts'
 import type { Driver } from './contracts/driver.ts'
 import type { Sink, SinkSurroundings } from './contracts/sink.ts'
-import type { Board } from '../hal/contract.ts'
 
 /** What every driver is given. */
 export interface DriverSurroundings {

@@ -41,9 +41,7 @@ function importsOf(file: string): Import[] {
   const found: Import[] = []
   const source = text.get(file)!
   const add = (specifier: string, typeOnly: boolean, lazy: boolean): void => {
-    const target = specifier.startsWith('.')
-      ? relative(ROOT, resolve(ROOT, dirname(file), specifier))
-      : undefined
+    const target = specifier.startsWith('.') ? relative(ROOT, resolve(ROOT, dirname(file), specifier)) : undefined
     found.push({ file, specifier, typeOnly, lazy, target })
   }
   for (const match of source.matchAll(/^(?:import|export)\s+(type\s+)?(?:[^'"]*?from\s+)?['"]([^'"]+)['"]/gm)) {
@@ -169,7 +167,8 @@ describe('imports', () => {
 
 describe('time', () => {
   it('is read, and timers are set, only in time/ and where the kernel asks for it', () => {
-    const clocks = /\b(new Date\b|Date\.now|Date\(|performance\.|setTimeout\(|setInterval\(|setImmediate\(|timers\/promises|hrtime)/
+    const clocks =
+      /\b(new Date\b|Date\.now|Date\(|performance\.|setTimeout\(|setInterval\(|setImmediate\(|timers\/promises|hrtime)/
     const wrong = sources.filter((file) => {
       if (file.startsWith('src/time/') || file.startsWith('hal/linux/')) return false
       const code = text.get(file)!.replace(/\/\*[\s\S]*?\*\/|\/\/[^\n]*|'(?:[^'\\\n]|\\.)*'/g, '')
@@ -181,7 +180,9 @@ describe('time', () => {
 
 describe('errors', () => {
   it('are thrown by remedy: nothing throws a plain Error', () => {
-    const wrong = sources.filter((file) => /\b(throw|reject\()\s*new (Error|TypeError|RangeError)\b/.test(text.get(file)!))
+    const wrong = sources.filter((file) =>
+      /\b(throw|reject\()\s*new (Error|TypeError|RangeError)\b/.test(text.get(file)!),
+    )
     expect(wrong).toEqual([])
   })
 })

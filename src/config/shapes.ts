@@ -5,7 +5,7 @@ import { durationPattern, parseDuration, parseSize, sizePattern } from '../contr
 export const NAME = /^[A-Za-z0-9_][A-Za-z0-9._-]*$/
 export const LONGEST_NAME = 128
 
-export const duration = (from = 0) =>
+const duration = (from = 0) =>
   z
     .string({ error: 'expected a duration such as 250ms, 1s, 5m or 1h' })
     .regex(new RegExp(durationPattern), { error: 'expected a duration such as 250ms, 1s, 5m or 1h', abort: true })

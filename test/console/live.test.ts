@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
-import { type Batch, Reason, samples } from '../../src/contracts/batch.ts'
 import { Live } from '../../src/console/live.ts'
+import { type Batch, Reason, samples } from '../../src/contracts/batch.ts'
 
 const group = {
   id: 1,
@@ -11,7 +11,15 @@ const group = {
   tags: ['a', 'b', 'c'].map((name) => ({ name, type: 'int16', kind: 'integer' as const })),
 }
 const at = { wall: 0, monotonic: 0, boot: 'b', clock: 'synced' as const }
-const whole: Batch = { group, at, tags: null, numbers: Float64Array.of(1, 2, 3), others: null, quality: null, carry: null }
+const whole: Batch = {
+  group,
+  at,
+  tags: null,
+  numbers: Float64Array.of(1, 2, 3),
+  others: null,
+  quality: null,
+  carry: null,
+}
 
 describe('live values', () => {
   it('lay a batch of some tags over the last whole one', () => {

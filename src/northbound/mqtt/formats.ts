@@ -137,7 +137,7 @@ function numberText(number: number): string {
 }
 
 /** Bytes become hexadecimal text. */
-export function jsonOf(value: Value, bigint: Bigint): string {
+function jsonOf(value: Value, bigint: Bigint): string {
   if (typeof value === 'bigint') return bigint === 'string' && !isSafe(value) ? `"${value}"` : String(value)
   if (typeof value === 'number') return numberText(value)
   if (value instanceof Uint8Array) return `"${Buffer.from(value).toString('hex')}"`

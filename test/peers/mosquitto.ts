@@ -5,7 +5,10 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { ended, freePort, linesOf, started, until } from './processes.ts'
 
-const PEERS = ['/usr/sbin/mosquitto', '/usr/bin/mosquitto_sub', '/usr/bin/mosquitto_pub', '/usr/bin/openssl']
+const PEERS = ['mosquitto_sub', 'mosquitto_pub', 'mosquitto_passwd', 'openssl', 'stdbuf'].map(
+  (name) => `/usr/bin/${name}`,
+)
+PEERS.push('/usr/sbin/mosquitto')
 /** What of it this machine lacks. */
 export const absentMosquitto = PEERS.filter((peer) => !existsSync(peer))
 
@@ -88,7 +91,8 @@ export interface Observer {
 /** Subscribes to everything, or as `words` say, before it resolves. */
 export async function observer(port: number, words: readonly string[] = ['-t', '#']): Promise<Observer> {
   const all = ['-h', '127.0.0.1', '-p', String(port), '-q', '2', '-d', '-v', ...words]
-  const child = await started('/usr/bin/mosquitto_sub', all, /SUBACK/)
+  // Into a pipe it would keep its lines until it has many.
+  const child = await started('/usr/bin/stdbuf', ['-oL', '/usr/bin/mosquitto_sub', ...all], /SUBACK/)
   const lines = linesOf(child)
   return {
     lines,

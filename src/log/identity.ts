@@ -28,11 +28,11 @@ export class Identity {
   #epoch: number
 
   /** Throws ConfigurationFault when the folder cannot be used, or another process writes it. */
-  constructor(folder: string) {
+  constructor(folder: string, boot: string) {
     this.#folder = folder
     try {
       mkdirSync(folder, { recursive: true })
-      claim(folder)
+      claim(folder, boot)
       const kept = readKept(join(folder, 'log.json'))
       this.stream = kept?.stream ?? randomBytes(8).toString('hex')
       this.#epoch = kept?.epoch ?? 0
@@ -89,8 +89,8 @@ function readKept(path: string): Kept | undefined {
   return kept as Kept
 }
 
-/** One writer a folder. A process is known by its id and its start, so that a reused id is not mistaken for it. */
-function claim(folder: string): void {
+/** One writer a folder. A process is known by its id, its start and its boot, so that a reused id is not mistaken for it. */
+function claim(folder: string, boot: string): void {
   const path = join(folder, 'writer')
   let holder: string | undefined
   try {
@@ -98,11 +98,11 @@ function claim(folder: string): void {
   } catch {
     // Nobody holds it.
   }
-  const [pid, start] = holder?.trim().split(' ') ?? []
-  if (pid !== undefined && start !== undefined && startOf(pid) === start) {
+  const [pid, start, since] = holder?.trim().split(' ') ?? []
+  if (pid !== undefined && start !== undefined && since === boot && startOf(pid) === start) {
     throw new ConfigurationFault(`log.path: ${folder} is written by process ${pid}; one gateway writes a log`)
   }
-  writeFileSync(path, `${process.pid} ${startOf(String(process.pid))}\n`)
+  writeFileSync(path, `${process.pid} ${startOf(String(process.pid))} ${boot}\n`)
 }
 
 /** The kernel's start time of a process, in ticks since boot; undefined: there is no such process. */

@@ -40,7 +40,7 @@ const EVICTED_LATELY_MS = 60_000
 /** Throws ConfigurationFault when the folder cannot be used or another process writes it. A disk that is full or fails is
  *  no reason: the log then refuses what it cannot store, and tries again. */
 export async function openLog(options: LogOptions): Promise<Log> {
-  const identity = new Identity(options.path)
+  const identity = new Identity(options.path, options.clock.boot)
   try {
     const log = new Log(options, identity)
     await log.begin()

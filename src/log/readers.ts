@@ -56,6 +56,8 @@ export class Readers {
   readonly #dirty = new Set<StoredCursor>()
   #puts = new Map<string, Put>()
   #removals = new Map<string, Buffer>()
+  /** Puts of the commit that is under way. */
+  #flying: ReadonlyMap<string, Put> = new Map()
   #waiting: Waiting | undefined
   #timer: Stop | undefined
   #committing: Promise<void> | undefined
@@ -64,6 +66,7 @@ export class Readers {
   failures = 0
   /** The places were lost: who is known from the configuration alone begins at the oldest entry. */
   #lost = false
+  #closed = false
 
   constructor(options: ReadersOptions) {
     this.#options = options
@@ -138,6 +141,7 @@ export class Readers {
   }
 
   async close(): Promise<void> {
+    this.#closed = true
     await this.flush()
     this.#timer?.()
     await this.#environment.close()
@@ -187,8 +191,10 @@ export class Readers {
         },
         get: (seq) => {
           const key = keyOf(seq)
-          const waiting = this.#puts.get(key.toString('latin1'))?.value ?? this.#environment.get(key)
-          return waiting === undefined ? undefined : readKept(waiting)
+          const name = key.toString('latin1')
+          const waiting = this.#puts.get(name) ?? this.#flying.get(name)
+          const bytes = waiting?.value ?? this.#environment.get(key)
+          return bytes === undefined ? undefined : readKept(bytes)
         },
         remove: (seq) => {
           const key = keyOf(seq)
@@ -234,6 +240,7 @@ export class Readers {
     this.#waiting = undefined
     const dirty = [...this.#dirty]
     const puts = this.#puts
+    this.#flying = puts
     const removals = this.#removals
     this.#dirty.clear()
     this.#puts = new Map()
@@ -261,8 +268,10 @@ export class Readers {
     )
     await this.#committing
     this.#committing = undefined
+    this.#flying = new Map()
     if (this.failure === undefined) this.#options.onConfirmed()
-    if (this.#waiting !== undefined || this.failure !== undefined) void this.#store(false).catch(() => undefined)
+    if (!this.#closed && (this.#waiting !== undefined || this.failure !== undefined))
+      void this.#store(false).catch(() => undefined)
   }
 }
 

@@ -27,9 +27,9 @@ describe('the sink at a broker', () => {
 
   const start = async (
     answer: Parameters<typeof byteBroker>[0],
-    options: { keys?: object; clock?: Clock; door?: boolean } = {},
+    options: { keys?: object; clock?: Clock; door?: boolean; lingers?: boolean } = {},
   ) => {
-    broker = await byteBroker(answer)
+    broker = await byteBroker(answer, options)
     configured = configuredSink({
       clock: options.clock ?? new SystemClock(),
       keys: { url: `mqtt://127.0.0.1:${broker.port}`, ...options.keys },
@@ -241,7 +241,7 @@ describe('the sink at a broker', () => {
     const clock = new ManualClock()
     const sink = await start(
       answering(() => 0),
-      { clock },
+      { clock, lingers: true },
     )
     await sink.ready(never)
     let stopped = false
@@ -249,7 +249,9 @@ describe('the sink at a broker', () => {
       stopped = true
     })
     await until('the disconnect', () => broker.packets.some(({ type }) => type === 14))
-    if (!stopped) await clock.advance(1000)
+    await clock.advance(999)
+    expect(stopped).toBe(false)
+    await clock.advance(1)
     await stop
     expect(clock.timers).toBe(0)
   })

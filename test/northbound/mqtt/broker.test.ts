@@ -177,6 +177,22 @@ describe('the sink at a broker', () => {
     expect(await deliver(three)).toEqual({ rejected: [] })
   })
 
+  it('that closes the connection upon a topic, time after time, is a fault of the configuration which names it', async () => {
+    const sink = await start((packet, socket) => {
+      if (packet.payload.includes('"a":2,') || packet.payload.includes('"a":2}')) socket.destroy()
+      return answering(() => 0)(packet)
+    })
+    let thrown: unknown
+    for (let call = 0; call < 8 && !(thrown instanceof ConfigurationFault); call++) {
+      await sink.ready(never)
+      thrown = await deliver(three).catch((why: unknown) => why)
+    }
+    expect(thrown).toBeInstanceOf(ConfigurationFault)
+    expect((thrown as Error).message).toMatch(
+      /^the broker closes the connection upon each message of \d+ bytes to \/neuron\/emqx\/plc7\/fast: allow it/,
+    )
+  })
+
   it('that speaks nonsense is left', async () => {
     const sink = await start(answering(() => 0))
     await sink.ready(never)

@@ -20,7 +20,7 @@ export function clientOptions(settings: MqttSettings, clientId: string): IClient
     resubscribe: false,
     queueQoSZero: false,
     outgoingStore: NO_STORE,
-    // Its cache of every two-byte number costs 8 MB, and its tracing a few formatted calls a message.
+    // Its cache of every two-byte number costs 9 MB, and its tracing a few formatted calls a message.
     writeCache: false,
     log: () => {},
     ...(username === undefined ? {} : { username }),

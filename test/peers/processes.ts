@@ -26,6 +26,7 @@ export async function started(
   env: NodeJS.ProcessEnv = {},
 ): Promise<ChildProcess> {
   const child = spawn(command, words, { stdio: ['ignore', 'pipe', 'pipe'], env: { ...process.env, ...env } })
+  linesOf(child)
   let said = ''
   await new Promise<void>((resolve, reject) => {
     const listen = (chunk: Buffer): void => {
@@ -64,9 +65,14 @@ export async function until<T>(
   }
 }
 
-/** The lines a process prints, as they come. */
+const printed = new WeakMap<ChildProcess, string[]>()
+
+/** The lines a process prints, from its first one on, as they come. */
 export function linesOf(child: ChildProcess): string[] {
+  const known = printed.get(child)
+  if (known !== undefined) return known
   const lines: string[] = []
+  printed.set(child, lines)
   let rest = ''
   child.stdout!.on('data', (chunk: Buffer) => {
     const parts = (rest + chunk).split('\n')

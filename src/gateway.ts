@@ -18,6 +18,7 @@ import type { Driver, GroupPlan, Tag } from './contracts/driver.ts'
 import { ConfigurationFault, Rejected, sentence } from './contracts/errors.ts'
 import type { ConnectionReport, DeviceReport, GatewayReport, LiveValues, SinkReport } from './contracts/report.ts'
 import type { Sink } from './contracts/sink.ts'
+import { Ledger } from './health/ledger.ts'
 import { lights } from './health/leds.ts'
 import { Drain } from './log/drain.ts'
 import { type Log, openLog } from './log/log.ts'
@@ -32,6 +33,8 @@ interface Connection {
   readonly driver: Driver
   readonly lane: Lane
   readonly poller: Poller
+  /** Out of the health ledger. */
+  readonly leave: () => void
 }
 
 /** One reader of the log, north: its sink and what brings entries to it. */
@@ -40,6 +43,9 @@ interface Delivery {
   readonly sink: Sink
   readonly drain: Drain
 }
+
+/** A connection that should have finished a cycle and has not for so long hangs. The longest timeouts and intervals stay below. */
+const STALLED_MS = 120_000
 
 export interface GatewayOptions {
   readonly configuration: Configuration
@@ -62,7 +68,9 @@ export class Gateway {
   readonly #door: Door
   readonly #connections = new Map<string, Connection>()
   readonly #deliveries = new Map<string, Delivery>()
+  readonly #ledger: Ledger
   readonly #ending = new AbortController()
+  #phase: 'starting' | 'running' | 'stopping' = 'starting'
   #configuration: Configuration
   #tick: Stop | undefined
 
@@ -79,6 +87,7 @@ export class Gateway {
     this.#configuration = options.configuration
     this.#startedAt = options.clock.wall()
     this.#log = log
+    this.#ledger = new Ledger({ clock: options.clock })
     this.#live = new Live((device) => this.#attendance(device)?.answers ?? undefined)
     this.live = this.#live
     this.#pipeline = new Pipeline({
@@ -141,10 +150,12 @@ export class Gateway {
     for (const sink of sinks) if (sink.enabled) await this.#addDelivery(sink)
     for (const connection of connections) await this.#addConnection(connection)
     this.#tick = this.#clock.every(1000, () => this.#pipeline.onTick(this.#clock.now()))
+    this.#phase = 'running'
   }
 
   /** The reverse: readers of the field first, then what is under way north is given `drainMs` to be confirmed. */
   async stop(drainMs = 5000): Promise<void> {
+    this.#phase = 'stopping'
     this.#tick?.()
     await Promise.all([...this.#connections.values()].map(removeConnection))
     this.#connections.clear()
@@ -205,7 +216,13 @@ export class Gateway {
     })
     const lane = new Lane({ clock: this.#clock, inFlight: driver.inFlight })
     const poller = new Poller({ clock: this.#clock, driver, lane, emit: (batch) => this.#pipeline.onBatch(batch) })
-    this.#connections.set(configuration.name, { configuration, driver, lane, poller })
+    const line = this.#ledger.enrol({
+      name: `connection ${configuration.name}`,
+      allowanceMs: STALLED_MS,
+      state: () => driver.state(),
+      progress: () => poller.progress,
+    })
+    this.#connections.set(configuration.name, { configuration, driver, lane, poller, leave: line.leave })
     await driver.start(this.#ending.signal)
     poller.configure(this.#groupsOf(configuration.name))
     poller.start()
@@ -340,7 +357,16 @@ export class Gateway {
       startedAt: this.#startedAt,
       at: this.#clock.wall(),
       notices,
-      lights: lights({ connections, devices, sinks, log }),
+      lights: lights({
+        connections,
+        devices,
+        sinks,
+        log,
+        phase: this.#phase,
+        clock: this.#clock.quality(),
+        stalled: this.#ledger.stalled(),
+      }),
+      counters: { ...this.#pipeline.counters(), ...this.#door.counters() },
       connections,
       devices,
       sinks,
@@ -349,7 +375,8 @@ export class Gateway {
   }
 }
 
-async function removeConnection({ driver, lane, poller }: Connection): Promise<void> {
+async function removeConnection({ driver, lane, poller, leave }: Connection): Promise<void> {
+  leave()
   poller.stop()
   await lane.stop()
   await driver.stop()

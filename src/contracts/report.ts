@@ -86,4 +86,6 @@ export interface GatewayReport {
   readonly devices: readonly DeviceReport[]
   readonly sinks: readonly SinkReport[]
   readonly log: LogReport
+  /** What the pipeline and the door count. */
+  readonly counters: Counters
 }

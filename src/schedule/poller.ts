@@ -107,7 +107,9 @@ export class Poller {
 
   /** Monotonic time of the last finished cycle, and whether one should have finished since. */
   get progress(): { readonly at: number; readonly due: boolean } {
-    return { at: this.#lastProgress, due: this.#rounds.size > 0 }
+    // A group that is read once an hour is not late after a minute.
+    const due = this.#waiting.first === undefined || this.#waiting.first.due <= this.#clock.monotonic()
+    return { at: this.#lastProgress, due: this.#rounds.size > 0 && due }
   }
 
   counters(): Counters {

@@ -10,6 +10,7 @@ export const REPORT: GatewayReport = {
   startedAt: AT - 3_725_000,
   at: AT,
   notices: [],
+  counters: {},
   lights: [
     { role: 'SYS', colour: 'green', pattern: 'gap', text: 'all is well' },
     {

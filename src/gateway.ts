@@ -3,6 +3,7 @@
  *    connections ─► pipeline ─► log ─► deliveries         live ◄─ pipeline
  *    connections ◄────────────── door ◄─ sinks, consoles
  */
+import { isDeepStrictEqual } from 'node:util'
 import type { Board } from '../hal/contract.ts'
 import * as catalog from './catalog.ts'
 import { Door } from './commands/door.ts'
@@ -183,9 +184,11 @@ export class Gateway {
       this.#connections.delete(name)
       await removeConnection(connection)
     }
+    const renamed = !isDeepStrictEqual(before.gateway, after.gateway)
     const sinks = new Map(after.sinks.filter((sink) => sink.enabled).map((sink) => [sink.name, sink]))
     for (const [name, delivery] of this.#deliveries) {
-      if (sinks.get(name) === delivery.configuration) continue
+      // A sink's topics carry the gateway's own names.
+      if (!renamed && sinks.get(name) === delivery.configuration) continue
       this.#deliveries.delete(name)
       await removeDelivery(delivery)
     }

@@ -3,7 +3,7 @@ import { isDeepStrictEqual } from 'node:util'
 import type { Configuration } from './configuration.ts'
 
 export interface Change {
-  /** `gateway`, `log`, `connection plc7`, `device oven`, `group oven/fast`, `sink emqx`. */
+  /** `gateway`, `board`, `log`, `connection plc7`, `device oven`, `group oven/fast`, `sink emqx`. */
   readonly component: string
   readonly change: 'kept' | 'restarted' | 'added' | 'removed'
   /** Which of its keys differ. */
@@ -14,6 +14,7 @@ export interface Change {
 export function diff(before: Configuration, after: Configuration): readonly Change[] {
   return [
     single('gateway', before.gateway, after.gateway, 'its name or path changed: every device and sink starts anew'),
+    single('board', { board: before.board }, { board: after.board }, 'takes effect when the service is restarted'),
     single('log', before.log, after.log, 'takes effect when the service is restarted'),
     ...several('connection', before.connections, after.connections, (one) => one.name),
     ...several('device', before.devices, after.devices, (one) => one.name),

@@ -27,7 +27,7 @@ export function rowsOf(
   stored = true,
 ): ValueRow[] {
   const { at, group } = batch
-  const ageMs = Math.max(0, at.boot === now.boot ? now.monotonic - at.monotonic : now.wall - at.wall)
+  const ageMs = Math.max(0, Math.round(at.boot === now.boot ? now.monotonic - at.monotonic : now.wall - at.wall))
   return Array.from(batch.numbers, (_, entry) => {
     const tag = group.tags[tagAt(batch, entry)]!
     const reason = qualityAt(batch, entry)

@@ -1,7 +1,7 @@
 /** The field's reference chain with other people's parts: pymodbus → Fieldgate → mosquitto → mosquitto_sub. What arrives is
  *  compared with what the simulator itself says it set, not with anything the gateway says. */
 import { type ChildProcess, execFileSync } from 'node:child_process'
-import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
@@ -154,5 +154,66 @@ log: { path: ${join(folder, 'log')} }
     const second = [...String(said).matchAll(/\[\d\]:\s+(\d+)/g)].map((match) => Number(match[1]))
     const set = device.filter((line) => line.startsWith('[')).map((line) => JSON.parse(line))
     expect(set).toContainEqual(second)
+  })
+
+  it('carries a write from the write topic to the register, and answers with the same uuid', async () => {
+    const port = await freePort()
+    await keep(started('/usr/bin/python3', [DEVICE, 'tcp', String(port)], /\[/))
+    const file = configure(`{ driver: modbus-tcp, host: 127.0.0.1, port: ${port} }`, ', scale: 0.1')
+    const text = readFileSync(file, 'utf8')
+      .replace(
+        '          humidity:',
+        '          setpoint: { address: "40010", type: int16, scale: 0.1, access: rw, limits: [0, 100] }\n          humidity:',
+      )
+      .replace('format: values }', 'format: values, commands: ["demo/demo_group/setpoint"] }')
+    writeFileSync(file, text)
+    await keep(gateway(file))
+    await until('live flow', () => messages(TOPIC).length > 0)
+    const write = (body: object): void => {
+      execFileSync('/usr/bin/mosquitto_pub', [
+        '-p',
+        String(brokerPort),
+        '-t',
+        '/neuron/emqx/write/req',
+        '-m',
+        JSON.stringify(body),
+      ])
+    }
+    const answer = (uuid: string) =>
+      until(`the answer to ${uuid}`, () =>
+        heard
+          .filter((line) => line.startsWith('/neuron/emqx/write/resp '))
+          .map(
+            (line) =>
+              JSON.parse(line.slice('/neuron/emqx/write/resp '.length)) as {
+                uuid: string
+                error: number
+                text?: string
+              },
+          )
+          .find((one) => one.uuid === uuid),
+      )
+    write({ uuid: 'a', node: 'demo', group: 'demo_group', tag: 'setpoint', value: 21.5 })
+    expect(await answer('a')).toEqual({ uuid: 'a', error: 0 })
+    const said = execFileSync('/usr/bin/mbpoll', [
+      '-m',
+      'tcp',
+      '-p',
+      String(port),
+      '-a',
+      '1',
+      '-r',
+      '10',
+      '-c',
+      '1',
+      '-1',
+      '127.0.0.1',
+    ])
+    expect(String(said)).toMatch(/\[10\]:\s+215/)
+    write({ uuid: 'b', node: 'demo', group: 'demo_group', tags: [{ tag: 'setpoint', value: 1000 }] })
+    expect(await answer('b')).toMatchObject({ uuid: 'b', error: 3004, text: expect.stringContaining('100') })
+    write({ uuid: 'c', node: 'demo', group: 'demo_group', tag: 'humidity', value: 1 })
+    expect((await answer('c')).error).not.toBe(0)
+    await until('the new value', () => messages(TOPIC).at(-1)!.values.setpoint === 21.5)
   })
 })

@@ -5,15 +5,19 @@ import { hostname } from 'node:os'
 import { basename, dirname, resolve } from 'node:path'
 import { stringify } from 'yaml'
 import type { z } from 'zod'
-import type { Isa95Path, TagInfo, ValueKind } from '../contracts/batch.ts'
+import type { Isa95Path } from '../contracts/batch.ts'
 import type { DevicePlan, GroupPlan, Tag } from '../contracts/driver.ts'
 import { sentence } from '../contracts/errors.ts'
-import type { Mapping } from '../contracts/stage.ts'
+import { Check, isMap, type Keys, supposed } from './check.ts'
 import type { Configuration, ConnectionConfiguration, SinkConfiguration } from './configuration.ts'
 import { parseTagTable, type TagTable } from './csv.ts'
+import { Interning } from './interning.ts'
 import type { DriverKindSchema, Kinds } from './kinds.ts'
-import { nearest, type Problem, sorted, unknownKey } from './problems.ts'
+import { Places } from './places.ts'
+import { type Problem, sorted } from './problems.ts'
 import * as shapes from './shapes.ts'
+import { nearest, unknownKey } from './spelling.ts'
+import { TagReader } from './tag.ts'
 import { type Path, parseTree, type Tree } from './tree.ts'
 
 export type Loaded =
@@ -28,17 +32,20 @@ export interface LoadOptions {
   readonly env: NodeJS.ProcessEnv
 }
 
-export async function load(options: LoadOptions): Promise<Loaded> {
-  return new Loading(options).run()
-}
-
-type Keys = Record<string, unknown>
-
-/** Text that stands elsewhere: a profile or a tag table, by where it was put in. */
-interface Origin {
-  readonly at: Path
-  readonly file: string
-  locate(path: Path, what: 'key' | 'value'): { line: number; column: number } | undefined
+export async function load({ file: given, text, kinds, env }: LoadOptions): Promise<Loaded> {
+  const file = resolve(given)
+  const problem = (why: string): Loaded => ({
+    ok: false,
+    problems: [{ file, line: 1, column: 1, path: '', text: why }],
+  })
+  let content: string
+  try {
+    content = text ?? readFileSync(file, 'utf8')
+  } catch (cause) {
+    const missing = (cause as NodeJS.ErrnoException).code === 'ENOENT'
+    return problem(missing ? 'there is no such file: name one with --config' : 'the file cannot be read')
+  }
+  return new Loading({ file, kinds, env, tree: parseTree(content, { folder: dirname(file), env }) }).run()
 }
 
 interface Connection extends ConnectionConfiguration {
@@ -50,51 +57,41 @@ class Loading {
   readonly #folder: string
   readonly #kinds: Kinds
   readonly #env: NodeJS.ProcessEnv
-  readonly #given: string | undefined
-  readonly #problems: Problem[] = []
-  readonly #places = new Set<string>()
+  readonly #tree: Tree
+  readonly #places: Places
+  readonly #check: Check
+  readonly #interning = new Interning()
+  readonly #tagReader: TagReader
   readonly #notices: string[] = []
-  readonly #origins: Origin[] = []
   readonly #tables = new Map<string, TagTable | undefined>()
-  readonly #shared = new Map<string, unknown>()
-  readonly #ids = new Map<object, number>()
-  readonly #tagSchemas = new Map<DriverKindSchema, z.ZodObject>()
-  #tree: Tree | undefined
 
-  constructor({ file, text, kinds, env }: LoadOptions) {
-    this.#file = resolve(file)
-    this.#folder = dirname(this.#file)
+  constructor({ file, kinds, env, tree }: { file: string; kinds: Kinds; env: NodeJS.ProcessEnv; tree: Tree }) {
+    this.#file = file
+    this.#folder = dirname(file)
     this.#kinds = kinds
     this.#env = env
-    this.#given = text
+    this.#tree = tree
+    this.#places = new Places(file, tree)
+    this.#check = new Check(this.#places)
+    this.#tagReader = new TagReader(this.#check, this.#interning)
   }
 
   run(): Loaded {
-    let text: string
-    try {
-      text = this.#given ?? readFileSync(this.#file, 'utf8')
-    } catch (cause) {
-      const missing = (cause as NodeJS.ErrnoException).code === 'ENOENT'
-      const why = missing ? 'there is no such file: name one with --config' : 'the file cannot be read'
-      return { ok: false, problems: [{ file: this.#file, line: 1, column: 1, path: '', text: why }] }
-    }
-    const tree = parseTree(text, { folder: this.#folder, env: this.#env })
-    this.#tree = tree
-    for (const found of tree.problems) this.#problemAt(tree.position(found.offset), found.path, found.text)
-    if (tree.value === undefined) return { ok: false, problems: sorted(this.#problems) }
-    const root = this.#map(tree.value, [], shapes.fileKeys)
-    const written = this.#map(tree.written, [], undefined)
+    const tree = this.#tree
+    if (tree.value === undefined) return { ok: false, problems: sorted(this.#places.problems) }
+    const root = this.#check.map(tree.value, [], shapes.fileKeys)
+    const written = this.#check.map(tree.written, [], undefined)
     const gateway = this.#gateway(root.gateway)
     const log = this.#log(root.log)
     const board = root.board ?? 'generic'
     if (typeof board !== 'string')
-      this.#problem(['board'], 'expected the name of a board, such as raspberry-pi', 'value')
-    if (root.redundancy != null) this.#problem(['redundancy'], 'redundancy is not available in this version', 'key')
+      this.#places.say(['board'], 'expected the name of a board, such as raspberry-pi', 'value')
+    if (root.redundancy != null) this.#places.say(['redundancy'], 'redundancy is not available in this version', 'key')
     if (root.console != null) this.#notices.push('console: the web console is not available in this version')
     const connections = this.#connections(root.connections)
     const { devices, groups } = this.#devices(root.devices, written.devices, connections, gateway)
     const { sinks, stated } = this.#sinks(root.sinks)
-    if (this.#problems.length > 0) return { ok: false, problems: sorted(this.#problems) }
+    if (this.#places.problems.length > 0) return { ok: false, problems: sorted(this.#places.problems) }
     const frozen = stringify(written, { lineWidth: 0 })
     return {
       ok: true,
@@ -117,14 +114,16 @@ class Loading {
   // ── sections ─────────────────────────────────────────────────────────────────────────────────
 
   #gateway(given: unknown): Isa95Path {
-    const parsed = this.#object(shapes.gatewayShape, given ?? {}, ['gateway'])
+    const parsed = this.#check.object(shapes.gatewayShape, given ?? {}, ['gateway'])
     const { id, ...levels } = (parsed ?? {}) as z.output<typeof shapes.gatewayShape>
     const host = hostname().replace(/[^A-Za-z0-9._-]/g, '-') || 'gateway'
     return { gateway: id ?? host, ...defined(levels) }
   }
 
   #log(given: unknown): Configuration['log'] {
-    const parsed = this.#object(shapes.logShape, given ?? {}, ['log']) as z.output<typeof shapes.logShape> | undefined
+    const parsed = this.#check.object(shapes.logShape, given ?? {}, ['log']) as
+      | z.output<typeof shapes.logShape>
+      | undefined
     return {
       path: resolve(this.#folder, parsed?.path ?? '.'),
       quotaBytes: parsed?.quota ?? 0,
@@ -135,12 +134,12 @@ class Loading {
 
   #connections(given: unknown): Connection[] {
     const found: Connection[] = []
-    for (const [name, keys] of this.#named(given, ['connections'])) {
+    for (const [name, keys] of this.#check.named(given, ['connections'])) {
       const path = ['connections', name]
-      const kind = this.#kind(keys, 'driver', this.#kinds.drivers, path)
+      const kind = this.#check.kind(keys, 'driver', this.#kinds.drivers, path)
       if (kind === undefined) continue
       const { driver, ...own } = keys
-      const settings = this.#object(kind.connection, own, path, ['driver'])
+      const settings = this.#check.object(kind.connection, own, path, ['driver'])
       found.push({ name, driver: String(driver), settings: settings ?? supposed(kind.connection, own), schema: kind })
     }
     return found
@@ -149,13 +148,13 @@ class Loading {
   #sinks(given: unknown): { sinks: SinkConfiguration[]; stated: boolean } {
     const sinks: SinkConfiguration[] = []
     let stated = true
-    for (const [name, keys] of this.#named(given, ['sinks'])) {
+    for (const [name, keys] of this.#check.named(given, ['sinks'])) {
       const path = ['sinks', name]
-      const kind = this.#kind(keys, 'type', this.#kinds.sinks, path)
+      const kind = this.#check.kind(keys, 'type', this.#kinds.sinks, path)
       if (kind === undefined) continue
       const { type, ...own } = keys
       const whole = shapes.sinkShape.extend(kind.settings.shape)
-      const parsed = this.#object(whole, own, path, ['type']) as z.output<typeof shapes.sinkShape> | undefined
+      const parsed = this.#check.object(whole, own, path, ['type']) as z.output<typeof shapes.sinkShape> | undefined
       if (parsed === undefined) continue
       const { enabled, include, exclude, rename, deadband, minInterval, replay, from, commands, bigint, ...settings } =
         parsed
@@ -196,7 +195,7 @@ class Loading {
     const devices: DevicePlan[] = []
     const groups: GroupPlan[] = []
     const byName = new Map(connections.map((connection) => [connection.name, connection]))
-    for (const [name, own] of this.#named(given, ['devices'])) {
+    for (const [name, own] of this.#check.named(given, ['devices'])) {
       const path = ['devices', name]
       const plain = (written as Record<string, Keys> | null)?.[name]
       const keys = this.#withProfile(own, plain, path)
@@ -205,7 +204,9 @@ class Loading {
       const { schema } = connection
       const { groups: groupsGiven, ...rest } = keys
       const whole = shapes.deviceShape.extend(schema.device.shape)
-      const parsed = this.#object(whole, rest, path, ['groups']) as z.output<typeof shapes.deviceShape> | undefined
+      const parsed = this.#check.object(whole, rest, path, ['groups']) as
+        | z.output<typeof shapes.deviceShape>
+        | undefined
       const usable = parsed ?? supposed(whole, rest)
       const device: DevicePlan = {
         name,
@@ -215,7 +216,7 @@ class Loading {
         settings: this.#deviceSettings(schema, usable, connection.settings, path),
       }
       devices.push(device)
-      for (const [group, groupKeys] of this.#named(groupsGiven, [...path, 'groups'])) {
+      for (const [group, groupKeys] of this.#check.named(groupsGiven, [...path, 'groups'])) {
         const plain2 = (plain?.groups as Record<string, Keys> | undefined)?.[group]
         const plan = this.#group({
           device,
@@ -236,9 +237,9 @@ class Loading {
   #connectionOf(keys: Keys, known: ReadonlyMap<string, Connection>, path: Path): Connection | undefined {
     let { connection: wanted } = keys
     if (wanted === undefined || wanted === null) {
-      const meant = Object.keys(keys).find((key) => !unknownKey(key, ['connection']).includes('expected one of'))
+      const meant = Object.keys(keys).find((key) => unknownKey(key, ['connection']).meant !== undefined)
       if (meant === undefined) {
-        this.#problem(path, 'connection is missing: name the connection it is reached by', 'key')
+        this.#places.say(path, 'connection is missing: name the connection it is reached by', 'key')
         return [...known.values()][0]
       }
       // The key itself is reported with the device's other unknown ones.
@@ -248,12 +249,12 @@ class Loading {
     const found = known.get(String(wanted))
     if (found !== undefined) return found
     // A connection whose own keys are wrong has been reported already.
-    const written = (this.#tree!.value as { connections?: Keys }).connections
+    const written = (this.#tree.value as { connections?: Keys }).connections
     if (isMap(written) && Object.hasOwn(written, String(wanted))) return undefined
     const names = [...known.keys()]
     const near = nearest(String(wanted), names)
     const hint = near === undefined ? `there are: ${names.join(', ') || 'none'}` : `did you mean "${near}"?`
-    this.#problem([...path, 'connection'], `there is no connection "${String(wanted)}": ${hint}`, 'value')
+    this.#places.say([...path, 'connection'], `there is no connection "${String(wanted)}": ${hint}`, 'value')
     return known.get(near ?? names[0] ?? '')
   }
 
@@ -263,7 +264,7 @@ class Loading {
       return schema.resolveDevice(device, connection)
     } catch (thrown) {
       const [, key, text] = /^(\w+): (.*)$/s.exec(sentence(thrown)) ?? [undefined, '', sentence(thrown)]
-      this.#problem([...path, key!], text!, 'value')
+      this.#places.say([...path, key!], text!, 'value')
       return undefined
     }
   }
@@ -279,33 +280,47 @@ class Loading {
   }): GroupPlan | undefined {
     const { device, group, keys, connection } = given
     const path = ['devices', device.name, 'groups', group]
-    const own = this.#object(shapes.groupShape, keys, path) as z.output<typeof shapes.groupShape> | undefined
+    const own = this.#check.object(shapes.groupShape, keys, path) as z.output<typeof shapes.groupShape> | undefined
     const rows = this.#tags(keys.tags, given.plain, path)
     const presets = {
       report: own?.report ?? 'always',
       heartbeatMs: own?.heartbeat ?? 600_000,
-      deadband: own?.deadband === undefined ? null : this.#same(own.deadband),
+      deadband: own?.deadband === undefined ? null : this.#interning.same(own.deadband),
     } as const
     const made = rows.flatMap(({ name, keys: tagKeys, path: tagPath }) => {
-      const tag = this.#tag({ name, keys: tagKeys, path: tagPath, connection, device: given.parsed, presets })
+      const tag = this.#tagReader.read({
+        name,
+        keys: tagKeys,
+        path: tagPath,
+        connection,
+        device: given.parsed,
+        presets,
+      })
       return tag === undefined ? [] : [{ ...tag, path: tagPath }]
     })
-    if (rows.length === 0 && own !== undefined) this.#problem([...path, 'tags'], 'this group has no tags', 'key')
+    if (rows.length === 0 && own !== undefined) this.#places.say([...path, 'tags'], 'this group has no tags', 'key')
     const readable = made.filter(({ tag }) => tag.access !== 'w')
     const writeOnly = made.filter(({ tag }) => tag.access === 'w')
     const index = new Map(readable.map(({ tag }, at) => [tag.info.name, at]))
     const tags: Tag[] = [...readable, ...writeOnly].map(({ tag, scaleFrom, path: tagPath }) => {
       const at = index.get(tag.info.name) ?? -1
-      if (scaleFrom === undefined) return this.#same({ ...tag, index: tag.access === 'w' ? -1 : at })
+      if (scaleFrom === undefined) return this.#interning.same({ ...tag, index: tag.access === 'w' ? -1 : at })
       const by = index.get(scaleFrom.tag)
       if (by === undefined || by === at) {
         const names = [...index.keys()]
         const near = nearest(scaleFrom.tag, names)
         const hint = near === undefined ? 'name a tag of the same group' : `did you mean "${near}"?`
-        this.#problem([...tagPath, 'scaleFrom'], `there is no tag "${scaleFrom.tag}" in this group: ${hint}`, 'value')
+        this.#places.say(
+          [...tagPath, 'scaleFrom'],
+          `there is no tag "${scaleFrom.tag}" in this group: ${hint}`,
+          'value',
+        )
         return tag
       }
-      const mapping = this.#same({ ...tag.mapping, scaleFrom: this.#same({ index: by, as: scaleFrom.as }) })
+      const mapping = this.#interning.same({
+        ...tag.mapping,
+        scaleFrom: this.#interning.same({ index: by, as: scaleFrom.as }),
+      })
       return { ...tag, index: at, mapping }
     })
     if (own === undefined) return undefined
@@ -316,7 +331,7 @@ class Loading {
         device: device.name,
         group,
         path: device.path,
-        ...(given.labels === undefined ? {} : { labels: this.#same(given.labels) }),
+        ...(given.labels === undefined ? {} : { labels: this.#interning.same(given.labels) }),
         tags: tags.filter((tag) => tag.index >= 0).map((tag) => tag.info),
       },
       device,
@@ -335,7 +350,7 @@ class Loading {
       const table = this.#table(resolve(this.#folder, file), [...path, 'tags', 'file'])
       if (table === undefined) return []
       const tagsPath = [...path, 'tags']
-      this.#origins.push({
+      this.#places.origins.push({
         at: tagsPath,
         file: resolve(this.#folder, file),
         locate: (below) =>
@@ -351,7 +366,7 @@ class Loading {
     const add = (name: string, keys: Keys, at: Path): void => {
       const before = seen.get(name)
       if (before !== undefined) {
-        this.#problem(
+        this.#places.say(
           at,
           `there are two tags "${name}" in this group: this one and ${before.slice(5).join('.')}`,
           'key',
@@ -361,93 +376,16 @@ class Loading {
       seen.set(name, at)
       found.push({ name, keys, path: at })
     }
-    for (const [name, keys] of this.#named(tags, [...path, 'tags'])) {
+    for (const [name, keys] of this.#check.named(tags, [...path, 'tags'])) {
       const at = [...path, 'tags', name]
       if (keys.fields === undefined || keys.fields === null) add(name, keys, at)
       else {
         const { fields, ...carrier } = keys
-        for (const [field, own] of this.#named(fields, [...at, 'fields']))
+        for (const [field, own] of this.#check.named(fields, [...at, 'fields']))
           add(field, { ...carrier, ...own }, [...at, 'fields', field])
       }
     }
     return found
-  }
-
-  #tag(given: {
-    name: string
-    keys: Keys
-    path: Path
-    connection: Connection
-    device: unknown
-    presets: { report: 'always' | 'change'; heartbeatMs: number; deadband: Mapping['deadband'] }
-  }): { tag: Tag; scaleFrom: { tag: string; as: 'pow10' | 'factor' } | undefined } | undefined {
-    const { name, keys, path, connection, presets } = given
-    const { schema } = connection
-    const own = this.#object(this.#tagSchema(schema), keys, path) as
-      | (z.output<typeof shapes.tagShape> & Keys)
-      | undefined
-    if (own === undefined) return undefined
-    const before = this.#problems.length
-    if (own.range !== undefined && (own.scale !== undefined || own.offset !== undefined)) {
-      this.#problem([...path, 'range'], 'range and scale/offset say the same thing twice: keep one', 'key')
-    }
-    if (own.clamp === true && own.range === undefined)
-      this.#problem([...path, 'clamp'], 'clamp: true needs a range', 'value')
-    if (own.limits !== undefined && own.access === 'r') {
-      this.#problem([...path, 'limits'], 'limits are for writes: give the tag access: rw', 'key')
-    }
-    const { decimals, bits, keepNaN } = sentinels(own.noValue)
-    let resolved: { settings: unknown; kind: ValueKind; type: string } | undefined
-    const misread = this.#places.size > 0 && this.#problems.some((one) => one.path === [...path, 'address'].join('.'))
-    if (!misread && given.device !== undefined && connection.settings !== undefined) {
-      const found = schema.resolve(own, given.device, connection.settings, { noValueBits: bits })
-      if ('problems' in found) {
-        for (const problem of found.problems) this.#problem([...path, problem.key], problem.text, 'value')
-      } else resolved = found
-    }
-    if (resolved === undefined || this.#problems.length > before) return undefined
-    const [scale, offset] = lineThrough(own)
-    const mapping = this.#same<Mapping>({
-      scale,
-      offset,
-      clamp: clampOf(own),
-      precision: own.precision ?? null,
-      noValue: decimals,
-      keepNaN,
-      enum:
-        own.enum === undefined ? null : new Map(Object.entries(own.enum).map(([raw, label]) => [Number(raw), label])),
-      unknown: own.unknown,
-      scaleFrom: null,
-      counter: own.counter === undefined ? null : this.#same(counterOf(own.counter)),
-      deadband: own.deadband === undefined ? presets.deadband : this.#same(own.deadband),
-      report: own.report ?? presets.report,
-      heartbeatMs: own.heartbeat ?? presets.heartbeatMs,
-    })
-    const info = this.#same<TagInfo>({
-      name,
-      type: resolved.type,
-      kind: kindAfter(resolved.kind, mapping, own.scaleFrom !== undefined),
-      ...(own.unit === undefined ? {} : { unit: own.unit }),
-      ...(own.labels === undefined ? {} : { labels: this.#same(own.labels) }),
-    })
-    const tag: Tag = {
-      index: -1,
-      info,
-      access: own.access,
-      limits: own.limits ?? null,
-      mapping,
-      settings: this.#same(resolved.settings as object),
-    }
-    return { tag, scaleFrom: own.scaleFrom }
-  }
-
-  #tagSchema(kind: DriverKindSchema): z.ZodObject {
-    let schema = this.#tagSchemas.get(kind)
-    if (schema === undefined) {
-      schema = shapes.tagShape.extend(kind.tag.shape)
-      this.#tagSchemas.set(kind, schema)
-    }
-    return schema
   }
 
   // ── other files ──────────────────────────────────────────────────────────────────────────────
@@ -457,9 +395,9 @@ class Loading {
     let table: TagTable | undefined
     try {
       table = parseTagTable(readFileSync(file, 'utf8'))
-      for (const { line, column, text } of table.problems) this.#problems.push({ file, line, column, path: '', text })
+      for (const { line, column, text } of table.problems) this.#places.push({ file, line, column, path: '', text })
     } catch {
-      this.#problem(path, `the file ${file} cannot be read`, 'value')
+      this.#places.say(path, `the file ${file} cannot be read`, 'value')
     }
     this.#tables.set(file, table)
     return table
@@ -474,13 +412,13 @@ class Loading {
     try {
       tree = parseTree(readFileSync(file, 'utf8'), { folder: dirname(file), env: this.#env })
     } catch {
-      this.#problem([...path, 'profile'], `there is no profile "${profile}": expected ${file}`, 'value')
+      this.#places.say([...path, 'profile'], `there is no profile "${profile}": expected ${file}`, 'value')
       return keys
     }
     const at = (offset: number) => tree.position(offset)
-    for (const { offset, text } of tree.problems) this.#problems.push({ file, ...at(offset), path: '', text })
+    for (const { offset, text } of tree.problems) this.#places.push({ file, ...at(offset), path: '', text })
     if (tree.value === undefined) return keys
-    this.#origins.push({
+    this.#places.origins.push({
       at: path,
       file,
       locate: (below, what) => (tree.has(below) ? at(tree.locate(below, what)) : undefined),
@@ -493,205 +431,6 @@ class Loading {
     }
     return laidOver(tree.value as Keys, keys)
   }
-
-  // ── checking ─────────────────────────────────────────────────────────────────────────────────
-
-  /** The map at a path; what is none is a problem and counts as empty. */
-  #map(given: unknown, path: Path, known: readonly string[] | undefined): Keys {
-    if (given === null || given === undefined) return {}
-    if (typeof given !== 'object' || Array.isArray(given)) {
-      this.#problem(
-        path,
-        path.length === 0 ? 'expected keys such as connections, devices and sinks' : 'expected a map of keys',
-        'value',
-      )
-      return {}
-    }
-    if (known !== undefined) {
-      for (const key of Object.keys(given)) {
-        if (!known.includes(key)) this.#problem([...path, key], unknownKey(key, known), 'key')
-      }
-    }
-    return given as Keys
-  }
-
-  /** The entries of a map of named things, those with a usable name and a map for a value. */
-  #named(given: unknown, path: Path): [string, Keys][] {
-    const found: [string, Keys][] = []
-    for (const [name, keys] of Object.entries(this.#map(given, path, undefined))) {
-      const at = [...path, name]
-      if (!shapes.NAME.test(name) || Buffer.byteLength(name) > shapes.LONGEST_NAME) {
-        const text = `"${name}" is not a name: expected letters, digits, "_", "-" and ".", not beginning with "-" or ".", at most ${shapes.LONGEST_NAME} bytes`
-        this.#problem(at, text, 'key')
-      } else if (keys !== null && (typeof keys !== 'object' || Array.isArray(keys))) {
-        this.#problem(at, 'expected a map of keys', 'value')
-      } else found.push([name, (keys ?? {}) as Keys])
-    }
-    return found
-  }
-
-  #kind<K>(keys: Keys, key: 'driver' | 'type', kinds: Readonly<Record<string, K>>, path: Path): K | undefined {
-    const given = keys[key]
-    const names = Object.keys(kinds)
-    if (typeof given === 'string' && Object.hasOwn(kinds, given)) return kinds[given]
-    if (given === undefined || given === null) {
-      const foreign = Object.keys(keys).find((one) => unknownKey(one, [key]).includes(`"${key}"`))
-      if (foreign === undefined) this.#problem(path, `${key} is missing: expected one of ${names.join(', ')}`, 'key')
-      else this.#problem([...path, foreign], unknownKey(foreign, [key]), 'key')
-      return undefined
-    }
-    const near = nearest(String(given), names)
-    const hint = near === undefined ? `expected one of ${names.join(', ')}` : `did you mean "${near}"?`
-    this.#problem([...path, key], `there is no ${key} "${String(given)}": ${hint}`, 'value')
-    // The rest is read as it was probably meant, so that its own mistakes are seen too.
-    return near === undefined ? undefined : kinds[near]
-  }
-
-  /** What a schema makes of the keys; undefined: there were problems, and all of them have been said. */
-  #object(object: z.ZodObject, given: unknown, path: Path, beside: readonly string[] = []): Keys | undefined {
-    const before = this.#problems.length
-    const known = Object.keys(object.shape)
-    const keys = { ...this.#map(given, path, [...known, ...beside]) }
-    this.#nestedKeys(object, keys, path)
-    // An empty key ("port:") is a key that is not there.
-    for (const key of Object.keys(keys)) if (keys[key] === null) delete keys[key]
-    const parsed = object.safeParse(keys)
-    if (!parsed.success) {
-      for (const issue of parsed.error.issues) this.#issue(issue, path, keys)
-    }
-    return parsed.success && this.#problems.length === before ? parsed.data : undefined
-  }
-
-  /** Unknown keys of objects inside: zod would pass over them in silence. */
-  #nestedKeys(object: z.ZodObject, keys: Keys, path: Path): void {
-    for (const [key, value] of Object.entries(keys)) {
-      if (typeof value !== 'object' || value === null || Array.isArray(value)) continue
-      const inner = unwrapped(object.shape[key])
-      if (inner === undefined) continue
-      const at = [...path, key]
-      const known = Object.keys(inner.shape)
-      const strange = Object.keys(value).filter((one) => !known.includes(one))
-      for (const one of strange) this.#problem([...at, one], unknownKey(one, known), 'key')
-      keys[key] = Object.fromEntries(Object.entries(value).filter(([one]) => known.includes(one)))
-      this.#nestedKeys(inner, keys[key] as Keys, at)
-    }
-  }
-
-  #issue(issue: z.core.$ZodIssue, path: Path, keys: Keys): void {
-    const below = issue.path.filter((part) => typeof part !== 'symbol') as (string | number)[]
-    const at = [...path, ...below]
-    const missing =
-      below.length > 0 &&
-      below.reduce<unknown>((value, part) => (value as Keys | undefined)?.[part], keys) === undefined
-    if (missing) {
-      const key = below.at(-1)!
-      const foreign = Object.keys(keys).find((one) => unknownKey(one, [String(key)]).includes(`called "${key}"`))
-      // The mistake is the key that stands there in its place, and has been said.
-      if (foreign !== undefined) return
-      const near = nearest(
-        String(key),
-        Object.keys(keys).filter((one) => one !== key),
-      )
-      const known = near !== undefined && this.#problems.some(({ path: said }) => said === [...path, near].join('.'))
-      if (known) return
-      const expected =
-        /^expected|^Invalid/.test(issue.message) && issue.message.startsWith('expected') ? `: ${issue.message}` : ''
-      this.#problem([...path, ...below.slice(0, -1)], `${key} is missing${expected}`, 'key')
-    } else if (issue.code === 'unrecognized_keys') {
-      for (const key of issue.keys) this.#problem([...at, key], unknownKey(key, []), 'key')
-    } else if (issue.code === 'invalid_value') {
-      const values = issue.values.map(String)
-      const given = below.reduce<unknown>((value, part) => (value as Keys | undefined)?.[part], keys)
-      const near = typeof given === 'string' ? nearest(given, values) : undefined
-      const said = issue.message.startsWith('Invalid') ? `expected one of ${values.join(', ')}` : issue.message
-      this.#problem(at, near === undefined ? said : `${said}; did you mean "${near}"?`, 'value')
-    } else {
-      const plain = issue.message.startsWith('Invalid input: expected ')
-      this.#problem(
-        at,
-        plain ? issue.message.slice('Invalid input: '.length).replace(/, received.*/, '') : issue.message,
-        'value',
-      )
-    }
-  }
-
-  #problem(path: Path, text: string, what: 'key' | 'value'): void {
-    const tree = this.#tree
-    if (tree === undefined) return
-    if (!tree.has(path)) {
-      for (const origin of this.#origins) {
-        if (!origin.at.every((part, at) => path[at] === part)) continue
-        const place = origin.locate(path.slice(origin.at.length), what)
-        if (place !== undefined) {
-          this.#push({ file: origin.file, ...place, path: path.join('.'), text })
-          return
-        }
-      }
-    }
-    this.#problemAt(tree.position(tree.locate(path, what)), path, text)
-  }
-
-  #problemAt(place: { line: number; column: number }, path: Path, text: string): void {
-    this.#push({ file: this.#file, ...place, path: path.join('.'), text })
-  }
-
-  /** One problem a place: what follows from a mistake is not a mistake of its own. */
-  #push(problem: Problem): void {
-    const { file, line, column, path } = problem
-    const key = `${file}:${line}:${column}:${path}`
-    if (path !== '' && this.#places.has(key)) return
-    this.#places.add(key)
-    this.#problems.push(problem)
-  }
-
-  /** One object for all that are equal: 100,000 tags have a handful of mappings, and a hundred devices of one kind the same
-   *  tags. Objects inside are told apart by identity, so what they hold must have been made the same before. */
-  #same<T extends object>(value: T): T {
-    let key = ''
-    for (const [name, inner] of Object.entries(value)) {
-      if (typeof inner === 'object' && inner !== null) key += `${name}:${this.#formOf(inner)};`
-      else key += `${name}=${typeof inner}${String(inner)};`
-    }
-    const known = this.#shared.get(key)
-    if (known !== undefined) return known as T
-    this.#shared.set(key, value)
-    return value
-  }
-
-  #formOf(inner: object): string {
-    if (Array.isArray(inner)) return JSON.stringify(inner)
-    if (inner instanceof Map) return JSON.stringify([...inner])
-    let id = this.#ids.get(inner)
-    if (id === undefined) {
-      id = this.#ids.size
-      this.#ids.set(inner, id)
-    }
-    return `#${id}`
-  }
-}
-
-/** What keys with mistakes in them probably mean: the wrong ones left out, the missing ones made up. Only to check what depends
- *  on them. */
-function supposed(schema: z.ZodObject, given: Keys): Keys | undefined {
-  const keys: Keys = Object.fromEntries(
-    Object.entries(given).filter(([key, value]) => value !== null && key in schema.shape),
-  )
-  for (const made of ['supposed', 1, undefined]) {
-    const parsed = schema.safeParse(keys)
-    if (parsed.success) return parsed.data
-    for (const { path } of parsed.error.issues) {
-      const key = String(path[0])
-      if (made === 'supposed' && keys[key] !== undefined) delete keys[key]
-      else keys[key] = made
-    }
-  }
-  return undefined
-}
-
-function unwrapped(schema: unknown): z.ZodObject | undefined {
-  let inner = schema as { shape?: object; def?: { innerType?: unknown; catchall?: unknown } } | undefined
-  while (inner?.def?.innerType !== undefined) inner = inner.def.innerType as typeof inner
-  return inner?.shape === undefined ? undefined : (inner as unknown as z.ZodObject)
 }
 
 function laidOver(below: Keys, above: Keys): Keys {
@@ -704,51 +443,6 @@ function laidOver(below: Keys, above: Keys): Keys {
   return whole
 }
 
-function isMap(value: unknown): value is Keys {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
-}
-
 function defined(keys: object): object {
   return Object.fromEntries(Object.entries(keys).filter(([, value]) => value !== undefined))
-}
-
-function sentinels(given: z.output<typeof shapes.tagShape>['noValue']) {
-  const decimals: number[] = []
-  const bits: bigint[] = []
-  let keepNaN = false
-  for (const one of given === undefined ? [] : Array.isArray(given) ? given : [given]) {
-    if (typeof one === 'number') decimals.push(one)
-    else if (/^0x/i.test(one)) bits.push(BigInt(one))
-    else if (/^none$/i.test(one)) keepNaN = true
-    else if (!/^nan$/i.test(one)) decimals.push(Number(one))
-  }
-  return { decimals, bits, keepNaN }
-}
-
-function lineThrough({ range, scale, offset }: z.output<typeof shapes.tagShape>): [number, number] {
-  if (range === undefined) return [scale ?? 1, offset ?? 0]
-  const [raw0, raw1, value0, value1] = range
-  const slope = (value1 - value0) / (raw1 - raw0)
-  return [slope, value0 - raw0 * slope]
-}
-
-function clampOf({ range, clamp }: z.output<typeof shapes.tagShape>): readonly [number, number] | null {
-  if (clamp === undefined || clamp === false) return null
-  if (clamp !== true) return clamp
-  const [, , value0, value1] = range!
-  return [Math.min(value0, value1), Math.max(value0, value1)]
-}
-
-function counterOf(counter: NonNullable<z.output<typeof shapes.tagShape>['counter']>): NonNullable<Mapping['counter']> {
-  return counter === true
-    ? { wrap: null, maxStep: null }
-    : { wrap: counter.wrap ?? null, maxStep: counter.maxStep ?? null }
-}
-
-/** What the value is once it has been mapped. */
-function kindAfter(kind: ValueKind, mapping: Mapping, scaledFrom: boolean): ValueKind {
-  if (mapping.enum !== null) return 'text'
-  if (kind !== 'integer') return kind
-  const whole = Number.isInteger(mapping.scale) && Number.isInteger(mapping.offset) && !scaledFrom
-  return whole || mapping.precision === 0 ? 'integer' : 'real'
 }

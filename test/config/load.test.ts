@@ -3,8 +3,8 @@ import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { diff } from '../../src/config/diff.ts'
 import { keepIdentity } from '../../src/config/identity.ts'
-import { nearest } from '../../src/config/problems.ts'
 import { socketDirectory } from '../../src/config/sockets.ts'
+import { nearest } from '../../src/config/spelling.ts'
 import { complaints, loadText, valid, withTag } from './loading.ts'
 
 const MISTAKES = readFileSync(new URL('./mistakes.yaml', import.meta.url), 'utf8')
@@ -104,7 +104,7 @@ describe('a single mistake', () => {
 
   it('inside a nested object is seen too', async () => {
     expect(await complaints('sinks: { s: { type: mqtt, url: "mqtt://a", tls: { cafile: x } } }')).toEqual([
-      '1:51 sinks.s.tls.cafile: unknown key "cafile": expected one of ca, verify',
+      '1:51 sinks.s.tls.cafile: unknown key "cafile": here it is called "ca"',
     ])
   })
 

@@ -63,7 +63,12 @@ export function serialPortSuite(make: () => Promise<FarEnd>): void {
     withPort(async (far) => {
       await far.settled(far.port.open(LINE))
       const reasons: string[] = []
+      const heard: Uint8Array[] = []
       far.port.onClose((why) => reasons.push(why))
+      far.port.onData((chunk) => heard.push(chunk))
+      // In use: one that goes in the instant of its opening shows at the first write instead.
+      far.send(Uint8Array.of(1))
+      await far.until(() => heard.length > 0)
       far.unplug()
       await far.until(() => reasons.length > 0)
       expect(reasons).toHaveLength(1)

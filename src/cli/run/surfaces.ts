@@ -8,7 +8,7 @@ import { rowsOf } from '../../console/terminal/rows.ts'
 import type { Batch } from '../../contracts/batch.ts'
 import { tagAt } from '../../contracts/batch.ts'
 import type { Clock } from '../../contracts/clock.ts'
-import { Rejected } from '../../contracts/errors.ts'
+import { Rejected, sentence } from '../../contracts/errors.ts'
 import type { Gateway } from '../../gateway.ts'
 
 /** What `plan` and `apply` answer. */
@@ -73,8 +73,14 @@ export async function openSurfaces(options: SurfacesOptions): Promise<Surfaces> 
             const { driver, lane } = gateway.connection(text(given, 'connection'))
             if (driver.poke === undefined) throw new Rejected('this connection’s driver has no writes by hand')
             const words = wordsOf(given)
-            const said = await lane.submit((ending) => driver.poke!(words, AbortSignal.any([call.signal, ending])))
-            gateway.audit(`by hand: ${text(given, 'connection')} ${words.join(' ')}: ${said}`)
+            const what = `by hand: ${text(given, 'connection')} ${words.join(' ')}`
+            const said = await lane
+              .submit((ending) => driver.poke!(words, AbortSignal.any([call.signal, ending])))
+              .catch((thrown) => {
+                gateway.audit(`${what}: ${sentence(thrown)}`)
+                throw thrown
+              })
+            gateway.audit(`${what}: ${said}`)
             return { id: '', outcome: 'done', text: said }
           }
           const [device, group, tag] = [text(given, 'device'), text(given, 'group'), text(given, 'tag')]

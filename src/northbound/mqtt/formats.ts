@@ -1,5 +1,5 @@
 /** Batches as payloads: Neuron's `values`, `tags` and `ecp`, and one value a topic. What belongs to a group is prepared once. */
-import { type Batch, type GroupRef, Reason, tagAt, type Value } from '../../contracts/batch.ts'
+import { type Batch, type GroupRef, Reason, type TagInfo, tagAt, type Value } from '../../contracts/batch.ts'
 import { codeOf } from './codes.ts'
 
 /** How integers beyond 2^53 are written. */
@@ -14,27 +14,34 @@ interface Prepared {
   readonly group: string
   /** `"name":` by tag. */
   readonly keys: readonly string[]
-  /** `{"name":"name",` by tag. */
-  readonly heads: readonly string[]
   readonly booleans: Uint8Array
 }
 
 const prepared = new WeakMap<GroupRef, Prepared>()
+/** A hundred devices of one kind share their tags, and these texts with them. */
+const keyTexts = new WeakMap<TagInfo, string>()
 
 function prepare(group: GroupRef): Prepared {
   let parts = prepared.get(group)
   if (parts === undefined) {
-    const names = group.tags.map((tag) => JSON.stringify(tag.name))
     parts = {
       node: JSON.stringify(group.device),
       group: JSON.stringify(group.group),
-      keys: names.map((name) => `${name}:`),
-      heads: names.map((name) => `{"name":${name},`),
+      keys: group.tags.map(keyText),
       booleans: Uint8Array.from(group.tags, (tag) => Number(tag.kind === 'boolean')),
     }
     prepared.set(group, parts)
   }
   return parts
+}
+
+function keyText(tag: TagInfo): string {
+  let text = keyTexts.get(tag)
+  if (text === undefined) {
+    text = `${JSON.stringify(tag.name)}:`
+    keyTexts.set(tag, text)
+  }
+  return text
 }
 
 export interface Parts {
@@ -67,11 +74,11 @@ export function valueParts(batch: Batch, bigint: Bigint): Parts {
 
 /** `{"name":"a","value":1}` each, and `{"name":"c","error":3015}` for the bad ones. */
 export function tagParts(batch: Batch, bigint: Bigint): Parts {
-  const { heads } = prepare(batch.group)
+  const { keys } = prepare(batch.group)
   let values = ''
   let errors = ''
   for (let entry = 0; entry < batch.numbers.length; entry++) {
-    const head = heads[tagAt(batch, entry)]!
+    const head = `{"name":${keys[tagAt(batch, entry)]!.slice(0, -1)},`
     const reason = batch.quality?.[entry] ?? Reason.good
     if (reason === Reason.good)
       values += `${values === '' ? '' : ','}${head}"value":${valueText(batch, entry, bigint)}}`
@@ -96,13 +103,13 @@ export function tagsPayload(batch: Batch, bigint: Bigint, withErrors: boolean): 
 
 /** Good values with their type; undefined: there is none, and Neuron then sends nothing. */
 export function ecpPayload(batch: Batch, bigint: Bigint): string | undefined {
-  const { node, group, heads } = prepare(batch.group)
+  const { node, group, keys } = prepare(batch.group)
   let tags = ''
   for (let entry = 0; entry < batch.numbers.length; entry++) {
     if ((batch.quality?.[entry] ?? Reason.good) !== Reason.good) continue
     const tag = tagAt(batch, entry)
     const text = valueText(batch, entry, bigint)
-    tags += `${tags === '' ? '' : ','}${heads[tag]!}"value":${text},"type":${ecpType(batch, entry, text)}}`
+    tags += `${tags === '' ? '' : ','}{"name":${keys[tag]!.slice(0, -1)},"value":${text},"type":${ecpType(batch, entry, text)}}`
   }
   if (tags === '') return undefined
   return `{"timestamp":${batch.at.wall},"node":${node},"group":${group},"tags":[${tags}]}`

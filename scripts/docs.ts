@@ -43,12 +43,16 @@ const tag = object(
     shapes.tagShape,
   ),
 )
-;(tag.properties as Json).fields = map({ type: 'object' }, 'Several tags of one word, by their own names.')
+;(tag.properties as Json).fields = map({ $ref: '#/$defs/tag' }, 'Several tags of one word, by their own names.')
 const group = object(shapes.groupShape, {
   tags: {
     anyOf: [
-      { type: 'object', properties: { file: { type: 'string' } }, required: ['file'], additionalProperties: false },
-      map(tag, 'Tags by name.'),
+      {
+        ...map({ $ref: '#/$defs/tag' }, 'A table of tags, and tags beside it.'),
+        properties: { file: { type: 'string' } },
+        required: ['file'],
+      },
+      map({ $ref: '#/$defs/tag' }, 'Tags by name.'),
     ],
   },
 })
@@ -88,7 +92,9 @@ const schema: Json = {
     ),
     log: object(shapes.logShape),
   },
+  patternProperties: { '^x-': {} },
   additionalProperties: false,
+  $defs: { tag },
 }
 
 function table(given: z.ZodObject): string {
@@ -110,15 +116,22 @@ function table(given: z.ZodObject): string {
 }
 
 function typeOf(value: Json): string {
-  const { type, pattern, anyOf, items } = value
+  const { type, pattern, anyOf, items, prefixItems } = value
   if (value.enum !== undefined) return (value.enum as unknown[]).map((one) => `\`${one}\``).join(', ')
   if (value.const !== undefined) return `\`${String(value.const)}\``
-  if (anyOf !== undefined) return [...new Set((anyOf as Json[]).map(typeOf))].join(' or ')
+  if (anyOf !== undefined) {
+    const types = [...new Set((anyOf as Json[]).map(typeOf))]
+    // A bare 0 is a duration too.
+    return types.filter((one) => one !== '`0`' || !types.includes('duration')).join(' or ')
+  }
   if (typeof pattern === 'string' && pattern.includes('ms|s|m')) return 'duration'
   if (typeof pattern === 'string' && pattern.includes('[KMGT]iB')) return 'size'
-  if (type === 'array') return items === undefined ? 'list' : `list of ${typeOf(items as Json)}s`
-  if (type === 'object') return 'map'
-  return type === 'string' ? 'text' : String(type ?? 'any')
+  if (prefixItems !== undefined) return `${(prefixItems as unknown[]).length} numbers`
+  if (type === 'array') return items === undefined ? 'list' : `list of ${typeOf(items as Json)}`
+  if (Array.isArray(type)) return type.map((one) => typeOf({ type: one })).join(' or ')
+  // What is open to the schema holds maps by name.
+  if (type === 'object' || type === undefined) return 'map'
+  return type === 'string' ? 'text' : String(type)
 }
 
 const INTRODUCTION = readFileSync(new URL('./configuration-intro.md', import.meta.url), 'utf8')

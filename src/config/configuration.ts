@@ -47,6 +47,6 @@ export interface Configuration {
   /** The file says `commands: none` for every sink: nothing passes south. */
   readonly oneWay: boolean
   readonly source: { readonly file: string; readonly sha256: string }
-  /** The file as YAML with tag files and profiles written out and `${…}` as they stand. */
+  /** The file's text, `${…}` as they stand, with the tables and profiles it names behind it: loads as the same configuration. */
   readonly frozen: string
 }

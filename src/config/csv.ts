@@ -1,156 +1,130 @@
-/** Tags from a table (RFC 4180): one row a tag, a head with the tags' keys, `,` `;` or tab between the columns. */
+/** A table of text (RFC 4180): `,` `;` or tab between the columns, a head, one record a line. Read as it is walked, kept nowhere. */
 
-export interface TagTable {
-  /** By tag name: what the row says, keys as the configuration's. */
-  readonly tags: Readonly<Record<string, Readonly<Record<string, unknown>>>>
-  readonly problems: readonly { readonly line: number; readonly column: number; readonly text: string }[]
-  /** Where a tag's key stands. */
-  locate(tag: string, key: string | undefined): { readonly line: number; readonly column: number }
-}
-
-/** Keys whose cells are texts whatever they look like. */
-const TEXTS = new Set([
-  'name',
-  'address',
-  'type',
-  'order',
-  'unit',
-  'byte',
-  'access',
-  'report',
-  'charset',
-  'layout',
-  'timezone',
-  'heartbeat',
-])
-const LISTS = new Set(['range', 'clamp', 'limits'])
-
-interface Cell {
-  readonly text: string
+export interface Place {
+  readonly line: number
   readonly column: number
 }
 
-export function parseTagTable(text: string): TagTable {
-  const rows = rowsOf(text.replace(/^\uFEFF/, ''))
-  const problems: { line: number; column: number; text: string }[] = []
-  const tags: Record<string, Record<string, unknown>> = {}
-  const lines = new Map<string, number>()
-  const columns = new Map<string, Cell[]>()
-  const head = rows.shift()
-  const keys = head?.cells.map((cell) => cell.text.trim()) ?? []
-  if (!keys.includes('name')) {
-    problems.push({ line: head?.line ?? 1, column: 1, text: 'the first row names the columns, "name" among them' })
-    return { tags, problems, locate: () => ({ line: 1, column: 1 }) }
-  }
-  const nameAt = keys.indexOf('name')
-  for (const { line, cells } of rows) {
-    if (cells.every((cell) => cell.text.trim() === '')) continue
-    const name = cells[nameAt]?.text.trim() ?? ''
-    if (name === '') {
-      problems.push({ line, column: cells[nameAt]?.column ?? 1, text: 'this row has no name' })
-      continue
-    }
-    if (Object.hasOwn(tags, name)) {
-      const before = lines.get(name)
-      problems.push({
-        line,
-        column: cells[nameAt]!.column,
-        text: `the tag "${name}" stands here twice, first in line ${before}`,
-      })
-      continue
-    }
-    if (cells.length > keys.length) {
-      const column = cells[keys.length]!.column
-      problems.push({
-        line,
-        column,
-        text: `this row has ${cells.length} cells, the head has ${keys.length}: quote cells that contain the separator`,
-      })
-      continue
-    }
-    const tag: Record<string, unknown> = {}
-    for (const [at, key] of keys.entries()) {
-      const cell = cells[at]?.text.trim() ?? ''
-      if (key === 'name' || cell === '') continue
-      if (key.startsWith('labels.')) tag.labels = { ...(tag.labels as object), [key.slice(7)]: cell }
-      else if (key === 'bit') tag.bits = typed('bits', cell)
-      else tag[key] = typed(key, cell)
-    }
-    tags[name] = tag
-    lines.set(name, line)
-    columns.set(name, cells)
-  }
+export interface Fault extends Place {
+  readonly text: string
+}
+
+export interface Row {
+  readonly line: number
+  readonly cells: readonly string[]
+  /** Where the row begins, in characters. */
+  readonly start: number
+  /** Its quotes are wrong: what its cells say is a guess. */
+  readonly faulty?: boolean
+}
+
+export interface Table {
+  readonly separator: ',' | ';' | '\t'
+  readonly head: Row
+  /** The rows below the head that are not empty. */
+  rows(fault: (fault: Fault) => void): Iterable<Row>
+  /** The column, in characters from 1, at which a cell of a row stands. */
+  columnOf(row: Row, cell: number): number
+}
+
+export function readTable(text: string): Table {
+  const [first] = records(text, ',')
+  const line = first === undefined ? '' : text.slice(0, text.indexOf('\n') + 1 || undefined)
+  const separator = ([',', ';', '\t'] as const).reduce((best, one) =>
+    line.split(one).length > line.split(best).length ? one : best,
+  )
+  const [head] = records(text, separator)
   return {
-    tags,
-    problems,
-    locate: (tag, key) => {
-      const at = key === undefined ? nameAt : Math.max(keys.indexOf(key), keys.indexOf(key === 'bits' ? 'bit' : key))
-      return { line: lines.get(tag) ?? 1, column: columns.get(tag)?.[at < 0 ? nameAt : at]?.column ?? 1 }
+    separator,
+    head: head ?? { line: 1, cells: [], start: 0 },
+    *rows(fault) {
+      let top = true
+      for (const row of records(text, separator, fault)) {
+        const empty = row.cells.every((cell) => cell.trim() === '')
+        if (!top && !empty) yield row
+        top = false
+      }
+    },
+    columnOf: ({ start }, cell) => {
+      let at = start
+      for (let passed = 0; passed < cell; passed++) at = cellAt(text, at, separator).next
+      return at - text.lastIndexOf('\n', at - 1)
     },
   }
 }
 
-function typed(key: string, cell: string): unknown {
-  if (TEXTS.has(key)) return cell
-  if (key === 'labels' || key === 'enum') {
-    return Object.fromEntries(
-      cell.split(';').map((pair) => pair.split('=').map((part) => part.trim()) as [string, string]),
-    )
-  }
-  if (LISTS.has(key))
-    return cell
-      .replace(/^\[|\]$/g, '')
-      .split(/[;,]/)
-      .map((part) => numeric(part.trim()))
-  if (/^(true|false)$/i.test(cell)) return cell.toLowerCase() === 'true'
-  return numeric(cell)
-}
-
-function numeric(cell: string): unknown {
-  return /^[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?$/.test(cell) ? Number(cell) : cell
-}
-
-function rowsOf(text: string): { line: number; cells: Cell[] }[] {
-  const first = text.slice(0, text.indexOf('\n') < 0 ? text.length : text.indexOf('\n'))
-  const separator = [',', ';', '\t'].reduce((best, one) =>
-    first.split(one).length > first.split(best).length ? one : best,
-  )
-  const rows: { line: number; cells: Cell[] }[] = []
+function* records(text: string, separator: string, fault?: (fault: Fault) => void): Iterable<Row> {
   let line = 1
   let at = 0
   while (at < text.length) {
-    const row: { line: number; cells: Cell[] } = { line, cells: [] }
-    let lineStart = at
-    for (;;) {
-      const column = at - lineStart + 1
-      let cell = ''
-      if (text[at] === '"') {
-        at++
-        for (; at < text.length; at++) {
-          if (text[at] === '"') {
-            if (text[at + 1] !== '"') break
-            at++
-          } else if (text[at] === '\n') {
-            line++
-            lineStart = at + 1
-          }
-          cell += text[at]
-        }
-        at++
-        while (at < text.length && text[at] !== separator && text[at] !== '\n') at++
-      } else {
-        const from = at
-        while (at < text.length && text[at] !== separator && text[at] !== '\n') at++
-        cell = text.slice(from, at)
-        if (cell.endsWith('\r')) cell = cell.slice(0, -1)
-      }
-      row.cells.push({ text: cell, column })
-      if (text[at] !== separator) break
-      at++
+    const newline = text.indexOf('\n', at)
+    const end = newline < 0 ? text.length : newline
+    const whole = text.slice(at, text[end - 1] === '\r' ? end - 1 : end)
+    if (!whole.includes('"')) {
+      yield { line, cells: whole.split(separator), start: at }
+      at = end + 1
+      line++
+      continue
     }
-    at++
+    const row = { line, cells: [] as string[], start: at, faulty: false }
+    for (;;) {
+      const cell = cellAt(text, at, separator)
+      row.cells.push(cell.text)
+      if (cell.fault !== undefined) {
+        row.faulty = true
+        fault?.({ line, column: at - text.lastIndexOf('\n', at - 1), text: cell.fault })
+      }
+      line += cell.lines
+      at = cell.next
+      if (cell.last) break
+    }
+    yield row
     line++
-    rows.push(row)
   }
-  return rows
+}
+
+interface Cell {
+  readonly text: string
+  /** Where the next cell, or the next row, begins. */
+  readonly next: number
+  readonly last: boolean
+  /** Line ends within its quotes. */
+  readonly lines: number
+  readonly fault?: string
+}
+
+function cellAt(text: string, at: number, separator: string): Cell {
+  if (text[at] !== '"') return upTo(text, at, separator, text.slice(at, endOf(text, at, separator)))
+  let value = ''
+  let from = at + 1
+  for (;;) {
+    const quote = text.indexOf('"', from)
+    if (quote < 0) {
+      // The rest of the file is not this cell: the next line is read as a row again.
+      const cell = upTo(text, at, '\n', text.slice(at + 1, endOf(text, at, '\n')))
+      return { ...cell, last: true, fault: 'the quote that begins here has no end' }
+    }
+    value += text.slice(from, quote)
+    if (text[quote + 1] !== '"') {
+      const cell = upTo(text, quote + 1, separator, value)
+      const behind = text.slice(quote + 1, endOf(text, quote + 1, separator)).trim()
+      const lines = value.split('\n').length - 1
+      return behind === '' ? { ...cell, lines } : { ...cell, lines, fault: 'double the quotes within quotes: ""' }
+    }
+    value += '"'
+    from = quote + 2
+  }
+}
+
+function upTo(text: string, at: number, separator: string, value: string): Cell {
+  const end = endOf(text, at, separator)
+  const last = end >= text.length || text[end] === '\n'
+  return { text: value.endsWith('\r') && last ? value.slice(0, -1) : value, next: end + 1, last, lines: 0 }
+}
+
+function endOf(text: string, at: number, separator: string): number {
+  const newline = text.indexOf('\n', at)
+  const end = newline < 0 ? text.length : newline
+  const next = text.indexOf(separator, at)
+  return next < 0 || next > end ? end : next
 }

@@ -18,19 +18,15 @@ export function diff(before: Configuration, after: Configuration): readonly Chan
     single('log', before.log, after.log, 'takes effect when the service is restarted'),
     ...several('connection', before.connections, after.connections, (one) => one.name),
     ...several('device', before.devices, after.devices, (one) => one.name),
-    ...several(
-      'group',
-      before.groups.map(nameless),
-      after.groups.map(nameless),
-      ({ ref }) => `${ref.device}/${ref.group}`,
-    ),
+    ...several('group', before.groups.map(seen), after.groups.map(seen), (one) => one.name),
     ...several('sink', before.sinks, after.sinks, (one) => one.name, 'what it has not been sent yet is dropped for it'),
   ]
 }
 
-/** Ids and revisions are given anew with each load and say nothing. */
-function nameless(plan: Configuration['groups'][number]) {
-  return { ...plan, ref: { ...plan.ref, id: 0, revision: 0 } }
+/** A group in the words of the file. Ids and revisions are given anew with each load and say nothing. */
+function seen({ ref, device, everyMs, phaseMs, priority, tags }: Configuration['groups'][number]) {
+  const { path, ...own } = device
+  return { name: `${ref.device}/${ref.group}`, everyMs, phaseMs, priority, tags, path, device: own }
 }
 
 function single(component: string, before: object, after: object, text: string): Change {
@@ -72,7 +68,7 @@ function differing(before: object, after: object, prefix = ''): string[] {
   return [...keys].flatMap((key) => {
     const [a, b] = [(before as Record<string, unknown>)[key], (after as Record<string, unknown>)[key]]
     if (isDeepStrictEqual(a, b)) return []
-    const name = prefix + key
+    const name = prefix + key.replace(/(Ms|Bytes)$/, '')
     return key === 'settings' && isMap(a) && isMap(b) ? differing(a, b) : [name]
   })
 }

@@ -1,6 +1,7 @@
 /** Equal objects become one: 100,000 tags have a handful of mappings, and a hundred devices of one kind the same tags. */
 
 export class Interning {
+  readonly #keyed = new Map<unknown, Map<unknown, object[]>>()
   readonly #known = new Map<string, unknown>()
   readonly #ids = new Map<object, number>()
 
@@ -8,12 +9,28 @@ export class Interning {
   same<T extends object>(value: T): T {
     let key = ''
     for (const [name, inner] of Object.entries(value)) {
-      if (typeof inner === 'object' && inner !== null) key += `${name}:${this.#formOf(inner)};`
-      else key += `${name}=${typeof inner}${String(inner)};`
+      if (typeof inner === 'object' && inner !== null) key += `${name}:${this.#formOf(inner)}\0`
+      else key += `${name}=${typeof inner}${String(inner)}\0`
     }
     const known = this.#known.get(key)
     if (known !== undefined) return known as T
     this.#known.set(key, value)
+    return value
+  }
+
+  /** As `same`, where `space` and `key` leave only few objects to choose from, which are told apart by what they hold. */
+  among<T extends object>(space: unknown, key: unknown, value: T): T {
+    let keyed = this.#keyed.get(space)
+    if (keyed === undefined) {
+      keyed = new Map()
+      this.#keyed.set(space, keyed)
+    }
+    const known = keyed.get(key)
+    if (known === undefined) keyed.set(key, [value])
+    else {
+      for (const one of known) if (alike(one, value)) return one as T
+      known.push(value)
+    }
     return value
   }
 
@@ -27,4 +44,10 @@ export class Interning {
     }
     return `#${id}`
   }
+}
+
+function alike(a: object, b: object): boolean {
+  for (const key in b) if (a[key as never] !== b[key as never]) return false
+  for (const key in a) if (!(key in b)) return false
+  return true
 }

@@ -5,12 +5,20 @@ import { durationPattern, parseDuration, parseSize, sizePattern } from '../contr
 export const NAME = /^[A-Za-z0-9_][A-Za-z0-9._-]*$/
 export const LONGEST_NAME = 128
 
+/** Milliseconds. YAML reads a bare 0 as a number: it means the same. */
 const duration = (from = 0) =>
   z
-    .string({ error: 'expected a duration such as 250ms, 1s, 5m or 1h' })
-    .regex(new RegExp(durationPattern), { error: 'expected a duration such as 250ms, 1s, 5m or 1h', abort: true })
-    .refine((text) => parseDuration(text)! >= from, { error: `expected at least ${from}ms` })
-    .transform((text) => parseDuration(text)!)
+    .union(
+      [
+        z
+          .string()
+          .regex(new RegExp(durationPattern))
+          .transform((text) => parseDuration(text)!),
+        z.literal(0),
+      ],
+      { error: 'expected a duration such as 250ms, 1s, 5m or 1h' },
+    )
+    .refine((ms) => ms >= from, { error: `expected at least ${from}ms` })
 
 const size = (from: number, least: string) =>
   z
@@ -120,7 +128,7 @@ export const tagShape = z.object({
     .meta({ description: 'Context for whoever receives it.' }),
   enum: z
     .record(
-      z.string().regex(/^-?\d+$/, { error: 'expected whole numbers as keys' }),
+      z.string().regex(/^(-?\d+|0[xX][0-9a-fA-F]+)$/, { error: 'expected a whole number as the key' }),
       z.union([text, number, z.boolean()]).transform(String),
       { error: 'expected a map such as { 0: off, 1: on }' },
     )
@@ -174,9 +182,10 @@ export const tagShape = z.object({
   }),
 })
 
-const patterns = z.union([text.transform((one) => [one]), z.array(text)], {
-  error: 'expected a pattern such as oven/*/temperature, or a list of them',
+const pattern = text.regex(/^[A-Za-z0-9_.*-]+(\/[A-Za-z0-9_.*-]+){0,2}$/, {
+  error: 'expected a pattern device/group/tag with "*", such as oven/*/temperature, or oven/fast, or oven',
 })
+const patterns = z.union([pattern.transform((one) => [one]), z.array(pattern)])
 
 export const sinkShape = z.object({
   enabled: z
@@ -188,7 +197,7 @@ export const sinkShape = z.object({
   }),
   exclude: patterns.prefault([]).meta({ description: 'Left out again.' }),
   rename: z
-    .record(z.string(), level)
+    .record(pattern, level)
     .prefault({})
     .meta({ description: '{ device/group/tag: name }, also for a device or device/group.' }),
   deadband: deadband
@@ -216,7 +225,7 @@ export const sinkShape = z.object({
     .default('now')
     .meta({ description: 'Where a new sink begins.' }),
   commands: z
-    .union([z.enum(['none', 'all']), z.array(text)], {
+    .union([z.enum(['none', 'all']), z.array(pattern)], {
       error: 'expected none, all, or a list of patterns device/group/tag',
     })
     .optional()

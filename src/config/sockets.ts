@@ -1,7 +1,8 @@
 /** Where a gateway's sockets stand, and where its log is even when its file cannot be read. */
-import { existsSync, readFileSync } from 'node:fs'
 import { dirname, join, resolve } from 'node:path'
 import { parseDocument } from 'yaml'
+import { substituted } from './substitution.ts'
+import { readText } from './texts.ts'
 
 const DEFAULT_LOG = '/var/lib/fieldgate/log'
 
@@ -11,14 +12,28 @@ export function socketDirectory(logPath: string, env: NodeJS.ProcessEnv = proces
   return logPath === DEFAULT_LOG ? '/run/fieldgate' : join(logPath, 'run')
 }
 
-/** The log's folder as a file names it, read past whatever else is wrong with the file. */
-export function logPathOf(file: string): string {
-  if (!existsSync(file)) return DEFAULT_LOG
+/** The log's folder as a file names it, read past whatever else is wrong with the file, and without what else is in it. */
+export function logPathOf(file: string, env: NodeJS.ProcessEnv = process.env): string {
+  const read = readText(file)
+  if (!read.ok) return DEFAULT_LOG
+  const folder = dirname(file)
+  const path = pathIn(logSection(read.text))
+  return path === undefined ? DEFAULT_LOG : resolve(folder, substituted(path, { folder, env }).value)
+}
+
+/** As little YAML as will do: the section alone where it stands at the left margin and repeats nothing from above. */
+function logSection(text: string): string {
+  const section = /^log[ \t]*:.*(\r?\n([ \t#].*)?)*/m.exec(text)?.[0]
+  if (section !== undefined) return /\*|<</.test(section) ? text : section
+  return /^\s*\{|["']log["']\s*:/m.test(text) ? text : ''
+}
+
+function pathIn(yaml: string): string | undefined {
   try {
-    const document = parseDocument(readFileSync(file, 'utf8'), { uniqueKeys: false })
-    const path = document.getIn(['log', 'path'])
-    return typeof path === 'string' ? resolve(dirname(file), path) : DEFAULT_LOG
+    const root = parseDocument(yaml, { uniqueKeys: false, merge: true }).toJS() as { log?: { path?: unknown } } | null
+    const path = root?.log?.path
+    return typeof path === 'string' ? path : undefined
   } catch {
-    return DEFAULT_LOG
+    return undefined
   }
 }

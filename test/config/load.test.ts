@@ -256,12 +256,6 @@ describe('tags in a table', () => {
       : loaded.problems.map(({ file: at, line, column }) => `${at.split('/').at(-1)}:${line}:${column}`)
     expect(said).toEqual(['tags.csv:3:3', 'tags.csv:4:1', 'tags.csv:5:9'])
   })
-
-  it('are written out in what is kept', async () => {
-    const { frozen } = await valid(file, { files: { 'tags.csv': 'name,address,type\na,40001,int16\n' } })
-    expect(frozen).toContain('address: "40001"')
-    expect((await valid(frozen)).groups[0]!.ref.tags[0]!.name).toBe('a')
-  })
 })
 
 describe('defaults', () => {

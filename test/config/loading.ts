@@ -1,15 +1,16 @@
 /** A configuration from a text, with the drivers of the catalog and a sink of the test's own. */
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { z } from 'zod'
 import type { Configuration } from '../../src/config/configuration.ts'
 import type { Kinds } from '../../src/config/kinds.ts'
 import { type Loaded, load } from '../../src/config/load.ts'
+import { blueprintSchema } from '../../src/southbound/blueprint/schema.ts'
 import { modbusRtu, modbusTcp } from '../../src/southbound/modbus/schema.ts'
 
 const KINDS: Kinds = {
-  drivers: { 'modbus-rtu': modbusRtu, 'modbus-tcp': modbusTcp },
+  drivers: { 'modbus-rtu': modbusRtu, 'modbus-tcp': modbusTcp, blueprint: blueprintSchema },
   sinks: {
     mqtt: {
       settings: z.object({
@@ -24,14 +25,23 @@ const KINDS: Kinds = {
 
 /** `files`: what stands beside it, by relative path. */
 export async function loadText(
-  text: string,
-  options: { env?: NodeJS.ProcessEnv; files?: Readonly<Record<string, string>> } = {},
+  text: string | Uint8Array,
+  options: {
+    env?: NodeJS.ProcessEnv
+    files?: Readonly<Record<string, string | Uint8Array>>
+    /** Called while the file is there. */
+    look?: (file: string) => void
+  } = {},
 ): Promise<Loaded> {
   const folder = mkdtempSync(join(tmpdir(), 'fieldgate-config-'))
   try {
     const file = join(folder, 'gateway.yaml')
     writeFileSync(file, text)
-    for (const [name, content] of Object.entries(options.files ?? {})) writeFileSync(join(folder, name), content)
+    for (const [name, content] of Object.entries(options.files ?? {})) {
+      mkdirSync(dirname(join(folder, name)), { recursive: true })
+      writeFileSync(join(folder, name), content)
+    }
+    options.look?.(file)
     return await load({ file, kinds: KINDS, env: options.env ?? {} })
   } finally {
     rmSync(folder, { recursive: true, force: true })
@@ -61,5 +71,16 @@ devices:
       g: { ${group === '' ? '' : `${group}, `}tags: {
         t: { ${keys} },
         exponent: { address: "40100", type: int16 } } }
+`
+}
+
+/** A file with these tags in one group of the device `d`. */
+export function withFile(tags: string, device = ''): string {
+  return `connections:
+  plc: { driver: modbus-tcp, host: 127.0.0.1 }
+devices:
+  d:
+    connection: plc${device === '' ? '' : `\n    ${device}`}
+    groups: { g: { tags: { ${tags} } } }
 `
 }

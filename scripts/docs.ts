@@ -33,17 +33,23 @@ const map = (value: Json, description: string): Json => ({
   additionalProperties: value,
 })
 
-/** Kinds of one section: a device may be on any connection, so its keys are those of any driver. */
-const merged = (schemas: readonly z.ZodObject[], base: z.ZodObject): z.ZodObject =>
-  schemas.reduce((all, schema) => all.extend(schema.partial().shape), base)
+/** Kinds of one section: a device may be on any connection, so its keys are those of any driver, each in any of its forms. */
+function merged(base: z.ZodObject, schemas: readonly z.ZodObject[], beside: Json = {}): Json {
+  const json = object(base, beside)
+  const properties = { ...(json.properties as Json) }
+  for (const key of new Set(schemas.flatMap((schema) => Object.keys(schema.shape)))) {
+    const forms = schemas.flatMap((schema) => (key in schema.shape ? [(jsonOf(schema).properties as Json)[key]] : []))
+    const distinct = [...new Map(forms.map((form) => [JSON.stringify(form), form])).values()]
+    properties[key] = distinct.length === 1 ? distinct[0] : { anyOf: distinct }
+  }
+  return { ...json, properties }
+}
 
-const tag = object(
-  merged(
-    Object.values(drivers).map((kind) => kind.tag),
-    shapes.tagShape,
-  ),
+const tag = merged(
+  shapes.tagShape,
+  Object.values(drivers).map((kind) => kind.tag),
+  { fields: map({ $ref: '#/$defs/tag' }, 'Several tags of one word, by their own names.') },
 )
-;(tag.properties as Json).fields = map({ $ref: '#/$defs/tag' }, 'Several tags of one word, by their own names.')
 const group = object(shapes.groupShape, {
   tags: {
     anyOf: [
@@ -56,14 +62,10 @@ const group = object(shapes.groupShape, {
     ],
   },
 })
-const device = object(
-  merged(
-    Object.values(drivers).map((kind) => kind.device),
-    shapes.deviceShape,
-  ),
-  {
-    groups: map(group, 'What is read together, by name.'),
-  },
+const device = merged(
+  shapes.deviceShape,
+  Object.values(drivers).map((kind) => kind.device),
+  { groups: map(group, 'What is read together, by name.') },
 )
 
 const schema: Json = {

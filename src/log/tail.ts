@@ -20,7 +20,8 @@ export class Tail {
     while (this.#bytes > this.#longestBytes && this.#from < this.#entries.length - 1) {
       this.#bytes -= weight(this.#entries[this.#from++]!)
     }
-    if (this.#from > 1024 && this.#from * 2 > this.#entries.length) {
+    // What has left is still held by the array: it goes as soon as it is as much as what is left.
+    if (this.#from > 32 && this.#from * 2 > this.#entries.length) {
       this.#entries = this.#entries.slice(this.#from)
       this.#sizes = this.#sizes.slice(this.#from)
       this.#from = 0

@@ -5,7 +5,7 @@ import { Reason } from '../../contracts/batch.ts'
 import type { Clock, Stop } from '../../contracts/clock.ts'
 import type { Logger, State } from '../../contracts/component.ts'
 import { Retryable, sentence } from '../../contracts/errors.ts'
-import { clientOptions } from './client-options.ts'
+import { clientOptions, usernameOf } from './client-options.ts'
 import { type Refusal, refusal } from './refusal.ts'
 import type { MqttSettings } from './schema.ts'
 
@@ -177,7 +177,7 @@ export class Broker {
       if (!this.#running) return
       client = connect(this.#settings.url, clientOptions(this.#settings, this.#clientId))
     } catch (thrown) {
-      // A file that cannot be read, or a certificate or key that is none.
+      // A file that cannot be read, a certificate or key that is none, or keys that contradict each other.
       this.#failed({ text: `${this.#host}: ${sentence(thrown)}`, byPerson: true })
       return
     }
@@ -285,7 +285,7 @@ export class Broker {
   }
 
   get #whom() {
-    return { host: this.#host, username: this.#settings.username, clientId: this.#clientId }
+    return { host: this.#host, username: usernameOf(this.#settings), clientId: this.#clientId }
   }
 
   /** Its own listeners stay: the library clears its timers by them. Ours ignore a client that is not the present one. */

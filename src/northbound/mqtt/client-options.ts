@@ -6,9 +6,19 @@ import { Retryable } from '../../contracts/errors.ts'
 import { NO_STORE } from './no-store.ts'
 import type { MqttSettings } from './schema.ts'
 
-/** Throws Retryable when a file of the certificates cannot be read. */
+/** The longest packet that MQTT 5 brokers may send us: requests are read up to 64 KiB, and topic and properties are beside. */
+const LONGEST_HEARD = 128 * 1024
+
+/** Throws Retryable when a file of the certificates cannot be read, or keys contradict each other. */
 export function clientOptions(settings: MqttSettings, clientId: string): IClientOptions {
   const { version, username, password, tls, keepAlive, connectTimeout } = settings
+  const scheme = new URL(settings.url).protocol
+  // The library would connect in the clear, without a word.
+  if (tls !== undefined && !/^(mqtts|wss):$/.test(scheme)) {
+    const secure = scheme === 'ws:' ? 'wss://' : 'mqtts://'
+    throw unfit(`tls is set, but the url begins with ${scheme}//: write ${secure}, or leave tls out`)
+  }
+  if (password !== undefined && usernameOf(settings) === undefined) throw unfit('there is a password, but no username')
   return {
     protocolVersion: version === '5' ? 5 : 4,
     clientId,
@@ -23,6 +33,7 @@ export function clientOptions(settings: MqttSettings, clientId: string): IClient
     // Its cache of every two-byte number costs 9 MB, and its tracing a few formatted calls a message.
     writeCache: false,
     log: () => {},
+    ...(version === '5' ? { properties: { maximumPacketSize: LONGEST_HEARD } } : {}),
     ...(username === undefined ? {} : { username }),
     ...(password === undefined ? {} : { password }),
     ...(tls === undefined
@@ -38,6 +49,16 @@ export function clientOptions(settings: MqttSettings, clientId: string): IClient
   }
 }
 
+/** From its key, or from the url. */
+export function usernameOf({ url, username }: MqttSettings): string | undefined {
+  const written = new URL(url).username
+  return username ?? (written === '' ? undefined : decodeURIComponent(written))
+}
+
+function unfit(text: string): Retryable {
+  return new Retryable(text, { reason: Reason.noConnection })
+}
+
 /** A file's content, or the text itself where it is one. Read at each attempt: a renewed certificate is taken up. */
 function pem(key: 'ca' | 'cert' | 'key', given: string | undefined): Record<string, Buffer | string> {
   if (given === undefined) return {}
@@ -45,6 +66,6 @@ function pem(key: 'ca' | 'cert' | 'key', given: string | undefined): Record<stri
   try {
     return { [key]: readFileSync(given) }
   } catch {
-    throw new Retryable(`tls.${key}: the file ${given} cannot be read`, { reason: Reason.noConnection })
+    throw unfit(`tls.${key}: the file ${given} cannot be read`)
   }
 }

@@ -72,19 +72,18 @@ export function valueParts(batch: Batch, bigint: Bigint): Parts {
   return { values, errors }
 }
 
-/** `{"name":"a","value":1}` each, and `{"name":"c","error":3015}` for the bad ones. */
-export function tagParts(batch: Batch, bigint: Bigint): Parts {
+/** `{"name":"a","value":1}`, and `{"name":"c","error":3015}` for a bad one, in the group's order as Neuron's. */
+export function tagList(batch: Batch, bigint: Bigint, which: 'all' | 'good' | 'bad'): string {
   const { keys } = prepare(batch.group)
-  let values = ''
-  let errors = ''
+  let list = ''
   for (let entry = 0; entry < batch.numbers.length; entry++) {
-    const head = `{"name":${keys[tagAt(batch, entry)]!.slice(0, -1)},`
     const reason = batch.quality?.[entry] ?? Reason.good
-    if (reason === Reason.good)
-      values += `${values === '' ? '' : ','}${head}"value":${valueText(batch, entry, bigint)}}`
-    else errors += `${errors === '' ? '' : ','}${head}"error":${codeOf(reason)}}`
+    if (which === (reason === Reason.good ? 'bad' : 'good')) continue
+    const head = `{"name":${keys[tagAt(batch, entry)]!.slice(0, -1)},`
+    const said = reason === Reason.good ? `"value":${valueText(batch, entry, bigint)}` : `"error":${codeOf(reason)}`
+    list += `${list === '' ? '' : ','}${head}${said}}`
   }
-  return { values, errors }
+  return list
 }
 
 export function valuesPayload(batch: Batch, bigint: Bigint, withErrors: boolean): string {
@@ -96,9 +95,8 @@ export function valuesPayload(batch: Batch, bigint: Bigint, withErrors: boolean)
 
 export function tagsPayload(batch: Batch, bigint: Bigint, withErrors: boolean): string {
   const { node, group } = prepare(batch.group)
-  const { values, errors } = tagParts(batch, bigint)
-  const all = [values, withErrors ? errors : ''].filter((part) => part !== '').join(',')
-  return `{"timestamp":${batch.at.wall},"node":${node},"group":${group},"tags":[${all}]}`
+  const tags = tagList(batch, bigint, withErrors ? 'all' : 'good')
+  return `{"timestamp":${batch.at.wall},"node":${node},"group":${group},"tags":[${tags}]}`
 }
 
 /** Good values with their type; undefined: there is none, and Neuron then sends nothing. */

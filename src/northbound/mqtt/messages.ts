@@ -1,6 +1,7 @@
 /** Entries as messages: topic, payload and MQTT 5 properties. Pure. */
 import type { IClientPublishOptions } from 'mqtt'
 import { type Batch, type GroupRef, type Isa95Path, Reason, tagAt } from '../../contracts/batch.ts'
+import { ConfigurationFault } from '../../contracts/errors.ts'
 import type { BatchEntry, Entry } from '../../contracts/log.ts'
 import { type Bigint, ecpPayload, tagsPayload, unsPayload, valuesPayload } from './formats.ts'
 import type { MqttSettings } from './schema.ts'
@@ -92,7 +93,10 @@ export class Messages {
       const own = groupVariables(this.#sink, group)
       topics =
         format === 'uns'
-          ? group.tags.map(({ name }) => fill(topic ?? UNS_TOPIC, { ...own, tag: name }))
+          ? distinct(
+              group,
+              group.tags.map(({ name }) => fill(topic ?? UNS_TOPIC, { ...own, tag: name })),
+            )
           : [fill(topic ?? VALUES_TOPIC, own)]
       this.#topics.set(group, topics)
     }
@@ -111,6 +115,22 @@ export class Messages {
     }
     return options
   }
+}
+
+/** One value a topic says nothing but the value: two tags with one topic could not be told apart. */
+function distinct({ device, group, tags }: GroupRef, topics: readonly string[]): readonly string[] {
+  const taken = new Map<string, string>()
+  for (const [at, topic] of topics.entries()) {
+    const name = tags[at]!.name
+    const other = taken.get(topic)
+    if (other !== undefined) {
+      throw new ConfigurationFault(
+        `${other} and ${name} of ${device}/${group} would both go to ${topic}: with format uns, topic needs {tag}`,
+      )
+    }
+    taken.set(topic, name)
+  }
+  return topics
 }
 
 function qualityOf({ quality }: Batch): Quality {

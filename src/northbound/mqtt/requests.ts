@@ -3,7 +3,7 @@ import type { Value } from '../../contracts/batch.ts'
 import type { CommandDoor, CommandResult } from '../../contracts/command.ts'
 import type { LiveValues } from '../../contracts/report.ts'
 import { NEURON } from './codes.ts'
-import { type Bigint, tagParts } from './formats.ts'
+import { type Bigint, tagList } from './formats.ts'
 
 /** Larger requests are not read. */
 const LONGEST_REQUEST = 64 * 1024
@@ -57,9 +57,7 @@ export function answerRead(payload: Buffer, live: LiveValues, bigint: Bigint): A
       : errorText(uuid as string, NEURON.nodeNotExist, `there is no node ${String(node)}`)
     return { answer, understood: true }
   }
-  const { values, errors } = tagParts(batch, bigint)
-  const tags = [values, errors].filter((part) => part !== '').join(',')
-  return { answer: `{"uuid":${JSON.stringify(uuid)},"tags":[${tags}]}`, understood: true }
+  return { answer: `{"uuid":${JSON.stringify(uuid)},"tags":[${tagList(batch, bigint, 'all')}]}`, understood: true }
 }
 
 function codeOfResult({ outcome, text }: CommandResult): number {

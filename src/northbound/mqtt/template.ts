@@ -1,6 +1,6 @@
 /** A payload of one's own: a text with variables, in quotes or bare. Pure. */
 import type { Batch } from '../../contracts/batch.ts'
-import { type Bigint, tagParts, valueParts } from './formats.ts'
+import { type Bigint, tagList, valueParts } from './formats.ts'
 
 const TEXTS = ['node', 'device', 'group', 'sink', 'gateway', 'enterprise', 'site', 'area', 'line'] as const
 const FORMS = ['timestamp', 'tags', 'tag_values', 'values', 'tag_errors', 'tag_error_values', 'errors'] as const
@@ -34,9 +34,9 @@ function formsOf(batch: Batch, sink: string, bigint: Bigint): (name: string) => 
       case 'timestamp':
         return String(at.wall)
       case 'tags':
-        return `[${tagParts(batch, bigint).values}]`
+        return `[${tagList(batch, bigint, 'good')}]`
       case 'tag_errors':
-        return `[${tagParts(batch, bigint).errors}]`
+        return `[${tagList(batch, bigint, 'bad')}]`
       case 'tag_values':
       case 'values':
         return `{${valueParts(batch, bigint).values}}`

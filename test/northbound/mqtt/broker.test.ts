@@ -299,4 +299,46 @@ describe('the sink and its certificates', () => {
     await sink.stop()
     expect(clock.timers).toBe(0)
   })
+
+  it.each([
+    ['mqtt://127.0.0.1:', { tls: { verify: true } }, /tls is set, but the url begins with mqtt:/],
+    ['ws://127.0.0.1:', { tls: { verify: true } }, /write wss:\/\//],
+    ['mqtt://127.0.0.1:', { password: 'secret' }, /there is a password, but no username/],
+  ])('%s with %j is refused in a sentence, and nothing is sent in the clear', async (url, keys, text) => {
+    const broker = await byteBroker(() => undefined)
+    const clock = new ManualClock()
+    const { sink } = configuredSink({ clock, keys: { url: `${url}${broker.port}`, ...keys } })
+    await sink.start()
+    await expect(sink.deliver([one], { historical: false }, never)).rejects.toThrow(text)
+    expect(sink.state().condition).toBe('refused')
+    expect(broker.connections).toBe(0)
+    await sink.stop()
+    await broker.close()
+  })
+})
+
+describe('the sink that introduces itself', () => {
+  it('names the user of its url when it is refused, and never the password', async () => {
+    const broker = await byteBroker((packet) => (packet.type === 1 ? connack([], 0x86) : undefined))
+    const { sink, said } = configuredSink({
+      clock: new ManualClock(),
+      keys: { url: `mqtt://maria:secret@127.0.0.1:${broker.port}` },
+    })
+    await sink.start()
+    await expect(sink.deliver([one], { historical: false }, never)).rejects.toThrow('refuses user "maria"')
+    expect(JSON.stringify(said)).not.toContain('secret')
+    await sink.stop()
+    await broker.close()
+  })
+
+  it('tells an MQTT 5 broker the longest packet it takes', async () => {
+    const broker = await byteBroker((packet) => (packet.type === 1 ? connack() : undefined))
+    const { sink } = configuredSink({ clock: new SystemClock(), keys: { url: `mqtt://127.0.0.1:${broker.port}` } })
+    await sink.start()
+    await sink.ready(never)
+    // Maximum Packet Size (MQTT 5, 3.1.2.11.4): 128 KiB.
+    expect(broker.packets[0]!.body.includes(Buffer.from([0x27, 0, 2, 0, 0]))).toBe(true)
+    await sink.stop()
+    await broker.close()
+  })
 })

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { Reason } from '../../../src/contracts/batch.ts'
+import { ConfigurationFault } from '../../../src/contracts/errors.ts'
 import type { Entry } from '../../../src/contracts/log.ts'
 import { Messages } from '../../../src/northbound/mqtt/messages.ts'
 import { mqttSchema } from '../../../src/northbound/mqtt/schema.ts'
@@ -53,6 +54,15 @@ describe('the payloads', () => {
     ])
   })
 
+  it('tags: keep the order of the group, good or not', () => {
+    const mixed = batchOf(groupOf([{ name: 'a' }, { name: 'b' }, { name: 'c' }]), [1, Number.NaN, 3], {
+      quality: Uint8Array.of(0, Reason.timeout, 0),
+    })
+    expect(payloads({ format: 'tags' }, [entryOf(1, mixed)])[0]).toContain(
+      '"tags":[{"name":"a","value":1},{"name":"b","error":3015},{"name":"c","value":3}]',
+    )
+  })
+
   it('ecp: good values with their type', () => {
     expect(payloads({ format: 'ecp' })).toEqual([
       '{"timestamp":1700000000123,"node":"plc7","group":"fast","tags":[{"name":"temperature","value":28.5,"type":3},' +
@@ -80,6 +90,13 @@ describe('the payloads', () => {
     expect(sent[8]!.payload).toBe('{"value":null,"timestamp_ms":1700000000123}')
     expect(sent[0]!.options.properties?.userProperties).toMatchObject({ quality: 'good' })
     expect(sent[8]!.options.properties?.userProperties).toMatchObject({ quality: 'bad' })
+  })
+
+  it('uns: two tags that would share a topic are a fault that names both', () => {
+    expect(() => payloads({ format: 'uns', topic: 'plant/{device}' })).toThrow(ConfigurationFault)
+    expect(() => payloads({ format: 'uns', topic: 'plant/{device}' })).toThrow(
+      'temperature and count of plc7/fast would both go to plant/plc7',
+    )
   })
 
   it('all but ecp are JSON that reads back', () => {

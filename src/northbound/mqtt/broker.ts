@@ -5,7 +5,7 @@ import { Reason } from '../../contracts/batch.ts'
 import type { Clock, Stop } from '../../contracts/clock.ts'
 import type { Logger, State } from '../../contracts/component.ts'
 import { Retryable, sentence } from '../../contracts/errors.ts'
-import { clientOptions, usernameOf } from './client-options.ts'
+import { clientOptions, LONGEST_HEARD, usernameOf } from './client-options.ts'
 import { type Refusal, refusal } from './refusal.ts'
 import type { MqttSettings } from './schema.ts'
 
@@ -43,6 +43,10 @@ interface Connack {
     readonly retainAvailable?: boolean
   }
 }
+
+/** Bytes of one packet after which we do not hear it out: MQTT 3.1.1 cannot tell a broker the longest it may send, and the
+ *  library would collect up to 256 MiB. */
+const MOST_HEARD = 2 * LONGEST_HEARD
 
 /** `byBroker`: it was the other side that broke the connection. */
 type Lost = (why: Retryable, byBroker: boolean) => void
@@ -207,6 +211,14 @@ export class Broker {
         answerTopic: packet.properties?.responseTopic,
         correlation: packet.properties?.correlationData,
       })
+    })
+    let heard = 0
+    client.on('packetreceive', () => {
+      heard = 0
+    })
+    client.stream.on('data', (chunk: Buffer) => {
+      heard += chunk.length
+      if (heard > MOST_HEARD && client === this.#client) this.abandon(`${this.#host} sends a request that is too long`)
     })
     client.on('close', () => {
       if (client !== this.#client) return

@@ -7,7 +7,7 @@ import { NO_STORE } from './no-store.ts'
 import type { MqttSettings } from './schema.ts'
 
 /** The longest packet that MQTT 5 brokers may send us: requests are read up to 64 KiB, and topic and properties are beside. */
-const LONGEST_HEARD = 128 * 1024
+export const LONGEST_HEARD = 128 * 1024
 
 /** Throws Retryable when a file of the certificates cannot be read, or keys contradict each other. */
 export function clientOptions(settings: MqttSettings, clientId: string): IClientOptions {

@@ -215,6 +215,22 @@ describe('the sink at a broker', () => {
     expect(sink.state().text).toMatch(text)
   })
 
+  it('that sends a request of many megabytes is left before it fills the memory', async () => {
+    const sink = await start(
+      (packet, socket) => {
+        if (packet.type === 1) return connack()
+        // A PUBLISH of 100 MiB begins.
+        if (packet.type === 8)
+          socket.write(Buffer.concat([Buffer.of(0x30, 0x80, 0x80, 0x80, 0x32), Buffer.alloc(2 ** 20)]))
+        return undefined
+      },
+      { clock: new ManualClock(), door: true },
+    )
+    await until('the connection to be given up', () => sink.state().condition === 'fault')
+    expect(sink.state().text).toContain('sends a request that is too long')
+    expect(sink.counters()).toMatchObject({ disconnects: 1, commands: 0 })
+  })
+
   it('that was asked once is asked again once at a time, less and less often', async () => {
     const clock = new ManualClock()
     const sink = await start((packet) => (packet.type === 1 ? connack([], 0x89) : undefined), { clock })

@@ -1,4 +1,4 @@
-/** What a configuration file becomes: plain data, complete, defaults filled in. Cloneable between threads. */
+/** What a configuration file becomes: plain data, complete, defaults filled in. Cloneable between processes. */
 import type { Isa95Path } from '../contracts/batch.ts'
 import type { DevicePlan, GroupPlan } from '../contracts/driver.ts'
 

@@ -10,7 +10,7 @@ export interface SettingsProblem {
 }
 
 export interface ResolvedTag {
-  /** Plain data, cloneable between threads: what the driver finds again in `Tag.settings`. */
+  /** Plain data, cloneable between processes: what the driver finds again in `Tag.settings`. */
   readonly settings: unknown
   /** What the raw value is before any mapping. */
   readonly kind: ValueKind

@@ -3,7 +3,8 @@ import { type Batch, BatchBuilder, type GroupRef, type Value, type ValueKind } f
 import type { GroupPlan, Tag } from '../../src/contracts/driver.ts'
 import type { Mapping } from '../../src/contracts/stage.ts'
 
-const NOTHING: Mapping = {
+/** A mapping that leaves every value as it is. */
+export const PLAIN: Mapping = {
   scale: 1,
   offset: 0,
   clamp: null,
@@ -29,7 +30,7 @@ export interface Wanted extends Partial<Mapping> {
 
 export function tagOf(wanted: Wanted, index = 0): Tag {
   const { name = `t${index}`, type = 'int16', kind = 'real', access = 'rw', limits = null, ...mapping } = wanted
-  return { index, info: { name, type, kind }, access, limits, mapping: { ...NOTHING, ...mapping }, settings: {} }
+  return { index, info: { name, type, kind }, access, limits, mapping: { ...PLAIN, ...mapping }, settings: {} }
 }
 
 export function planOf(tags: readonly Wanted[], group = 'g', revision = 1): GroupPlan {

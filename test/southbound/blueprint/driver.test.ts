@@ -3,28 +3,12 @@ import { BatchBuilder, type GroupRef, Reason } from '../../../src/contracts/batc
 import type { Clock } from '../../../src/contracts/clock.ts'
 import type { Driver, GroupPlan } from '../../../src/contracts/driver.ts'
 import { Rejected, Retryable } from '../../../src/contracts/errors.ts'
-import type { Mapping } from '../../../src/contracts/stage.ts'
 import { createBlueprintDriver } from '../../../src/southbound/blueprint/driver.ts'
 import { blueprintSchema } from '../../../src/southbound/blueprint/schema.ts'
 import { ManualClock } from '../../../src/time/manual-clock.ts'
 import { driverSuite } from '../../contracts/driver-suite.ts'
+import { PLAIN } from '../../pipeline/plans.ts'
 import { StationServer } from './station-server.ts'
-
-const mapping: Mapping = {
-  scale: 1,
-  offset: 0,
-  clamp: null,
-  precision: null,
-  noValue: [],
-  keepNaN: false,
-  enum: null,
-  unknown: 'keep',
-  scaleFrom: null,
-  counter: null,
-  deadband: null,
-  report: 'always',
-  heartbeatMs: 600_000,
-}
 
 function group(station: number, tags: Readonly<Record<string, string>>): GroupPlan {
   const resolved = Object.entries(tags).map(([address, type]) => {
@@ -52,7 +36,7 @@ function group(station: number, tags: Readonly<Record<string, string>>): GroupPl
       info: ref.tags[index]!,
       access: 'rw',
       limits: null,
-      mapping,
+      mapping: PLAIN,
       settings,
     })),
   }

@@ -9,24 +9,9 @@ import {
   connectionSettings,
   type TagSettings,
 } from '../../../src/southbound/modbus/settings.ts'
+import { PLAIN } from '../../pipeline/plans.ts'
 
 type Keys = Readonly<Record<string, unknown>>
-
-const plainMapping: Mapping = {
-  scale: 1,
-  offset: 0,
-  clamp: null,
-  precision: null,
-  noValue: [],
-  keepNaN: false,
-  enum: null,
-  unknown: 'keep',
-  scaleFrom: null,
-  counter: null,
-  deadband: null,
-  report: 'always',
-  heartbeatMs: 600_000,
-}
 
 export interface Written {
   readonly device?: Keys
@@ -78,7 +63,7 @@ export function groupOf(tags: readonly (Keys | TagWritten)[], written: Written =
   return groupWith(
     written_.map(({ keys }) => settingsOf(keys, written)),
     written,
-    written_.map(({ mapping }) => ({ ...plainMapping, ...mapping })),
+    written_.map(({ mapping }) => ({ ...PLAIN, ...mapping })),
   )
 }
 
@@ -108,7 +93,7 @@ function groupWith(
         info: infos[index]!,
         access: 'r',
         limits: null,
-        mapping: mappings[index] ?? plainMapping,
+        mapping: mappings[index] ?? PLAIN,
         settings: tag,
       }),
     ),

@@ -1,13 +1,14 @@
 /** Modbus as the gateway sees it: one driver is one connection, over TCP, a serial line, or a socket that leads to one. */
 import type { Board } from '../../../hal/contract.ts'
-import { type BatchBuilder, Reason, type Value } from '../../contracts/batch.ts'
+import type { BatchBuilder, Value } from '../../contracts/batch.ts'
 import type { Clock } from '../../contracts/clock.ts'
 import type { Counters, Logger, State } from '../../contracts/component.ts'
 import type { DevicePlan, Driver, GroupPlan, Peek, Request, Tag } from '../../contracts/driver.ts'
-import { Rejected, Retryable } from '../../contracts/errors.ts'
+import { Rejected } from '../../contracts/errors.ts'
+import { Asking, type Take } from './asking.ts'
 import { encodeWrite } from './encode.ts'
-import { isRefusal, leavesUnknown, readAgainAfter, writeAgainAfter } from './exceptions.ts'
-import { Exchange, type Link } from './exchange.ts'
+import { isRefusal } from './exceptions.ts'
+import type { Link } from './exchange.ts'
 import { Holes } from './holes.ts'
 import { openLink } from './open-link.ts'
 import { type Ask, exception } from './pdu.ts'
@@ -26,20 +27,6 @@ export interface ModbusOptions {
   readonly random?: () => number
 }
 
-/** What the driver remembers of a device. */
-class Acquaintance {
-  readonly tally = new Tally()
-  readonly unit: number
-  /** Whether its last request was answered; true before the first. */
-  answered = true
-
-  constructor(unit: number) {
-    this.unit = unit
-  }
-}
-
-type Take = (bytes: Uint8Array, offset: number) => void
-
 export class ModbusDriver implements Driver {
   readonly name: string
   readonly lane: string
@@ -49,7 +36,7 @@ export class ModbusDriver implements Driver {
   readonly #log: Logger
   readonly #link: Link
   readonly #tally = new Tally()
-  readonly #devices = new Map<string, Acquaintance>()
+  readonly #asking: Asking
   readonly #holes = new WeakMap<ModbusRequest, Holes>()
   #holesKnown = 0
 
@@ -63,6 +50,7 @@ export class ModbusDriver implements Driver {
     this.#log = options.log
     const random = options.random ?? Math.random
     this.#link = openLink({ settings, clock, board, tally: this.#tally, random })
+    this.#asking = new Asking({ link: this.#link, clock, tally: this.#tally })
   }
 
   async start(): Promise<void> {
@@ -83,7 +71,7 @@ export class ModbusDriver implements Driver {
 
   /** What went wrong with one device; empty before it was first asked. */
   deviceCounters(device: string): Counters {
-    return this.#devices.get(device)?.tally.counters() ?? {}
+    return this.#asking.counters(device)
   }
 
   plan(group: GroupPlan): readonly Request[] {
@@ -93,31 +81,30 @@ export class ModbusDriver implements Driver {
   /** Device fault: bad quality in `into`. Line fault: throws Retryable. */
   async read(planned: Request, into: BatchBuilder, signal: AbortSignal): Promise<void> {
     const request = planned as ModbusRequest
-    const device = this.#device(request)
     if (this.#holesKnown > 0) {
       const holes = this.#holes.get(request)
-      if (holes !== undefined) return this.#readAround(request, holes, device, into, signal)
+      if (holes !== undefined) return this.#readAround(request, holes, into, signal)
     }
-    const code = await this.#ask(request, device, into, signal)
+    const code = await this.#ask(request, into, signal)
     if (code === 0) return
     if (!isRefusal(code)) return mark(request, code, into)
     const { generation } = this.#link
     const holes = new Holes({ request, code, now: this.#clock.monotonic(), generation })
     this.#holes.set(request, holes)
     this.#holesKnown++
-    await this.#readAround(request, holes, device, into, signal)
+    await this.#readAround(request, holes, into, signal)
     this.#log.warn(`${request.device} refuses registers: ${refusals(holes) || 'still finding out which'}`, {
       request: request.text,
     })
   }
 
-  async #readAround(
-    request: ModbusRequest,
-    holes: Holes,
-    device: Acquaintance,
-    into: BatchBuilder,
-    signal: AbortSignal,
-  ): Promise<void> {
+  #ask(request: ModbusRequest, into: BatchBuilder, signal: AbortSignal): Promise<number> {
+    const take: Take = (bytes, offset) => request.decode(bytes, offset, into)
+    const device = this.#asking.device(request)
+    return this.#asking.read({ ask: request, retries: request.retries, device, take, signal })
+  }
+
+  async #readAround(request: ModbusRequest, holes: Holes, into: BatchBuilder, signal: AbortSignal): Promise<void> {
     if (holes.expired(this.#clock.monotonic(), this.#link.generation)) {
       this.#holes.delete(request)
       this.#holesKnown--
@@ -126,69 +113,11 @@ export class ModbusDriver implements Driver {
     const known = holes.refused.length
     await holes.read(
       splitRequest,
-      (part) => this.#ask(part, device, into, signal),
+      (part) => this.#ask(part, into, signal),
       (part, code) => mark(part, code, into),
     )
-    device.tally.learntHoles += holes.refused.length - known
+    this.#asking.device(request).tally.learntHoles += holes.refused.length - known
     this.#tally.learntHoles += holes.refused.length - known
-  }
-
-  /** One request with the repetitions it is allowed; 0, or the exception that remained. */
-  async #ask(request: ModbusRequest, device: Acquaintance, into: BatchBuilder, signal: AbortSignal): Promise<number> {
-    const take: Take = (bytes, offset) => request.decode(bytes, offset, into)
-    for (let attempt = 1; ; attempt++) {
-      const code = await this.#attempts(request, request.retries, device, take, signal)
-      if (code === 0) return 0
-      this.#tally.exception(code)
-      device.tally.exception(code)
-      const waitMs = readAgainAfter(code, attempt)
-      if (waitMs === null) return code
-      if (waitMs > 0) await this.#clock.sleep(waitMs, signal)
-      this.#countRetry(device)
-    }
-  }
-
-  /** A read, repeated when the line failed it. */
-  async #attempts(ask: Ask, retries: number, device: Acquaintance, take: Take, signal: AbortSignal): Promise<number> {
-    for (let left = retries; ; left--) {
-      try {
-        const code = await this.#exchange(ask, null, device, take, signal)
-        device.answered = true
-        return code
-      } catch (thrown) {
-        if (left <= 0 || !(thrown instanceof Retryable) || !this.#worthRepeating(thrown, device)) {
-          if (thrown instanceof Retryable && thrown.reason === Reason.timeout) device.answered = false
-          throw thrown
-        }
-        this.#countRetry(device)
-      }
-    }
-  }
-
-  /** A damaged answer is asked for again at once. Silence is waited out first, which holds the line up: that is done for a
-   *  device that answered until now, or when there is no other; a dead one costs its neighbours one timeout. */
-  #worthRepeating(fault: Retryable, device: Acquaintance): boolean {
-    if (fault.reason === Reason.badFrame) return true
-    return fault.reason === Reason.timeout && (device.answered || this.#devices.size === 1)
-  }
-
-  #countRetry(device: Acquaintance): void {
-    this.#tally.retries++
-    device.tally.retries++
-  }
-
-  #exchange(
-    ask: Ask,
-    payload: Uint8Array | null,
-    device: Acquaintance,
-    take: Take | null,
-    signal: AbortSignal,
-  ): Promise<number> {
-    this.#tally.requests++
-    device.tally.requests++
-    return new Promise((resolve, reject) => {
-      this.#link.send(new Exchange({ ask, payload, signal, device: device.tally, take, resolve, reject }))
-    })
   }
 
   /** `value` is raw. Throws Rejected when the device or the type refuses it; Retryable, `ambiguous` when it was sent and
@@ -196,7 +125,7 @@ export class ModbusDriver implements Driver {
   async write(plan: DevicePlan, tag: Tag, value: Value, signal: AbortSignal): Promise<void> {
     const settings = plan.settings as DeviceSettings
     const frame = encodeWrite(tag.settings as TagSettings, value)
-    await this.#write(
+    await this.#asking.write(
       {
         device: plan.name,
         unit: settings.unitId,
@@ -210,34 +139,6 @@ export class ModbusDriver implements Driver {
     )
   }
 
-  async #write(ask: Ask, payload: Uint8Array, signal: AbortSignal): Promise<void> {
-    const device = this.#device(ask)
-    for (let attempt = 1; ; attempt++) {
-      const code = await this.#exchange(ask, payload, device, null, signal).catch((thrown) => {
-        if (!(thrown instanceof Retryable) || !thrown.ambiguous) throw thrown
-        throw this.#unknown(thrown.message, thrown.reason, device, thrown)
-      })
-      if (code === 0) return
-      this.#tally.exception(code)
-      device.tally.exception(code)
-      const { reason, text } = exception(code)
-      const waitMs = writeAgainAfter(code, attempt)
-      if (waitMs === null) {
-        const answer = `${ask.device} ${text} (exception ${code})`
-        if (leavesUnknown(code)) throw this.#unknown(answer, reason, device)
-        throw new Rejected(answer, { reason })
-      }
-      await this.#clock.sleep(waitMs, signal)
-      this.#countRetry(device)
-    }
-  }
-
-  #unknown(why: string, reason: Reason, device: Acquaintance, cause?: unknown): Retryable {
-    this.#tally.unknownWrites++
-    device.tally.unknownWrites++
-    return new Retryable(`unknown: sent but not answered (${why})`, { reason, ambiguous: true, cause })
-  }
-
   /** `UNIT ADDRESS [TYPE] [COUNT]`: every reading of the bytes that makes sense, or of the type that was named. */
   peek(words: readonly string[], signal: AbortSignal): Promise<Peek> {
     return peek(words, {
@@ -248,7 +149,9 @@ export class ModbusDriver implements Driver {
         const take: Take = (bytes, offset) => {
           answer = bytes.slice(offset, offset + contentBytes(ask))
         }
-        const code = await this.#attempts(ask, this.#settings.retries, this.#stranger(ask), take, signal)
+        const { retries } = this.#settings
+        const device = this.#asking.stranger(ask.unit)
+        const code = await this.#asking.attempts({ ask, retries, device, take, signal })
         if (code === 0) return answer
         const { reason, text } = exception(code)
         throw new Rejected(`unit ${ask.unit} ${text} (exception ${code})`, { reason })
@@ -258,22 +161,7 @@ export class ModbusDriver implements Driver {
 
   /** `UNIT ADDRESS TYPE VALUE`: writes once and says what was confirmed. */
   poke(words: readonly string[], signal: AbortSignal): Promise<string> {
-    return poke(words, { settings: this.#settings, write: (ask, payload) => this.#write(ask, payload, signal) })
-  }
-
-  #device(ask: Ask | ModbusRequest): Acquaintance {
-    let device = this.#devices.get(ask.device)
-    if (device === undefined) {
-      device = new Acquaintance(ask.unit)
-      this.#devices.set(ask.device, device)
-    }
-    return device
-  }
-
-  /** A unit that is asked by hand: the device that has it, or one nobody configured. */
-  #stranger(ask: Ask): Acquaintance {
-    for (const device of this.#devices.values()) if (device.unit === ask.unit) return device
-    return new Acquaintance(ask.unit)
+    return poke(words, { settings: this.#settings, write: (ask, payload) => this.#asking.write(ask, payload, signal) })
   }
 }
 

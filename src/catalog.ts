@@ -6,6 +6,7 @@ import type { Clock } from './contracts/clock.ts'
 import type { Logger } from './contracts/component.ts'
 import type { Driver } from './contracts/driver.ts'
 import type { Sink, SinkSurroundings } from './contracts/sink.ts'
+import { Selection } from './pipeline/selection.ts'
 
 /** What every driver is given. */
 export interface DriverSurroundings {
@@ -58,5 +59,9 @@ export async function kinds(): Promise<Kinds> {
     Object.fromEntries(
       await Promise.all(Object.entries(list).map(async ([name, kind]) => [name, await kind.schema()] as const)),
     )
-  return { drivers: await schemas(drivers), sinks: await schemas(sinks) }
+  return {
+    drivers: await schemas(drivers),
+    sinks: await schemas(sinks),
+    collisions: (sink, groups) => new Selection(sink).collisions(groups),
+  }
 }

@@ -1,6 +1,7 @@
 /** What a driver or a sink tells the configuration about its own keys. `catalog.ts` hands these in. */
 import type { z } from 'zod'
-import type { ValueKind } from '../contracts/batch.ts'
+import type { GroupRef, ValueKind } from '../contracts/batch.ts'
+import type { SinkConfiguration } from './configuration.ts'
 
 /** A fault found while a tag's settings were resolved: `key` is the tag's key it belongs to. */
 export interface SettingsProblem {
@@ -40,9 +41,15 @@ export interface DriverKindSchema {
 export interface SinkKindSchema {
   /** Keys of a sink beside the common ones. */
   readonly settings: z.ZodObject
+  /** Keys that are right by themselves and contradict each other; `settings` as the schema parsed them. */
+  problems?(settings: unknown): readonly SettingsProblem[]
 }
+
+/** Tags that would share one name at a sink which renames them: a sentence each, naming both. */
+export type Collisions = (sink: SinkConfiguration, groups: readonly GroupRef[]) => readonly string[]
 
 export interface Kinds {
   readonly drivers: Readonly<Record<string, DriverKindSchema>>
   readonly sinks: Readonly<Record<string, SinkKindSchema>>
+  readonly collisions: Collisions
 }

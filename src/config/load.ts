@@ -11,7 +11,7 @@ import type { DriverKindSchema, Kinds } from './kinds.ts'
 import { Places } from './places.ts'
 import { type Problem, sorted } from './problems.ts'
 import * as shapes from './shapes.ts'
-import { idlePatterns, readSinks } from './sinks.ts'
+import { idlePatterns, readSinks, sayCollisions } from './sinks.ts'
 import { readText, Texts } from './texts.ts'
 import { parseTree } from './tree.ts'
 
@@ -61,6 +61,7 @@ function loadText(file: string, text: string, kinds: Kinds, env: NodeJS.ProcessE
   const reader = new DeviceReader({ check, texts, tree, folder, env, gateway, connections })
   const { devices, groups } = reader.read(root.devices)
   const { sinks, oneWay } = readSinks(root.sinks, { check, kinds: kinds.sinks, folder })
+  sayCollisions(sinks, groups, { check, collisions: kinds.collisions })
   if (places.problems.length > 0) return { ok: false, problems: sorted(places.problems) }
   const frozen = texts.frozen()
   return {
@@ -115,7 +116,7 @@ function readConnections(check: Check, given: unknown, drivers: Kinds['drivers']
 }
 
 /** Keys by what has them, to tell a key that stands in the wrong place where it belongs. */
-function sections({ drivers, sinks }: Kinds): Readonly<Record<string, readonly string[]>> {
+function sections({ drivers, sinks }: Pick<Kinds, 'drivers' | 'sinks'>): Readonly<Record<string, readonly string[]>> {
   const keysOf = (...schemas: readonly z.ZodObject[]) => schemas.flatMap((schema) => Object.keys(schema.shape))
   const kinds = Object.values(drivers)
   return {

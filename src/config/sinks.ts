@@ -4,7 +4,7 @@ import type { z } from 'zod'
 import type { GroupPlan } from '../contracts/driver.ts'
 import { type Check, isMap, type Keys } from './check.ts'
 import type { SinkConfiguration } from './configuration.ts'
-import type { SinkKindSchema } from './kinds.ts'
+import type { Collisions, SinkKindSchema } from './kinds.ts'
 import * as shapes from './shapes.ts'
 
 export function readSinks(
@@ -24,6 +24,8 @@ export function readSinks(
     if (parsed === undefined) continue
     const { enabled, include, exclude, rename, deadband, minInterval, replay, from, commands, bigint, ...settings } =
       parsed
+    for (const problem of kind.problems?.(settings) ?? [])
+      check.places.say([...path, problem.key], problem.text, 'value')
     if (commands !== 'none') stated = false
     sinks.push({
       name,
@@ -42,6 +44,22 @@ export function readSinks(
     })
   }
   return { sinks, oneWay: sinks.length > 0 && stated }
+}
+
+/** A sink's own names for two tags may coincide: one of them would be lost there. */
+export function sayCollisions(
+  sinks: readonly SinkConfiguration[],
+  groups: readonly GroupPlan[],
+  options: { check: Check; collisions: Collisions },
+): void {
+  const refs = groups.map(({ ref }) => ref)
+  for (const sink of sinks) {
+    if (Object.keys(sink.rename).length === 0) continue
+    const [first, ...others] = options.collisions(sink, refs)
+    if (first === undefined) continue
+    const more = others.length === 0 ? '' : `, and ${others.length} more`
+    options.check.places.say(['sinks', sink.name, 'rename'], `${first}${more}: give them different names`, 'value')
+  }
 }
 
 /** Patterns that fit nothing: they are allowed, what they name may come later, but mostly they are mistakes. */

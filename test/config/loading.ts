@@ -6,6 +6,7 @@ import { z } from 'zod'
 import type { Configuration } from '../../src/config/configuration.ts'
 import type { Kinds } from '../../src/config/kinds.ts'
 import { type Loaded, load } from '../../src/config/load.ts'
+import { Selection } from '../../src/pipeline/selection.ts'
 import { blueprintSchema } from '../../src/southbound/blueprint/schema.ts'
 import { modbusRtu, modbusTcp } from '../../src/southbound/modbus/schema.ts'
 
@@ -21,6 +22,7 @@ const KINDS: Kinds = {
       }),
     },
   },
+  collisions: (sink, groups) => new Selection(sink).collisions(groups),
 }
 
 /** `files`: what stands beside it, by relative path. */

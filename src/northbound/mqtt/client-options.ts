@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs'
 import type { IClientOptions } from 'mqtt'
 import { Reason } from '../../contracts/batch.ts'
 import { Retryable } from '../../contracts/errors.ts'
+import { contradictions } from './contradictions.ts'
 import { NO_STORE } from './no-store.ts'
 import type { MqttSettings } from './schema.ts'
 
@@ -12,13 +13,8 @@ export const LONGEST_HEARD = 128 * 1024
 /** Throws Retryable when a file of the certificates cannot be read, or keys contradict each other. */
 export function clientOptions(settings: MqttSettings, clientId: string): IClientOptions {
   const { version, username, password, tls, keepAlive, connectTimeout } = settings
-  const scheme = new URL(settings.url).protocol
-  // The library would connect in the clear, without a word.
-  if (tls !== undefined && !/^(mqtts|wss):$/.test(scheme)) {
-    const secure = scheme === 'ws:' ? 'wss://' : 'mqtts://'
-    throw unfit(`tls is set, but the url begins with ${scheme}//: write ${secure}, or leave tls out`)
-  }
-  if (password !== undefined && usernameOf(settings) === undefined) throw unfit('there is a password, but no username')
+  const [contradiction] = contradictions(settings)
+  if (contradiction !== undefined) throw unfit(contradiction.text)
   return {
     protocolVersion: version === '5' ? 5 : 4,
     clientId,
@@ -47,12 +43,6 @@ export function clientOptions(settings: MqttSettings, clientId: string): IClient
           rejectUnauthorized: tls.verify,
         }),
   }
-}
-
-/** From its key, or from the url. */
-export function usernameOf({ url, username }: MqttSettings): string | undefined {
-  const written = new URL(url).username
-  return username ?? (written === '' ? undefined : decodeURIComponent(written))
 }
 
 function unfit(text: string): Retryable {

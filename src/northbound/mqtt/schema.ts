@@ -1,6 +1,7 @@
 /** The keys of an MQTT sink. */
 import { z } from 'zod'
 import { durationPattern, parseDuration } from '../../contracts/units.ts'
+import { contradictions } from './contradictions.ts'
 import { templateProblem } from './template.ts'
 import { topicProblem } from './topics.ts'
 
@@ -129,4 +130,7 @@ const settings = z.object({
 /** As the schema parsed them, beside what all sinks have. */
 export type MqttSettings = z.output<typeof settings>
 
-export const mqttSchema = { settings }
+export const mqttSchema = {
+  settings,
+  problems: (parsed: unknown) => contradictions(parsed as MqttSettings),
+}

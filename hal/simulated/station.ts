@@ -1,22 +1,25 @@
 /** A Modbus RTU slave for the simulated wire: functions 1–6, 15 and 16 over a memory, exceptions as the standard has them. */
+import { type FurtherMemory, respondFurther } from './functions.ts'
 import type { Listener } from './wire.ts'
 
 export type Area = 'coil' | 'discrete' | 'input' | 'holding'
 
 /** What a station's registers and bits are kept in. A number in place of values is a Modbus exception code. */
-export interface Memory {
+export interface Memory extends FurtherMemory {
   /** Registers as 0–65535, bits as 0 and 1. */
   read(area: Area, address: number, quantity: number): ArrayLike<number> | number
   /** 0: written; else the exception code. */
   write(area: 'coil' | 'holding', address: number, values: ArrayLike<number>): number
 }
 
-const ILLEGAL_FUNCTION = 1
 const ILLEGAL_ADDRESS = 2
 const ILLEGAL_VALUE = 3
 
 /** Registers that exist once they have been set. */
 export class RegisterMap implements Memory {
+  files?: FurtherMemory['files']
+  queues?: FurtherMemory['queues']
+  identity?: FurtherMemory['identity']
   readonly #areas: Readonly<Record<Area, Map<number, number>>> = {
     coil: new Map(),
     discrete: new Map(),
@@ -116,7 +119,7 @@ function respond(question: Uint8Array, memory: Memory): Uint8Array | number {
   }
   if (code === 6) return memory.write('holding', address, [third]) || question.slice(0, 5)
   if (code === 15 || code === 16) return writeMany(code, address, third, question, memory)
-  return ILLEGAL_FUNCTION
+  return respondFurther(question, memory)
 }
 
 function read(code: number, area: Area, address: number, quantity: number, question: Uint8Array, memory: Memory) {

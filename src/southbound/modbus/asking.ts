@@ -5,8 +5,8 @@ import type { Clock } from '../../contracts/clock.ts'
 import type { Counters } from '../../contracts/component.ts'
 import { Rejected, Retryable } from '../../contracts/errors.ts'
 import { leavesUnknown, readAgainAfter, writeAgainAfter } from './exceptions.ts'
-import { Exchange, type Link } from './exchange.ts'
-import { type Ask, exception } from './pdu.ts'
+import { Exchange, type Link, type Take } from './exchange.ts'
+import { type Ask, exception, requestProblem } from './pdu.ts'
 import { Tally } from './tally.ts'
 
 /** What is remembered of one device. */
@@ -20,9 +20,6 @@ export class Acquaintance {
     this.unit = unit
   }
 }
-
-/** Called with a good reply, its first content byte at `offset`, while the bytes are valid. */
-export type Take = (bytes: Uint8Array, offset: number) => void
 
 export class Asking {
   readonly #link: Link
@@ -109,7 +106,7 @@ export class Asking {
     return fault.reason === Reason.timeout && (device.answered || this.#devices.size === 1)
   }
 
-  /** One question, once: 0, or the exception's code. Throws Retryable. */
+  /** One question, once: 0, or the exception's code. Throws Retryable, and Rejected for what the protocol does not allow. */
   once(
     ask: Ask,
     payload: Uint8Array | null,
@@ -117,6 +114,8 @@ export class Asking {
     take: Take | null,
     signal: AbortSignal,
   ): Promise<number> {
+    const problem = requestProblem(ask, payload)
+    if (problem !== null) return Promise.reject(new Rejected(problem, { reason: Reason.refused }))
     this.#tally.requests++
     device.tally.requests++
     return new Promise((resolve, reject) => {
@@ -125,11 +124,11 @@ export class Asking {
   }
 
   /** A write, never sent a second time unless the device said that it did not carry it out. Throws Rejected when the device
-   *  refuses it; Retryable, `ambiguous` when it was sent and nobody confirmed it. */
-  async write(ask: Ask, payload: Uint8Array, signal: AbortSignal): Promise<void> {
+   *  refuses it; Retryable, `ambiguous` when it was sent and nobody confirmed it. `take`: what FC23 reads after writing. */
+  async write(ask: Ask, payload: Uint8Array, signal: AbortSignal, take: Take | null = null): Promise<void> {
     const device = this.device(ask)
     for (let attempt = 1; ; attempt++) {
-      const code = await this.once(ask, payload, device, null, signal).catch((thrown) => {
+      const code = await this.once(ask, payload, device, take, signal).catch((thrown) => {
         if (!(thrown instanceof Retryable) || !thrown.ambiguous) throw thrown
         throw this.#unknown(thrown.message, thrown.reason, device, thrown)
       })

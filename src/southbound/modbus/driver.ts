@@ -5,13 +5,13 @@ import type { Clock } from '../../contracts/clock.ts'
 import type { Counters, Logger, State } from '../../contracts/component.ts'
 import type { DevicePlan, Driver, GroupPlan, Peek, Request, Tag } from '../../contracts/driver.ts'
 import { Rejected } from '../../contracts/errors.ts'
-import { Asking, type Take } from './asking.ts'
+import { Asking } from './asking.ts'
 import { encodeWrite } from './encode.ts'
 import { isRefusal } from './exceptions.ts'
-import type { Link } from './exchange.ts'
+import type { Link, Take } from './exchange.ts'
 import { Holes } from './holes.ts'
 import { openLink } from './open-link.ts'
-import { type Ask, exception } from './pdu.ts'
+import { exception } from './pdu.ts'
 import { peek, poke } from './peek.ts'
 import { type ModbusRequest, planGroup, splitRequest } from './plan.ts'
 import { type ConnectionSettings, connectionSettings, type DeviceSettings, type TagSettings } from './settings.ts'
@@ -146,8 +146,8 @@ export class ModbusDriver implements Driver {
       clock: this.#clock,
       ask: async (ask) => {
         let answer = new Uint8Array(0)
-        const take: Take = (bytes, offset) => {
-          answer = bytes.slice(offset, offset + contentBytes(ask))
+        const take: Take = (bytes, offset, length) => {
+          answer = bytes.slice(offset, offset + length)
         }
         const { retries } = this.#settings
         const device = this.#asking.stranger(ask.unit)
@@ -181,8 +181,4 @@ function refusals({ refused }: Holes): string {
   const texts = refused.slice(0, 5).map(({ request, code }) => `${request.text} (it ${exception(code).text})`)
   if (refused.length > 5) texts.push(`and ${refused.length - 5} more`)
   return texts.join(', ')
-}
-
-function contentBytes(ask: Ask): number {
-  return ask.function < 3 ? (ask.quantity + 7) >> 3 : ask.quantity * 2
 }

@@ -5,14 +5,16 @@ import { Retryable } from '../../contracts/errors.ts'
 import type { Ask } from './pdu.ts'
 import type { Tally } from './tally.ts'
 
+/** Called with a good reply, its `length` bytes of content from `offset` on, while the bytes are valid. */
+export type Take = (bytes: Uint8Array, offset: number, length: number) => void
+
 export class Exchange {
   readonly ask: Ask
   /** What a write writes; null for a read. */
   readonly payload: Uint8Array | null
   readonly signal: AbortSignal
   readonly device: Tally
-  /** Called with the good reply, its first content byte at `offset`, while the bytes are valid. */
-  readonly #take: ((bytes: Uint8Array, offset: number) => void) | null
+  readonly #take: Take | null
   readonly #resolve: (exception: number) => void
   readonly #reject: (why: unknown) => void
   /** Monotonic; set by the link when the request leaves. */
@@ -29,7 +31,7 @@ export class Exchange {
     payload: Uint8Array | null
     signal: AbortSignal
     device: Tally
-    take: ((bytes: Uint8Array, offset: number) => void) | null
+    take: Take | null
     resolve: (exception: number) => void
     reject: (why: unknown) => void
   }) {
@@ -43,10 +45,10 @@ export class Exchange {
   }
 
   /** The reply came: 0 with its content, else the exception's code. */
-  settle(exception: number, bytes: Uint8Array, content: number): void {
+  settle(exception: number, bytes: Uint8Array, content: number, length: number): void {
     this.device.replies++
     try {
-      if (exception === 0) this.#take?.(bytes, content)
+      if (exception === 0) this.#take?.(bytes, content, length)
       this.#resolve(exception)
     } catch (thrown) {
       this.#reject(thrown)

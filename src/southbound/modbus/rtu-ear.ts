@@ -1,7 +1,7 @@
 /** What comes over the wire: finds the answer that is waited for, and knows what everything else is. */
 import type { Clock } from '../../contracts/clock.ts'
 import type { Exchange } from './exchange.ts'
-import { judge, objection, Verdict } from './pdu.ts'
+import { confirmsBySame, contentAt, judge, objection, Verdict } from './pdu.ts'
 import type { Quarantine } from './quarantine.ts'
 import { findEcho, findFrame, holdsDamagedAnswer } from './rtu-frame.ts'
 import type { Tally } from './tally.ts'
@@ -17,6 +17,7 @@ export interface Heard {
   readonly verdict: number
   readonly bytes: Uint8Array
   readonly content: number
+  readonly contentBytes: number
 }
 
 export class RtuEar {
@@ -125,7 +126,8 @@ export class RtuEar {
           if (this.#bytes > at + length) this.#tally.contention++
           this.#bytes = 0
           this.#learn(exchange)
-          return { verdict, bytes: this.#received, content: at + 3 }
+          const content = contentAt(exchange.ask.function)
+          return { verdict, bytes: this.#received, content: at + 1 + content, contentBytes: length - 3 - content }
         }
       }
       if (frame.question) this.#overhearQuestion(at, length)
@@ -141,8 +143,7 @@ export class RtuEar {
   }
 
   #stripEcho({ ask }: Exchange): void {
-    const single = ask.function === 5 || ask.function === 6
-    if (single && this.echoes !== true) return
+    if (confirmsBySame(ask.function) && this.echoes !== true) return
     const at = findEcho(this.#received, this.#bytes, this.#frame)
     if (at < 0) return
     this.#echoed = true
@@ -155,7 +156,7 @@ export class RtuEar {
   /** An answer came: with an echo before it, or without one. */
   #learn({ ask }: Exchange): void {
     if (this.#echoed) return
-    if (this.echoes === null && ask.function !== 5 && ask.function !== 6) this.echoes = false
+    if (this.echoes === null && !confirmsBySame(ask.function)) this.echoes = false
     else if (this.echoes === true) this.#tally.collisions++
   }
 

@@ -1,7 +1,8 @@
 /** RTU frames in a stream of bytes (Modbus over serial line V1.02, 2.5.1). Silence between frames cannot be seen from user
  *  space, so a frame is known by its length and its CRC, looked for at every offset. Pure. */
 import { crc16, crcHolds } from './crc.ts'
-import { type Ask, encodeRequest, LONGEST_PDU, replyLength } from './pdu.ts'
+import { type Ask, encodeRequest, LONGEST_PDU, replyLength, replyLengthAt } from './pdu.ts'
+import { DEVICE_IDENTIFICATION, FILE_REFERENCE, lengthOfReply } from './pdu-length.ts'
 
 /** Unit, PDU, CRC. */
 const LONGEST_FRAME = 1 + LONGEST_PDU + 2
@@ -17,7 +18,7 @@ export function encodeFrame(ask: Ask, payload: Uint8Array | null): Uint8Array {
   return frame.subarray(0, end + 2)
 }
 
-/** Bytes of the frame that answers without an exception. */
+/** Bytes of the frame that answers without an exception; the most there can be where it says itself how many. */
 export function replyFrameLength(ask: Ask): number {
   return replyLength(ask) + 3
 }
@@ -40,17 +41,18 @@ export function findFrame(bytes: Uint8Array, from: number, end: number, ask: Ask
   for (let at = from; at + SHORTEST_FRAME <= end; at++) {
     const length = answerAt(bytes, at, end, ask) || replyAt(bytes, at, end)
     if (length > 0) return { at, length, question: false }
-    if (questionAt(bytes, at, end)) return { at, length: 8, question: true }
+    const asked = questionAt(bytes, at, end)
+    if (asked > 0) return { at, length: asked, question: true }
   }
   return null
 }
 
 /** Whether bytes that carry unit, function and length of the answer stand there whole, with a CRC that does not hold. */
 export function holdsDamagedAnswer(bytes: Uint8Array, from: number, end: number, ask: Ask): boolean {
-  const length = replyFrameLength(ask)
-  for (let at = from; at + length <= end; at++) {
+  for (let at = from; at + SHORTEST_FRAME <= end; at++) {
     if (bytes[at] !== ask.unit || bytes[at + 1] !== ask.function) continue
-    if (ask.function >= 5 || bytes[at + 2] === length - 5) return true
+    const length = replyLengthAt(ask, bytes, at + 1, end)
+    if (length > 0 && at + length + 3 <= end) return true
   }
   return false
 }
@@ -61,26 +63,32 @@ function answerAt(bytes: Uint8Array, at: number, end: number, ask: Ask | null): 
   const code = bytes[at + 1]
   if (code === (ask.function | 0x80)) return at + 5 <= end && crcHolds(bytes, at, at + 5) ? 5 : 0
   if (code !== ask.function) return 0
-  const length = replyFrameLength(ask)
-  if (at + length > end || (ask.function < 5 && bytes[at + 2] !== length - 5)) return 0
-  return crcHolds(bytes, at, at + length) ? length : 0
+  return wholeFrame(bytes, at, end, replyLengthAt(ask, bytes, at + 1, end))
 }
 
 /** Length of any reply that stands at an offset, 0 for none. */
 function replyAt(bytes: Uint8Array, at: number, end: number): number {
   const code = bytes[at + 1]!
-  let length: number
-  if (code >= 0x81 && code <= 0xab) length = 5
-  else if (code >= 1 && code <= 4) length = 5 + bytes[at + 2]!
-  else if (code === 5 || code === 6 || code === 15 || code === 16) length = 8
-  else return 0
-  return length <= LONGEST_FRAME && at + length <= end && crcHolds(bytes, at, at + length) ? length : 0
+  if (code > 0xab || (code & 0x7f) === 0) return 0
+  return wholeFrame(bytes, at, end, lengthOfReply(bytes, at + 1, end))
 }
 
-/** Only reads tell a question from its answer by shape. */
-function questionAt(bytes: Uint8Array, at: number, end: number): boolean {
+/** Length of the frame around a PDU of so many bytes, 0 when it is not whole or its CRC does not hold. */
+function wholeFrame(bytes: Uint8Array, at: number, end: number, pduBytes: number): number {
+  const length = pduBytes + 3
+  if (pduBytes === 0 || length > LONGEST_FRAME || at + length > end) return 0
+  return crcHolds(bytes, at, at + length) ? length : 0
+}
+
+/** Length of a question that stands at an offset, 0 for none. Only reads tell a question from its answer by shape. */
+function questionAt(bytes: Uint8Array, at: number, end: number): number {
   const code = bytes[at + 1]!
-  return code >= 1 && code <= 4 && at + 8 <= end && crcHolds(bytes, at, at + 8)
+  let pduBytes = 0
+  if (code >= 1 && code <= 4) pduBytes = 5
+  else if (code === 24) pduBytes = 3
+  else if (code === 43) pduBytes = bytes[at + 2] === DEVICE_IDENTIFICATION ? 4 : 0
+  else if (code === 20) pduBytes = bytes[at + 3] === FILE_REFERENCE && bytes[at + 2]! % 7 === 0 ? 2 + bytes[at + 2]! : 0
+  return wholeFrame(bytes, at, end, pduBytes)
 }
 
 /** Where `frame` stands within the first bytes that came, a glitch of up to three bytes before it allowed; -1: nowhere. */

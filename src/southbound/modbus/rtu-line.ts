@@ -7,7 +7,7 @@ import type { State } from '../../contracts/component.ts'
 import { sentence } from '../../contracts/errors.ts'
 import { AbortWatch, duration, Exchange, type Link } from './exchange.ts'
 import { KeptPort } from './kept-port.ts'
-import { type Ask, describe } from './pdu.ts'
+import { type Ask, confirmsBySame, describe } from './pdu.ts'
 import { Quarantine } from './quarantine.ts'
 import { RtuEar } from './rtu-ear.ts'
 import { encodeFrame, frameGapMs, replyFrameLength } from './rtu-frame.ts'
@@ -167,13 +167,13 @@ export class RtuLine implements Link {
   }
 
   #begin(exchange: Exchange): void {
-    const single = exchange.ask.function === 5 || exchange.ask.function === 6
     if (exchange.payload !== null && this.#ear.otherMaster()) {
       this.#watch.release(exchange.signal)
       exchange.fail('not sent: another master talks on this line', Reason.refused)
       this.#pump()
-    } else if (single && this.#ear.echoes === null && exchange.ask.unit !== 0) this.#transmit(this.#echoTest(exchange))
-    else this.#transmit(exchange)
+    } else if (confirmsBySame(exchange.ask.function) && this.#ear.echoes === null && exchange.ask.unit !== 0) {
+      this.#transmit(this.#echoTest(exchange))
+    } else this.#transmit(exchange)
   }
 
   /** The confirmation of a single write is the same bytes as the write: before it can be told from an echo, a read must
@@ -233,7 +233,7 @@ export class RtuLine implements Link {
       this.#deadline?.()
       this.#deadline = this.#clock.after(TURNAROUND_MS, () => {
         this.#end(exchange)
-        exchange.settle(0, new Uint8Array(0), 0)
+        exchange.settle(0, new Uint8Array(0), 0, 0)
         this.#pump()
       })
     } else if (!this.#ear.damaged) this.#setDeadline(this.#allowance(exchange.ask))
@@ -261,7 +261,7 @@ export class RtuLine implements Link {
       this.#end(exchange)
       this.#tally.replies++
       this.#kept.proven()
-      exchange.settle(heard.verdict, heard.bytes, heard.content)
+      exchange.settle(heard.verdict, heard.bytes, heard.content, heard.contentBytes)
       this.#pump()
     } else if (exchange !== null) {
       // A good frame may stand behind what only looked like one: the line is heard out first.

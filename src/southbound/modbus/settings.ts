@@ -138,6 +138,12 @@ export const LIMITS = {
   readBits: 2000,
   writeRegisters: 123,
   writeBits: 1968,
+  /** FC23. */
+  writeWithRead: 121,
+  /** FC24. */
+  readFifo: 31,
+  /** FC20, of one file. */
+  readRecord: 121,
   addresses: 65536,
 } as const
 

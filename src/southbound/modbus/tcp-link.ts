@@ -6,7 +6,7 @@ import type { Clock, Stop } from '../../contracts/clock.ts'
 import type { State } from '../../contracts/component.ts'
 import { Backoff } from './backoff.ts'
 import { AbortWatch, duration, type Exchange, type Link } from './exchange.ts'
-import { describe, encodeRequest, judge, LONGEST_PDU, objection, Verdict } from './pdu.ts'
+import { contentAt, describe, encodeRequest, judge, LONGEST_PDU, objection, Verdict } from './pdu.ts'
 import type { TcpSettings } from './settings.ts'
 import { socketFault } from './socket-fault.ts'
 import type { Tally } from './tally.ts'
@@ -234,7 +234,8 @@ export class TcpLink implements Link {
     if (verdict >= Verdict.answer) {
       this.#tally.replies++
       this.#backoff.reset()
-      exchange.settle(verdict, bytes, offset + 2)
+      const content = contentAt(exchange.ask.function)
+      exchange.settle(verdict, bytes, offset + content, pduBytes - content)
     } else {
       this.#tally.objection(verdict)
       exchange.device.objection(verdict)

@@ -197,8 +197,11 @@ export function objection(ask: Ask, verdict: number, bytes: Uint8Array, offset: 
   if (verdict === Verdict.wrongEcho && ask.function === 43)
     return `${unit} identified itself in another category than asked`
   if (verdict === Verdict.wrongEcho) return `${unit} confirmed another write than the one it was sent`
-  if (ask.function === 24 || ask.function === 43) return `${unit} answered with lengths that contradict each other`
-  return `${unit} answered with ${length} bytes where ${replyLength(ask)} were due`
+  const due = replyLength(ask)
+  if (ask.function === 24 || ask.function === 43 || length === due) {
+    return `${unit} answered with lengths that contradict each other`
+  }
+  return `${unit} answered with ${length} bytes where ${due} were due`
 }
 
 export interface Exception {

@@ -289,7 +289,7 @@ export class Gateway {
     return plan === undefined || tag === undefined ? undefined : { plan, tag }
   }
 
-  #write(plan: GroupPlan, tag: Tag, raw: Value, signal: AbortSignal): Promise<void> {
+  #write(plan: GroupPlan, tag: Tag, raw: Value, signal: AbortSignal): Promise<string | undefined> {
     const { driver, lane } = this.connection(plan.device.connection)
     if (driver.write === undefined) throw new Rejected(`connection ${plan.device.connection} cannot write`)
     const { write } = driver

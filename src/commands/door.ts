@@ -15,8 +15,8 @@ export interface DoorOptions {
   readonly invert: (tag: Tag, value: Value, plan: GroupPlan) => Value
   readonly find: (device: string, group: string, tag: string) => { plan: GroupPlan; tag: Tag } | undefined
   /** Throws Rejected when the device refused, Retryable when it could not be done, `ambiguous` when nobody knows. Once the
-   *  signal is aborted it sends nothing any more. */
-  readonly write: (plan: GroupPlan, tag: Tag, raw: Value, signal: AbortSignal) => Promise<void>
+   *  signal is aborted it sends nothing any more. Resolves with what there is to say beside that it was done. */
+  readonly write: (plan: GroupPlan, tag: Tag, raw: Value, signal: AbortSignal) => Promise<string | undefined>
   /** Called for every command, whatever became of it. */
   readonly audit: (text: string, facts: Record<string, string | number | boolean>) => void
   /** Writes each caller may ask for in a second. */
@@ -112,9 +112,11 @@ export class Door implements CommandDoor {
         return { id, outcome: 'refused', text: sentence(thrown), tag }
       }
     }
+    const notes = new Set<string>()
     for (const [at, one] of checked.entries()) {
       try {
-        await this.#write(one, signal)
+        const said = await this.#write(one, signal)
+        if (said !== undefined) notes.add(said)
       } catch (thrown) {
         const before = command.writes.slice(0, at).map(({ tag }) => tag)
         const rest = before.length === 0 ? '' : ` (written before: ${before.join(', ')})`
@@ -122,7 +124,7 @@ export class Door implements CommandDoor {
       }
     }
     const what = command.writes.map(({ tag, value }) => `${tag} = ${shown(value)}`).join(', ')
-    return { id, outcome: 'done', text: `${device}/${group}: ${what}` }
+    return { id, outcome: 'done', text: [`${device}/${group}: ${what}`, ...notes].join('; ') }
   }
 
   #checked({ by, device, group }: WriteCommand, name: string, value: Value): Checked {
@@ -138,7 +140,7 @@ export class Door implements CommandDoor {
   }
 
   /** One write, given up when its time is over or the caller has left. */
-  #write({ plan, tag, raw }: Checked, caller: AbortSignal): Promise<void> {
+  #write({ plan, tag, raw }: Checked, caller: AbortSignal): Promise<string | undefined> {
     const { clock, write } = this.#options
     const expiry = new AbortController()
     const seconds = this.#expiresMs / 1000
@@ -161,7 +163,7 @@ export class Door implements CommandDoor {
       signal.addEventListener('abort', giveUp, { once: true })
       if (signal.aborted) return end(() => reject(leftBehind(signal.reason)))
       Promise.try(write, plan, tag, raw, signal).then(
-        () => end(resolve),
+        (said) => end(() => resolve(said)),
         (thrown) => end(() => reject(thrown === signal.reason ? leftBehind(thrown) : thrown)),
       )
     })

@@ -27,12 +27,13 @@ export interface DriverKindSchema {
   /** Keys of a tag that are the driver's (address, type, order, bits, …). */
   readonly tag: z.ZodObject
   /** Joins a tag with what its device and connection preset. Arguments are what the three schemas above parsed.
-   *  `noValueBits`: sentinels that were written in hex, which compare bits and are therefore the driver's. */
+   *  `noValueBits`: sentinels that were written in hex, which compare bits and are therefore the driver's. `access`: what is
+   *  wrong with a tag may depend on whether it is read, written or both. */
   resolve(
     tag: unknown,
     device: unknown,
     connection: unknown,
-    common: { readonly noValueBits: readonly bigint[] },
+    common: { readonly noValueBits: readonly bigint[]; readonly access: 'r' | 'rw' | 'w' },
   ): ResolvedTag | { readonly problems: readonly SettingsProblem[] }
   /** Settings of one device joined with its connection's presets; becomes `DevicePlan.settings`. */
   resolveDevice(device: unknown, connection: unknown): unknown

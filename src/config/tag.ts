@@ -81,7 +81,8 @@ export class TagReader {
     const { places } = this.#check
     if (places.problems.length > 0 && places.has([...path, 'address'])) return undefined
     const noValueBits = shared?.noValueBits ?? []
-    const resolved = kind.resolve(parsed, given.device, given.connection, { noValueBits })
+    const access = shared?.common.access ?? 'r'
+    const resolved = kind.resolve(parsed, given.device, given.connection, { noValueBits, access })
     if ('problems' in resolved) {
       for (const { key, text } of resolved.problems) places.say([...path, key], text, 'value', key)
       return undefined

@@ -49,6 +49,12 @@ export interface Request {
   readonly text: string
 }
 
+/** One tag's part of a write, raw, the mapping already inverted. */
+export interface Write {
+  readonly tag: Tag
+  readonly value: Value
+}
+
 /** What a request by hand found: every reading of the bytes that makes sense. */
 export interface Peek {
   readonly request: string
@@ -65,9 +71,11 @@ export interface Driver extends Component {
   plan(group: GroupPlan): readonly Request[]
   /** One request on the wire. Device fault: bad quality with a reason in `into`. Line fault: throws Retryable. */
   read(request: Request, into: BatchBuilder, signal: AbortSignal): Promise<void>
-  /** `value` is raw, the mapping already inverted. Throws Rejected (the device refused), or Retryable with `ambiguous`
-   *  unknown: a write is never repeated by itself. */
-  write?(device: DevicePlan, tag: Tag, value: Value, signal: AbortSignal): Promise<void>
+  /** `value` is raw, the mapping already inverted. Resolves with what there is to say beside that it was done. Throws Rejected
+   *  (the device refused), or Retryable with `ambiguous` unknown: a write is never repeated by itself. */
+  write?(device: DevicePlan, tag: Tag, value: Value, signal: AbortSignal): Promise<string | undefined>
+  /** Several tags of one group in one request: all of them take effect, or none. As `write` otherwise. */
+  writeTogether?(device: DevicePlan, writes: readonly Write[], signal: AbortSignal): Promise<string | undefined>
   /** By hand: `words` as typed after the connection's name, e.g. `1 40001 int16`. Throws Rejected for words it cannot read. */
   peek?(words: readonly string[], signal: AbortSignal): Promise<Peek>
   poke?(words: readonly string[], signal: AbortSignal): Promise<string>

@@ -199,7 +199,7 @@ describe('a write that waits', () => {
         waiting.push(() => {
           if (signal.aborted) return reject(signal.reason)
           sent.push(raw)
-          resolve()
+          resolve(undefined)
         })
       })
     const free = (): void => {

@@ -45,11 +45,7 @@ describe('a tag is refused', () => {
       `${word}, deadband: 2 percent`,
       'tags.t.deadband: expected a number, or a share',
     ],
-    [
-      'with what comes later',
-      `${word}, access: rw, write: { readBack: true }`,
-      'tags.t.write.readBack: readBack is not',
-    ],
+    ['with what comes later', `${word}, access: rw, write: { refresh: 10s }`, 'tags.t.write.refresh: refresh is not'],
   ]
   for (const [title, keys, text] of refusals) {
     it(title, async () => {

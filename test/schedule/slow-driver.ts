@@ -48,7 +48,7 @@ export class SlowDriver implements Driver {
     for (const tag of request.tags) into.number(tag, this.clock.monotonic())
   }
 
-  async write(device: DevicePlan, tag: Tag, value: Value, signal: AbortSignal): Promise<void> {
+  async write(device: DevicePlan, tag: Tag, value: Value, signal: AbortSignal): Promise<undefined> {
     await this.#exchange(`write ${device.name}/${tag.info.name}=${value}`, this.exchangeMs, signal)
   }
 

@@ -98,7 +98,7 @@ class BlueprintDriver implements Driver {
   }
 
   /** Sent once, whatever happens: who asked is told whether it was done, refused, or is unknown. */
-  async write(device: DevicePlan, tag: Tag, value: Value, signal: AbortSignal): Promise<void> {
+  async write(device: DevicePlan, tag: Tag, value: Value, signal: AbortSignal): Promise<undefined> {
     const { station } = device.settings as BlueprintDevice
     const line = order(station, tag.settings as BlueprintTag, value)
     this.#counts.writes++

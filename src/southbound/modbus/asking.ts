@@ -15,6 +15,8 @@ export class Acquaintance {
   readonly unit: number
   /** Whether its last request was answered; true before the first. */
   answered = true
+  /** Function 22; null: not tried yet. */
+  knowsMaskWrite: boolean | null = null
 
   constructor(unit: number) {
     this.unit = unit

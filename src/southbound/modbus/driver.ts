@@ -3,19 +3,20 @@ import type { Board } from '../../../hal/contract.ts'
 import type { BatchBuilder, Value } from '../../contracts/batch.ts'
 import type { Clock } from '../../contracts/clock.ts'
 import type { Counters, Logger, State } from '../../contracts/component.ts'
-import type { DevicePlan, Driver, GroupPlan, Peek, Request, Tag } from '../../contracts/driver.ts'
+import type { DevicePlan, Driver, GroupPlan, Peek, Request, Tag, Write } from '../../contracts/driver.ts'
 import { Rejected } from '../../contracts/errors.ts'
 import { Asking } from './asking.ts'
-import { encodeWrite } from './encode.ts'
 import { isRefusal } from './exceptions.ts'
 import type { Link, Take } from './exchange.ts'
 import { Holes } from './holes.ts'
 import { openLink } from './open-link.ts'
+import { orderOf, orderOfAll, targetOf } from './orders.ts'
 import { exception } from './pdu.ts'
 import { peek, poke } from './peek.ts'
 import { type ModbusRequest, planGroup, splitRequest } from './plan.ts'
-import { type ConnectionSettings, connectionSettings, type DeviceSettings, type TagSettings } from './settings.ts'
+import { type ConnectionSettings, connectionSettings, type TagSettings } from './settings.ts'
 import { Tally } from './tally.ts'
+import { Writing } from './writing.ts'
 
 export interface ModbusOptions {
   readonly name: string
@@ -37,6 +38,7 @@ export class ModbusDriver implements Driver {
   readonly #link: Link
   readonly #tally = new Tally()
   readonly #asking: Asking
+  readonly #writing: Writing
   readonly #holes = new WeakMap<ModbusRequest, Holes>()
   #holesKnown = 0
 
@@ -51,6 +53,8 @@ export class ModbusDriver implements Driver {
     const random = options.random ?? Math.random
     this.#link = openLink({ settings, clock, board, tally: this.#tally, random })
     this.#asking = new Asking({ link: this.#link, clock, tally: this.#tally })
+    const broadcasts = settings.kind !== 'tcp'
+    this.#writing = new Writing({ asking: this.#asking, clock, tally: this.#tally, broadcasts, shared: null })
   }
 
   async start(): Promise<void> {
@@ -122,21 +126,13 @@ export class ModbusDriver implements Driver {
 
   /** `value` is raw. Throws Rejected when the device or the type refuses it; Retryable, `ambiguous` when it was sent and
    *  nobody confirmed it. Never sent a second time by itself. */
-  async write(plan: DevicePlan, tag: Tag, value: Value, signal: AbortSignal): Promise<void> {
-    const settings = plan.settings as DeviceSettings
-    const frame = encodeWrite(tag.settings as TagSettings, value)
-    await this.#asking.write(
-      {
-        device: plan.name,
-        unit: settings.unitId,
-        function: frame.function,
-        address: frame.address,
-        quantity: frame.quantity,
-        timeoutMs: settings.timeoutMs,
-      },
-      frame.bytes,
-      signal,
-    )
+  async write(plan: DevicePlan, tag: Tag, value: Value, signal: AbortSignal): Promise<string | undefined> {
+    return this.#writing.write(orderOf(targetOf(plan), tag.settings as TagSettings, value), signal)
+  }
+
+  /** Tags whose registers follow each other, by one function 15 or 16. */
+  async writeTogether(plan: DevicePlan, writes: readonly Write[], signal: AbortSignal): Promise<string | undefined> {
+    return this.#writing.write(orderOfAll(targetOf(plan), writes), signal)
   }
 
   /** `UNIT ADDRESS [TYPE] [COUNT]`: every reading of the bytes that makes sense, or of the type that was named. */
@@ -161,7 +157,7 @@ export class ModbusDriver implements Driver {
 
   /** `UNIT ADDRESS TYPE VALUE`: writes once and says what was confirmed. */
   poke(words: readonly string[], signal: AbortSignal): Promise<string> {
-    return poke(words, { settings: this.#settings, write: (ask, payload) => this.#asking.write(ask, payload, signal) })
+    return poke(words, { settings: this.#settings, write: (order) => this.#writing.write(order, signal) })
   }
 }
 

@@ -1,10 +1,23 @@
-/** Values to registers: what a write puts on the wire. Pure. */
+/** Values to registers: which bits of which registers a write sets, and the frame that sets whole ones. Pure. */
 import { Reason, type Value } from '../../contracts/batch.ts'
 import { Rejected } from '../../contracts/errors.ts'
 import { formatAddress, isBits, nameOf } from './address.ts'
 import { parseIso, writeDatetime } from './registers-datetime.ts'
-import { placeOfCharacter } from './registers-element.ts'
+import { NO_VALUE, placeOfCharacter, placesOf, readerOf } from './registers-element.ts'
 import { type Format, LIMITS, type TagSettings, type TypeName } from './settings.ts'
+
+/** What a value is in the device. */
+export interface Image {
+  readonly area: 'coil' | 'holding'
+  /** Wire address of the lowest register or coil. */
+  readonly address: number
+  /** From `address` to the last register or coil of the value, both included. */
+  readonly quantity: number
+  /** As on the wire: two bytes a register; coils packed, the first in the lowest bit. */
+  readonly bytes: Uint8Array
+  /** The bits of `bytes` that are the value's; null: all of them. */
+  readonly mask: Uint8Array | null
+}
 
 export interface WriteFrame {
   readonly function: 5 | 6 | 15 | 16
@@ -12,49 +25,97 @@ export interface WriteFrame {
   readonly address: number
   /** Registers or coils. */
   readonly quantity: number
-  /** The values as on the wire: two bytes a register; coils packed, the first in the lowest bit; one coil as FF 00 or 00 00. */
+  /** The values as on the wire; one coil as FF 00 or 00 00. */
   readonly bytes: Uint8Array
 }
 
-/** The one frame that writes a raw value. Throws Rejected: inputs, parts of registers, values that do not fit the type. */
-export function encodeWrite(settings: TagSettings, raw: Value): WriteFrame {
-  const { area, address, span, format } = settings
+/** Throws Rejected: inputs, and values that do not fit the type. */
+export function imageOf(settings: TagSettings, raw: Value): Image {
+  const { area, address, span, format, words } = settings
   const where = formatAddress(area, address)
   if (area === 'input' || area === 'discrete') {
     const article = area === 'input' ? 'an' : 'a'
     throw new Rejected(`${where} is ${article} ${nameOf(area)}: it can only be read`, { reason: Reason.refused })
   }
-  const coils = isBits(area)
-  const most = coils ? LIMITS.writeBits : LIMITS.writeRegisters
-  if (span > most) {
+  const most = isBits(area) ? LIMITS.writeBits : LIMITS.writeRegisters
+  if (span > most && words === null) {
     throw new Rejected(`${where}: the value takes ${span}, one write carries at most ${most}`, {
       reason: Reason.refused,
     })
   }
   const elements = elementsOf(format, raw)
-  if (coils) return coilFrame(settings, elements.map(truth))
-  if (format.bits !== null || format.type === 'int8' || format.type === 'uint8') {
-    const text = `${where} is part of a register: writing it would overwrite the rest`
-    throw new Rejected(`${text}; write the whole register through a tag of its own`, { reason: Reason.refused })
-  }
-  if (settings.words !== null && settings.words.length !== span) {
-    throw new Rejected(`${where}: registers that stand apart cannot be written in one request`, {
-      reason: Reason.refused,
-    })
-  }
+  if (isBits(area)) return { area, address, quantity: span, bytes: packed(elements.map(truth)), mask: null }
   const bytes = new Uint8Array(span * 2)
-  for (const [index, element] of elements.entries()) put(format, element, bytes, index * format.units * 2)
-  const single = span === 1 && settings.write !== 'multiple'
-  return { function: single ? 6 : 16, address, quantity: span, bytes }
+  const mask = isPartial(settings) ? new Uint8Array(span * 2) : null
+  for (const [index, element] of elements.entries()) {
+    const at = index * format.units * 2
+    put(format, element, bytes, at)
+    if (mask !== null) own(format, mask, at)
+    if (format.noValueBits.length > 0 && readerOf(format)(bytes, at) === NO_VALUE) {
+      throw new Rejected(`${String(element)} cannot be written: in the device it would mean "no reading"`, {
+        reason: Reason.outOfRange,
+      })
+    }
+  }
+  return { area, address, quantity: span, bytes, mask: mask?.every((byte) => byte === 0xff) ? null : mask }
 }
 
-function coilFrame({ address, span, write }: TagSettings, on: readonly boolean[]): WriteFrame {
-  if (span === 1 && write !== 'multiple') {
-    return { function: 5, address, quantity: 1, bytes: Uint8Array.of(on[0] === true ? 0xff : 0, 0) }
+/** Whether there are bits among a value's registers that belong to something else. */
+export function isPartial({
+  area,
+  format,
+  words,
+  span,
+}: Pick<TagSettings, 'area' | 'format' | 'words' | 'span'>): boolean {
+  if (isBits(area)) return false
+  return format.bits !== null || isHalf(format) || (words !== null && words.length !== span)
+}
+
+function isHalf({ type }: Format): boolean {
+  return type === 'int8' || type === 'uint8'
+}
+
+/** The one frame that writes whole registers or coils. */
+export function frameOf(image: Image, write: TagSettings['write']): WriteFrame {
+  const { area, address, quantity, bytes } = image
+  const single = quantity === 1 && write !== 'multiple'
+  if (area === 'holding') return { function: single ? 6 : 16, address, quantity, bytes }
+  if (!single) return { function: 15, address, quantity, bytes }
+  return { function: 5, address, quantity, bytes: Uint8Array.of(isSet(bytes, 0) ? 0xff : 0, 0) }
+}
+
+/** Values that stand one after the other, as one; null: there are holes between them, they overlap, or are of several areas. */
+export function joined(images: readonly Image[]): Image | null {
+  const sorted = images.toSorted((one, other) => one.address - other.address)
+  const [first] = sorted as [Image, ...Image[]]
+  let end = first.address
+  for (const { area, address, quantity, mask } of sorted) {
+    if (area !== first.area || address !== end || mask !== null) return null
+    end += quantity
   }
-  const bytes = new Uint8Array((span + 7) >> 3)
-  for (const [index, set] of on.entries()) if (set) bytes[index >> 3]! |= 1 << (index & 7)
-  return { function: 15, address, quantity: span, bytes }
+  const quantity = end - first.address
+  const coils = first.area === 'coil'
+  const bytes = new Uint8Array(coils ? (quantity + 7) >> 3 : 2 * quantity)
+  for (const image of sorted) {
+    const from = image.address - first.address
+    if (!coils) bytes.set(image.bytes, 2 * from)
+    else for (let at = 0; at < image.quantity; at++) if (isSet(image.bytes, at)) setBit(bytes, from + at)
+  }
+  return { area: first.area, address: first.address, quantity, bytes, mask: null }
+}
+
+function isSet(bytes: Uint8Array, at: number): boolean {
+  return ((bytes[at >> 3]! >> (at & 7)) & 1) === 1
+}
+
+function setBit(bytes: Uint8Array, at: number): void {
+  bytes[at >> 3]! |= 1 << (at & 7)
+}
+
+function packed(on: readonly boolean[]): Uint8Array {
+  const bytes = new Uint8Array((on.length + 7) >> 3)
+  for (const [index, set] of on.entries()) if (set) setBit(bytes, index)
+  return bytes
 }
 
 function elementsOf(format: Format, raw: Value): readonly Value[] {
@@ -73,7 +134,25 @@ function put(format: Format, value: Value, bytes: Uint8Array, at: number): void 
     for (let index = 0; index < text.length; index++) {
       bytes[at + placeOfCharacter(format, index, permutation)] = text[index]!
     }
-  } else place(format, bitsOf(type, format.length, value), bytes, at)
+  } else if (format.bits !== null) place(placesOf(format), field(format, value), bytes, at)
+  else place(placesOf(format), bitsOf(type, format.length, value), bytes, at)
+}
+
+/** Marks the bits that one element owns. */
+function own(format: Format, mask: Uint8Array, at: number): void {
+  const places = placesOf(format)
+  const { from, to } = format.bits ?? { from: 0, to: 8 * places.length - 1 }
+  place(places, ((1n << BigInt(to - from + 1)) - 1n) << BigInt(from), mask, at)
+}
+
+/** A value of some bits of an integer, shifted to where they are. */
+function field({ bits }: Format, value: Value): bigint {
+  const { from, to, single } = bits!
+  const most = (1n << BigInt(to - from + 1)) - 1n
+  const raw = single
+    ? BigInt(truth(value))
+    : whole(value, 0n, most, to === from ? `bit ${from}` : `bits ${from} to ${to}`)
+  return raw << BigInt(from)
 }
 
 /** The bits of a number of `length` bytes, as its type writes them. */
@@ -113,11 +192,11 @@ function bitsOf(type: Exclude<TypeName, 'datetime' | 'string' | 'bytes'>, length
   }
 }
 
-/** An integer's bytes, two's complement, at the places its order names. */
-function place(format: Format, bits: bigint, bytes: Uint8Array, at: number): void {
+/** An integer's bytes, two's complement, at the places its order names, the most significant first. */
+function place(places: readonly number[], bits: bigint, bytes: Uint8Array, at: number): void {
   let rest = bits
-  for (let index = format.permutation.length - 1; index >= 0; index--) {
-    bytes[at + format.permutation[index]!] = Number(rest & 0xffn)
+  for (let index = places.length - 1; index >= 0; index--) {
+    bytes[at + places[index]!] = Number(rest & 0xffn)
     rest >>= 8n
   }
 }

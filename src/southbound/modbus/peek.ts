@@ -4,12 +4,13 @@ import type { Clock } from '../../contracts/clock.ts'
 import type { Peek } from '../../contracts/driver.ts'
 import { Rejected } from '../../contracts/errors.ts'
 import { type Address, formatAddress, isBits, parseAddress } from './address.ts'
-import { encodeWrite } from './encode.ts'
+import { orderOf } from './orders.ts'
 import type { Ask, FunctionCode } from './pdu.ts'
 import { allReadings, readingsOf } from './readings.ts'
 import { formatOf } from './registers-format.ts'
 import { type ConnectionSettings, type Format, LIMITS, type TypeName } from './settings.ts'
 import { TYPE_NAMES, TYPES } from './types.ts'
+import type { WriteOrder } from './writing.ts'
 
 const READS: Readonly<Record<Address['area'], FunctionCode>> = { coil: 1, discrete: 2, holding: 3, input: 4 }
 /** Registers the widest reading without a type takes. */
@@ -90,36 +91,33 @@ async function shortest(
 
 export interface PokeSurroundings {
   readonly settings: ConnectionSettings
-  readonly write: (ask: Ask, payload: Uint8Array) => Promise<void>
+  readonly write: (order: WriteOrder) => Promise<string | undefined>
 }
 
-/** `UNIT ADDRESS TYPE VALUE`; `TYPE` may be left out for a coil. Throws Rejected for words it cannot read. */
+/** `UNIT ADDRESS TYPE VALUE`; `TYPE` may be left out for one bit. Throws Rejected for words it cannot read. */
 export async function poke(words: readonly string[], { settings, write }: PokeSurroundings): Promise<string> {
   const [unitWord, addressWord, ...rest] = words
   const unit = unitOf(unitWord, settings)
   const place = placeOf(addressWord, settings)
-  const bits = isBits(place.area)
-  if (place.bit !== null) throw new Rejected(`${addressWord} is one bit of a register: write the whole register`)
-  const typeWord = bits && rest.length === 1 ? 'bool' : rest.shift()
-  const type = typeOf(typeWord)
+  const coil = isBits(place.area)
+  const oneBit = coil || place.bit !== null
+  const type = typeOf(oneBit && rest.length === 1 ? 'bool' : rest.shift())
   const text = rest.join(' ')
   if (text === '') throw new Rejected('the value is missing: UNIT ADDRESS TYPE VALUE')
-  if (bits && type !== 'bool') throw new Rejected(`${addressWord} is one bit: it takes true or false`)
+  if (oneBit && type !== 'bool') throw new Rejected(`${addressWord} is one bit: it takes true or false`)
   const value = valueFrom(type, text)
   const length =
     typeof value === 'string' ? Buffer.byteLength(value) : value instanceof Uint8Array ? value.length : undefined
-  const found = bits ? formatOf({ type: 'bool' }) : formatFor(type, settings.order, length)
+  const bits = place.bit === null ? undefined : { from: place.bit, to: place.bit, single: true }
+  const found = oneBit ? formatOf({ type: 'bool', bits }) : formatFor(type, settings.order, length)
   if ('problems' in found) throw new Rejected(found.problems.map((problem) => problem.text).join('; '))
-  const format: Format = bits ? { ...found.format, units: 1 } : found.format
+  const format: Format = coil ? { ...found.format, units: 1 } : found.format
   const { area, address } = place
-  const frame = encodeWrite({ area, address, span: format.units, words: null, format, write: 'auto' }, value)
-  const { function: code, quantity } = frame
-  await write(
-    { device: `unit ${unit}`, unit, function: code, address, quantity, timeoutMs: settings.timeoutMs },
-    frame.bytes,
-  )
-  const confirmed = unit === 0 && settings.kind !== 'tcp' ? 'sent to all units, none confirms' : 'confirmed'
-  return `${formatAddress(area, address, settings.digits)} of unit ${unit} = ${text} (${type}): ${confirmed}`
+  const { timeoutMs, retries, digits } = settings
+  const tag = { area, address, span: format.units, words: null, format, write: 'auto', readBackMs: null } as const
+  const said = await write(orderOf({ device: `unit ${unit}`, unit, timeoutMs, retries, digits }, tag, value))
+  const name = `${formatAddress(area, address, digits)}${place.bit === null ? '' : `.${place.bit}`}`
+  return `${name} of unit ${unit} = ${text} (${type}): ${said ?? 'confirmed'}`
 }
 
 function formatFor(type: TypeName, presetOrder: string, length: number | undefined) {

@@ -127,7 +127,7 @@ function rawBits(bytes: Uint8Array, at: number, permutation: readonly number[]):
 }
 
 /** The places an integer is made of: all, or the half of a register that an 8-bit type is. */
-function placesOf(format: Format): readonly number[] {
+export function placesOf(format: Format): readonly number[] {
   if (format.byte === null) return format.permutation
   return [format.permutation[format.byte === 'high' ? 0 : 1]!]
 }

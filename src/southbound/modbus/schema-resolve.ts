@@ -4,6 +4,7 @@ import { ConfigurationFault } from '../../contracts/errors.ts'
 import { type Address, formatAddress, isBits, nameOf, parseAddress, parseRange } from './address.ts'
 import { type FormatProblem, formatOf, kindOf } from './registers-format.ts'
 import type { ParsedConnection, ParsedDevice, ParsedTag } from './schema.ts'
+import { writeProblems } from './schema-write.ts'
 import {
   type AddressRange,
   type DeviceSettings,
@@ -34,12 +35,37 @@ export function resolveDevice(device: ParsedDevice, connection: ParsedConnection
   }
 }
 
+interface ResolvedTag {
+  readonly settings: TagSettings
+  readonly kind: ValueKind
+  readonly type: string
+}
+
 export function resolveTag(
   tag: ParsedTag,
   device: ParsedDevice,
   connection: ParsedConnection,
+  { noValueBits, access }: { readonly noValueBits: readonly bigint[]; readonly access: 'r' | 'rw' | 'w' },
+): ResolvedTag | Problems {
+  const found = placed(tag, device, connection, noValueBits)
+  if ('problems' in found) return found
+  const digits = device.digits ?? connection.digits
+  const broadcast = device.unitId === 0 && !isTcp(connection)
+  const problems = writeProblems(found.settings, { access, broadcast, digits })
+  return problems.length > 0 ? { problems } : found
+}
+
+/** Modbus TCP: units are the device's own numbers there, and 0 is one of them. */
+function isTcp(connection: ParsedConnection): boolean {
+  return typeof connection.inFlight === 'number'
+}
+
+function placed(
+  tag: ParsedTag,
+  device: ParsedDevice,
+  connection: ParsedConnection,
   noValueBits: readonly bigint[],
-): { readonly settings: TagSettings; readonly kind: ValueKind; readonly type: string } | Problems {
+): ResolvedTag | Problems {
   const digits = device.digits ?? connection.digits
   const written = Array.isArray(tag.address) ? tag.address : [tag.address]
   const problems: FormatProblem[] = []
@@ -79,12 +105,12 @@ export function resolveTag(
   const misfit = extent(first.area, address, span, most, LIMITS.readRegisters, 'maxRegisters')
   if (misfit !== null) return { problems: [{ key: format.count === null ? 'address' : 'count', text: misfit }] }
   const write = tag.write?.function ?? 'auto'
-  if (write === 'single' && span > 1) {
+  const words = apart as readonly number[] | null
+  if (write === 'single' && span > 1 && (words === null || words.length === span)) {
     return { problems: [{ key: 'write', text: `function: single writes one register; this value has ${span}` }] }
   }
-  const words = apart as readonly number[] | null
   return {
-    settings: { area: first.area, address, span, words, format, write: write as TagSettings['write'] },
+    settings: { area: first.area, address, span, words, format, write, readBackMs: readBackOf(tag) },
     kind: kindOf(format),
     type: format.bits?.single === true ? 'bool' : format.type,
   }
@@ -130,9 +156,15 @@ function resolveCoil(tag: ParsedTag, place: Address, places: number, noValueBits
     span,
     words: null,
     format,
-    write: write as TagSettings['write'],
+    write,
+    readBackMs: readBackOf(tag),
   }
   return { settings, kind: kindOf(format), type: 'bool' }
+}
+
+function readBackOf({ write }: ParsedTag): number | null {
+  const readBack = write?.readBack ?? false
+  return typeof readBack === 'number' ? readBack : readBack ? 0 : null
 }
 
 /** The words of a list that are not one after the other; null: one address, or as good as one; a text: what is wrong. */

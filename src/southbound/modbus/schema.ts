@@ -171,15 +171,25 @@ const address = z.union([z.string(), z.number()], { error: 'expected an address 
 
 const write = z
   .object({
-    function: z
-      .enum(['auto', 'single', 'multiple', 'mask'])
-      .default('auto')
-      .refine((name) => name !== 'mask', { error: 'function: mask is not available in this version' })
+    function: z.enum(['auto', 'single', 'multiple', 'mask']).default('auto').meta({
+      description:
+        '`auto`: function 5 or 6 for one coil or register, 15 or 16 for more, 22 for a part of a register where the device knows it; `single`: 5 or 6; `multiple`: 15 or 16 always; `mask`: 22 always.',
+    }),
+    readBack: z
+      .union(
+        [
+          z.boolean(),
+          duration().refine((ms) => ms <= 2000, { error: 'expected at most 2s: the line waits meanwhile' }),
+        ],
+        {
+          error: 'expected true, false or a duration such as 100ms',
+        },
+      )
+      .optional()
       .meta({
         description:
-          '`auto`: function 5 or 6 for one coil or register, 15 or 16 for more; `single`: 5 or 6; `multiple`: 15 or 16 always.',
+          'true: what was written is read back and compared; a difference makes the write fail. A duration: so long after the confirmation, at most 2s.',
       }),
-    readBack: later('readBack'),
     refresh: later('refresh'),
     expires: later('expires'),
     onStop: later('onStop'),
@@ -286,15 +296,17 @@ function joined(connection: z.ZodObject, ofDevice: z.ZodObject) {
       ofTag: unknown,
       device: unknown,
       wire: unknown,
-      common: { readonly noValueBits: readonly bigint[] },
-    ): Joined | Problems =>
-      resolveTag(ofTag as ParsedTag, device as ParsedDevice, wire as ParsedConnection, common.noValueBits),
+      common: { readonly noValueBits: readonly bigint[]; readonly access: 'r' | 'rw' | 'w' },
+    ): Joined | Problems => resolveTag(ofTag as ParsedTag, device as ParsedDevice, wire as ParsedConnection, common),
     resolveDevice: (device: unknown, wire: unknown): unknown =>
       resolveDevice(device as ParsedDevice, wire as ParsedConnection),
   }
 }
 
-const lineUnit = device({ from: 1, to: 247 }, 'The unit (slave) address on the wire, 1 to 247.')
+const lineUnit = device(
+  { from: 0, to: 247 },
+  'The unit (slave) address on the wire, 1 to 247. 0: a broadcast, which all devices carry out and none answers.',
+)
 
 export const modbusRtu = joined(rtuConnection, lineUnit)
 export const modbusTcp = joined(

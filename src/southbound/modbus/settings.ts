@@ -129,7 +129,9 @@ export interface TagSettings {
   /** Wire addresses of words that stand apart, the most significant first; null: they follow each other. */
   readonly words: readonly number[] | null
   readonly format: Format
-  readonly write: 'auto' | 'single' | 'multiple'
+  readonly write: 'auto' | 'single' | 'multiple' | 'mask'
+  /** How long after its confirmation a write is read back and compared; null: not at all. */
+  readonly readBackMs: number | null
 }
 
 /** Modbus application protocol V1.1b3: what one request may carry. */

@@ -50,6 +50,12 @@ export class Tally {
   deaf = 0
   /** Writes that were sent and never answered. */
   unknownWrites = 0
+  /** Parts of registers written by function 22. */
+  maskWrites = 0
+  /** Parts of registers read, changed and written back. */
+  guardedWrites = 0
+  /** What was read back was not what had been written. */
+  readBackDiffers = 0
 
   exception(code: number): void {
     if (code === 1) this.illegalFunctions++

@@ -17,6 +17,7 @@ export interface Written {
   readonly device?: Keys
   readonly connection?: Keys
   readonly noValueBits?: readonly bigint[]
+  readonly access?: 'r' | 'rw' | 'w'
 }
 
 function parsed({ device = {}, connection = {} }: Written) {
@@ -29,7 +30,8 @@ function parsed({ device = {}, connection = {} }: Written) {
 /** What the schema says of a tag: its settings, or its problems. */
 export function resolve(tag: Keys, written: Written = {}) {
   const { device, connection } = parsed(written)
-  return modbusTcp.resolve(modbusTcp.tag.parse(tag), device, connection, { noValueBits: written.noValueBits ?? [] })
+  const { noValueBits = [], access = 'r' } = written
+  return modbusTcp.resolve(modbusTcp.tag.parse(tag), device, connection, { noValueBits, access })
 }
 
 export function settingsOf(tag: Keys, written: Written = {}): TagSettings {

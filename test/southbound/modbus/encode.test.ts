@@ -2,9 +2,11 @@ import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import type { Value } from '../../../src/contracts/batch.ts'
 import { Rejected } from '../../../src/contracts/errors.ts'
-import { encodeWrite } from '../../../src/southbound/modbus/encode.ts'
+import { frameOf, imageOf } from '../../../src/southbound/modbus/encode.ts'
+import type { TagSettings } from '../../../src/southbound/modbus/settings.ts'
 import { decoded, settingsOf } from './configured.ts'
 
+const encodeWrite = (settings: TagSettings, value: Value) => frameOf(imageOf(settings, value), settings.write)
 const at = (type: string, rest: object = {}) => ({ address: '40001', type, ...rest })
 const written = (tag: object, value: Value): string =>
   Buffer.from(encodeWrite(settingsOf(tag as Record<string, unknown>), value).bytes).toString('hex')
@@ -67,7 +69,6 @@ describe('the frame of a write', () => {
       quantity: 2,
       bytes: Uint8Array.of(0x56, 0x78, 0x12, 0x34),
     })
-    expect(refusal({ address: ['40001', '40003'], type: 'uint32' }, 1)).toContain('stand apart')
   })
 })
 
@@ -142,14 +143,67 @@ describe('a write that cannot be', () => {
     [at('bytes', { length: 3 }), 'ff', 'exactly 3 bytes, not 1'],
     [at('int16', { count: 3 }), [1, 2], 'exactly 3 values, not 2'],
     [at('int16', { count: 3 }), 1, 'a list of 3 values'],
-    [{ address: '40001.3' }, true, 'part of a register'],
-    [at('uint16', { bits: '4-6' }), 1, 'part of a register'],
-    [at('int8'), 1, 'part of a register'],
+    [{ address: '40001.3' }, 2, 'true or false'],
+    [at('uint16', { bits: '4-6' }), 8, '0 to 7 for bits 4 to 6'],
+    [at('uint16', { bits: '4-4' }), 2, '0 to 1 for bit 4'],
+    [at('int8'), 128, '-128 to 127 for int8'],
     [at('datetime', { layout: 'unix' }), 'yesterday', 'a date such as'],
     [at('datetime', { layout: 'iec870' }), '1999-01-01T00:00:00Z', 'the layout iec870 can hold'],
     [at('int16', { count: 124 }), Array(124).fill(0), 'one write carries at most 123'],
   ])('%j of %s is refused: %s', (tag, value, why) => {
     expect(refusal(tag, value)).toContain(why)
+  })
+})
+
+describe('a part of registers', () => {
+  it.each<[object, Value, string, string | null]>([
+    [{ address: '40001.3' }, true, '0008', '0008'],
+    [{ address: '40001.15' }, false, '0000', '8000'],
+    [at('uint16', { bits: '4-6' }), 5, '0050', '0070'],
+    [at('uint16', { bits: '4-6', order: 'BA' }), 5, '5000', '7000'],
+    [at('uint16', { bits: '0-15' }), 0x1234, '1234', null],
+    [at('uint32', { bits: '12-19' }), 0xff, '000ff000', '000ff000'],
+    [at('uint32', { bits: '12-19', order: 'CDAB' }), 0xa5, '5000000a', 'f000000f'],
+    [at('uint64', { bits: '40-59' }), 0xfffff, '0fffff0000000000', '0fffff0000000000'],
+    [at('int8'), -2, '00fe', '00ff'],
+    [at('uint8', { byte: 'high' }), 200, 'c800', 'ff00'],
+    [at('uint8', { byte: 'high', order: 'BA' }), 200, '00c8', '00ff'],
+    [at('uint8', { byte: 'low', count: 3 }), [1, 2, 3], '000100020003', '00ff00ff00ff'],
+    [{ address: ['40003', '40001'], type: 'uint32' }, 0x12345678, '567800001234', 'ffff0000ffff'],
+  ])('%j of %s sets %s under the mask %s', (tag, value, bytes, mask) => {
+    const image = imageOf(settingsOf(tag as Record<string, unknown>), value)
+    expect(Buffer.from(image.bytes).toString('hex')).toBe(bytes)
+    expect(image.mask === null ? null : Buffer.from(image.mask).toString('hex')).toBe(mask)
+  })
+
+  it('reads back as it was written, whatever stands around it', () => {
+    const widths = { uint16: 16, uint32: 32, uint48: 48, uint64: 64, int8: 8, uint8: 8 } as const
+    fc.assert(
+      fc.property(
+        fc.constantFrom(...(Object.keys(widths) as (keyof typeof widths)[])),
+        fc.constantFrom('ABCD', 'CDAB', 'BADC', 'DCBA'),
+        fc.constantFrom('high', 'low'),
+        fc.tuple(fc.nat(63), fc.nat(63)),
+        fc.bigInt({ min: 0n, max: 2n ** 64n - 1n }),
+        fc.uint8Array({ minLength: 8, maxLength: 8 }),
+        (type, order, byte, ends, bits, present) => {
+          const [from, to] = ends.map((end) => end % widths[type]).sort((a, b) => a - b) as [number, number]
+          const tag = at(type, { order, bits: `${from}-${to}`, ...(widths[type] === 8 ? { byte } : {}) })
+          const value = bits & ((1n << BigInt(to - from + 1)) - 1n)
+          const { bytes, mask } = imageOf(settingsOf(tag), value)
+          const all = bytes.map((set, index) => (present[index]! & ~(mask?.[index] ?? 0xff)) | set)
+          expect(String(decoded(tag, all).value)).toBe(String(value))
+          expect(bytes.every((set, index) => (set & ~(mask?.[index] ?? 0xff)) === 0)).toBe(true)
+        },
+      ),
+      { numRuns: 500 },
+    )
+  })
+
+  it('is refused where it would mean "no reading"', () => {
+    const half = settingsOf(at('uint8'), { noValueBits: [0xffn] })
+    expect(() => imageOf(half, 255)).toThrow('255 cannot be written: in the device it would mean "no reading"')
+    expect(imageOf(half, 254).bytes).toEqual(Uint8Array.of(0, 254))
   })
 })
 
@@ -181,6 +235,68 @@ describe('what is written reads back', () => {
         expect(back === 0 ? '0' : String(back)).toBe(String(value))
       }),
       { numRuns: 100 },
+    )
+  })
+
+  it.each(['int16', 'uint32', 'float32', 'float64', 'bcd16', 'int64'])('as an array of %s in every order', (type) => {
+    fc.assert(
+      fc.property(fc.array(numbers[type]!, { minLength: 1, maxLength: 5 }), order, (values, letters) => {
+        const tag = at(type, { order: letters, count: values.length })
+        const { value: back } = decoded(tag, encodeWrite(settingsOf(tag), values).bytes)
+        expect((back as readonly Value[]).map((one) => (one === 0 ? '0' : String(one)))).toEqual(values.map(String))
+      }),
+      { numRuns: 50 },
+    )
+  })
+
+  it('as halves, arrays of halves, and integers of any letters', () => {
+    const eight = fc
+      .shuffledSubarray(['A', 'B', 'C', 'D', 'E', 'F', 'G', 'H'], { minLength: 8 })
+      .map((all) => all.join(''))
+    fc.assert(
+      fc.property(fc.integer({ min: -128, max: 127 }), fc.constantFrom('high', 'low'), (value, byte) => {
+        expect(decoded(at('int8', { byte }), imageOf(settingsOf(at('int8', { byte })), value).bytes).value).toBe(value)
+        const several = at('int8', { byte, count: 2 })
+        expect(decoded(several, imageOf(settingsOf(several), [value, -1]).bytes).value).toEqual([value, -1])
+      }),
+      { numRuns: 50 },
+    )
+    fc.assert(
+      fc.property(numbers.uint64!, eight, (value, letters) => {
+        const tag = at('uint64', { order: letters })
+        expect(String(decoded(tag, encodeWrite(settingsOf(tag), value).bytes).value)).toBe(String(value))
+      }),
+      { numRuns: 100 },
+    )
+  })
+
+  it('as a text or bytes in every order, padded or full', () => {
+    const text = fc.string({ unit: fc.constantFrom('a', 'Z', '9', ' ', 'é', '°', '-'), maxLength: 6 })
+    fc.assert(
+      fc.property(
+        text,
+        fc.constantFrom('AB', 'BA'),
+        fc.constantFrom(undefined, 'high', 'low'),
+        (value, letters, byte) => {
+          const tag = at('string', { length: 12, order: letters, ...(byte === undefined ? {} : { byte }) })
+          expect(decoded(tag, encodeWrite(settingsOf(tag), value).bytes).value).toBe(value.trimEnd())
+          const raw = { ...tag, type: 'bytes' }
+          const bytes = Uint8Array.from({ length: 12 }, (_, index) => value.charCodeAt(index) & 0xff)
+          expect(decoded(raw, encodeWrite(settingsOf(raw), bytes).bytes).value).toEqual(bytes)
+        },
+      ),
+      { numRuns: 200 },
+    )
+  })
+
+  it('as words that stand apart', () => {
+    fc.assert(
+      fc.property(numbers.float32!, fc.shuffledSubarray([1, 3, 7, 9], { minLength: 2, maxLength: 2 }), (value, at) => {
+        const tag = { address: at.map((word) => `4000${word}`), type: 'float32' }
+        const { bytes } = imageOf(settingsOf(tag), value)
+        expect(String(decoded(tag, bytes).value)).toBe(String(value === 0 ? decoded(tag, bytes).value : value))
+      }),
+      { numRuns: 50 },
     )
   })
 

@@ -284,7 +284,7 @@ describe('on a serial line', () => {
   test('a broadcast write waits for no answer', async () => {
     const rig = await line()
     const said = await settled(rig.clock, rig.driver.poke(['0', 'holding:5', 'uint32', '65537'], ALWAYS))
-    expect(said).toMatch(/none confirms/)
+    expect(said).toMatch(/a broadcast is never answered/)
     for (const unit of [3, 4] as const) expect(rig.memories[unit].get('holding', 6)).toBe(1)
   })
 

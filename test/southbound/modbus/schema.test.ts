@@ -127,8 +127,8 @@ describe('a device', () => {
     })
   })
 
-  it('has a unit from 1 to 247 on a line, from 0 to 255 over TCP', () => {
-    expect(wrong(modbusRtu.device, { unitId: 0 })).toEqual(['unitId: expected 1 to 247'])
+  it('has a unit from 1 to 247 on a line, 0 to be a broadcast there, and from 0 to 255 over TCP', () => {
+    expect(wrong(modbusRtu.device, { unitId: 0 })).toEqual([])
     expect(wrong(modbusRtu.device, { unitId: 248 })).toHaveLength(1)
     expect(wrong(modbusRtu.device, {})).toHaveLength(1)
     expect(wrong(modbusTcp.device, { unitId: 255 })).toEqual([])
@@ -241,13 +241,69 @@ describe('a tag', () => {
     ])
   })
 
-  it('says which ways of writing are for later', () => {
-    expect(wrong(modbusTcp.tag, at('int16', { write: { function: 'mask' } }))).toEqual([
-      expect.stringContaining('not available'),
+  it.each<[string, object, string]>([
+    [
+      'an input register',
+      { address: '30001', type: 'int16' },
+      'access: 30001 is an input register: it can only be read',
+    ],
+    ['a discrete input', { address: '10001' }, 'access: 10001 is a discrete input: it can only be read'],
+    [
+      'more than one request carries',
+      at('int16', { count: 124 }),
+      'access: the value takes 124; Modbus writes at most 123',
+    ],
+    ['bits of words apart', { address: ['40001', '40003'], type: 'uint32', bits: 3 }, 'access: bits of a value whose'],
+    [
+      'a whole value by mask',
+      at('int16', { write: { function: 'mask' } }),
+      'write: function: mask changes a part of one',
+    ],
+    ['two registers by mask', at('uint32', { bits: 3, write: { function: 'mask' } }), 'write: function: mask changes'],
+    [
+      'two registers singly',
+      at('uint32', { write: { function: 'single' } }),
+      'write: function: single writes one register',
+    ],
+    [
+      'two coils singly',
+      { address: 'C1', count: 2, write: { function: 'single' } },
+      'write: function: single writes one coil',
+    ],
+  ])('cannot be written: %s', (_, tag, text) => {
+    for (const access of ['rw', 'w'] as const) {
+      const [said, ...more] = complaints(tag as Record<string, unknown>, { access })
+      expect([said?.slice(0, text.length), more]).toEqual([text, []])
+    }
+  })
+
+  it('can be written: bits, halves, words apart, coils', () => {
+    const tags = [
+      { address: '40001.3', write: { function: 'mask', readBack: true } },
+      at('uint8', { byte: 'high', write: { function: 'single', readBack: '100ms' } }),
+      { address: ['40001', '40003'], type: 'uint32', write: { function: 'single' } },
+      { address: 'C1', write: { function: 'multiple' } },
+    ]
+    for (const tag of tags) expect(complaints(tag, { access: 'rw' })).toEqual([])
+    expect(settingsOf(tags[0]!)).toMatchObject({ write: 'mask', readBackMs: 0 })
+    expect(settingsOf(tags[1]!)).toMatchObject({ write: 'single', readBackMs: 100 })
+    expect(wrong(modbusTcp.tag, at('int16', { write: { readBack: '3s' } }))).toEqual([
+      'write.readBack: expected at most 2s: the line waits meanwhile',
     ])
-    expect(wrong(modbusTcp.tag, at('int16', { write: { readBack: true } }))).toEqual([
-      expect.stringContaining('not available'),
-    ])
+  })
+
+  it('of unit 0 on a line is only written, in whole registers, and never read back', () => {
+    const said = (tag: object, access: 'rw' | 'w', schema = modbusRtu) => {
+      const wire = schema.connection.parse(schema === modbusTcp ? { host: 'plc' } : { port: 'rs485-1' })
+      const device = schema.device.parse({ unitId: 0 })
+      const found = schema.resolve(schema.tag.parse(tag), device, wire, { noValueBits: [], access })
+      return 'problems' in found ? found.problems.map(({ text }) => text) : []
+    }
+    expect(said(at('int16'), 'w')).toEqual([])
+    expect(said(at('int16'), 'rw')).toEqual([expect.stringContaining('unit 0 is everybody on the line')])
+    expect(said({ address: '40001.3' }, 'w')).toEqual([expect.stringContaining('a broadcast writes whole registers')])
+    expect(said(at('int16', { write: { readBack: true } }), 'w')).toEqual([expect.stringContaining('never answered')])
+    expect(said(at('int16'), 'rw', modbusTcp)).toEqual([])
   })
 
   it('reports several mistakes at once', () => {

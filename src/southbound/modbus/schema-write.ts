@@ -1,0 +1,54 @@
+/** What a tag that may be written must be like: found in the configuration, not when somebody writes. Pure. */
+import { formatAddress, nameOf } from './address.ts'
+import { isPartial } from './encode.ts'
+import type { FormatProblem } from './registers-format.ts'
+import { LIMITS, type TagSettings } from './settings.ts'
+
+export interface WriteCircumstances {
+  readonly access: 'r' | 'rw' | 'w'
+  /** Unit 0 of a serial line: everybody hears it, nobody answers. */
+  readonly broadcast: boolean
+  readonly digits: 'one-based' | 'zero-based'
+}
+
+export function writeProblems(settings: TagSettings, circumstances: WriteCircumstances): readonly FormatProblem[] {
+  const { access, broadcast, digits } = circumstances
+  const { area, address, span, words, write, readBackMs, format } = settings
+  const problems: FormatProblem[] = []
+  const where = formatAddress(area, address, digits)
+  if (broadcast && access !== 'w') {
+    const text =
+      'unit 0 is everybody on the line, and nobody answers: its tags can only be written, give them access: w'
+    problems.push({ key: 'access', text })
+  }
+  if (access === 'r') return problems
+  if (area === 'input' || area === 'discrete') {
+    const article = area === 'input' ? 'an' : 'a'
+    problems.push({ key: 'access', text: `${where} is ${article} ${nameOf(area)}: it can only be read` })
+    return problems
+  }
+  const most = area === 'coil' ? LIMITS.writeBits : LIMITS.writeRegisters
+  if (span > most && words === null) {
+    problems.push({ key: 'access', text: `the value takes ${span}; Modbus writes at most ${most} at once` })
+  }
+  const partial = isPartial(settings)
+  const apart = words !== null && words.length !== span
+  if (apart && format.bits !== null) {
+    const text = 'bits of a value whose registers stand apart cannot be written without touching their neighbours'
+    problems.push({ key: 'access', text })
+  }
+  if (write === 'mask' && (!partial || apart || span > 1)) {
+    const what = partial && !apart ? `${span} registers` : 'whole registers or coils'
+    problems.push({ key: 'write', text: `function: mask changes a part of one register; this value has ${what}` })
+  }
+  if (broadcast && partial) {
+    problems.push({
+      key: 'access',
+      text: 'a broadcast writes whole registers: nobody answers what else stands in them',
+    })
+  }
+  if (broadcast && readBackMs !== null) {
+    problems.push({ key: 'write', text: 'readBack: a broadcast is never answered, so it cannot be read back' })
+  }
+  return problems
+}

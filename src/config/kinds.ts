@@ -17,6 +17,8 @@ export interface ResolvedTag {
   readonly kind: ValueKind
   /** For people and sinks: `int16`, `string`. */
   readonly type: string
+  /** Each value stands for itself: one that equals the last is no repetition of it. */
+  readonly events?: true
 }
 
 export interface DriverKindSchema {

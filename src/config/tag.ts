@@ -87,7 +87,7 @@ export class TagReader {
       for (const { key, text } of resolved.problems) places.say([...path, key], text, 'value', key)
       return undefined
     }
-    if (shared === undefined || !this.#fits(shared.common, own, resolved.kind, path)) return undefined
+    if (shared === undefined || !this.#fits(shared.common, own, resolved, path)) return undefined
     return this.#parts(name, shared, resolved, presets)
   }
 
@@ -159,9 +159,13 @@ export class TagReader {
   }
 
   /** What is said of the value must be something that such a value has. */
-  #fits(common: Common, own: Keys, kind: ValueKind, path: Path): boolean {
+  #fits(common: Common, own: Keys, { kind, events }: ResolvedTag, path: Path): boolean {
     const { places } = this.#check
     const before = places.problems.length
+    for (const key of events === true ? (['report', 'heartbeat'] as const) : []) {
+      const why = `${key} does not go with records that are given once: they are reported whenever there are some`
+      if (common[key] !== undefined) places.say([...path, key], why, 'key')
+    }
     if (own.write !== undefined && common.access === 'r') {
       places.say([...path, 'write'], 'write says how writes are sent: give the tag access: rw', 'key')
     }
@@ -178,7 +182,8 @@ export class TagReader {
 
   #parts(name: string, shared: Shared, resolved: ResolvedTag, presets: Presets): TagParts {
     const { common, limits, labels } = shared
-    const mapping = this.#mappingOf(shared, resolved.kind, presets)
+    const own = this.#mappingOf(shared, resolved.kind, presets)
+    const mapping = resolved.events === true ? this.#interning.same<Mapping>({ ...own, report: 'events' }) : own
     const info = this.#interning.among<TagInfo>(shared, name, {
       name,
       type: resolved.type,

@@ -22,7 +22,8 @@ export interface Mapping {
   /** Raw units. `wrap`: the count at which it starts again at 0. A larger step than `maxStep` is a reset. */
   readonly counter: { readonly wrap: number | null; readonly maxStep: number | null } | null
   readonly deadband: { readonly absolute: number } | { readonly percent: number } | null
-  readonly report: 'always' | 'change'
+  /** `events`: whenever the value is a list with something in it; such a report is never repeated. */
+  readonly report: 'always' | 'change' | 'events'
   /** With report `change`: repeat at the latest after this. */
   readonly heartbeatMs: number
 }

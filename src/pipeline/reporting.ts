@@ -9,10 +9,11 @@ export type Wish = Pick<Mapping, 'deadband' | 'report' | 'heartbeatMs'>
 
 /** No quality: the tag was never reported. */
 const NEVER = 255
+const EVENTS = 2
 
 export class Reporting {
   readonly ref: GroupRef
-  /** 1: only changes of this tag are worth reporting. A deadband is such a wish. */
+  /** 1: only changes of this tag are worth reporting; a deadband is such a wish. 2: only lists with something in them. */
   readonly #watched: Uint8Array
   readonly #any: boolean
   readonly #absolute: Float64Array
@@ -32,8 +33,10 @@ export class Reporting {
   constructor(ref: GroupRef, wishes: readonly Wish[]) {
     this.ref = ref
     const size = wishes.length
-    this.#watched = Uint8Array.from(wishes, ({ report, deadband }) => Number(report === 'change' || deadband !== null))
-    this.#any = this.#watched.includes(1)
+    this.#watched = Uint8Array.from(wishes, ({ report, deadband }) =>
+      report === 'events' ? EVENTS : Number(report === 'change' || deadband !== null),
+    )
+    this.#any = this.#watched.some((watched) => watched > 0)
     const kept = this.#any ? size : 0
     this.#absolute = new Float64Array(kept)
     this.#share = new Float64Array(kept)
@@ -86,7 +89,11 @@ export class Reporting {
     let count = 0
     for (let entry = 0; entry < size; entry++) {
       const tag = batch.tags === null ? entry : batch.tags[entry]!
-      if (this.#watched[tag] === 1) {
+      const watched = this.#watched[tag]!
+      if (watched === EVENTS) {
+        if (!this.#happened(tag, entry, batch)) continue
+        this.#record(tag, entry, batch, monotonic)
+      } else if (watched > 0) {
         if (monotonic - this.#at[tag]! < this.#heartbeat[tag]! && !this.#changed(tag, entry, batch)) continue
         this.#record(tag, entry, batch, monotonic)
       }
@@ -104,7 +111,7 @@ export class Reporting {
     let nextDue = Number.POSITIVE_INFINITY
     for (let entry = 0; entry < seen.numbers.length; entry++) {
       const tag = seen.tags === null ? entry : seen.tags[entry]!
-      if (this.#watched[tag] === 0) continue
+      if (this.#watched[tag] !== 1) continue
       if (now.monotonic - this.#at[tag]! >= this.#heartbeat[tag]!) {
         this.#record(tag, entry, seen, now.monotonic)
         chosen.push(entry)
@@ -114,6 +121,13 @@ export class Reporting {
     this.#nextDue = nextDue
     if (chosen.length === 0) return undefined
     return chosen.length === seen.numbers.length ? seen : pick(seen, Uint32Array.from(chosen))
+  }
+
+  /** Records that came are always news; that there are none is only when there was no answer before. */
+  #happened(tag: number, entry: number, batch: Batch): boolean {
+    const other = batch.others?.get(entry)
+    const quality = batch.quality === null ? Reason.good : batch.quality[entry]!
+    return quality !== this.#quality[tag] || (Array.isArray(other) && other.length > 0)
   }
 
   #changed(tag: number, entry: number, batch: Batch): boolean {

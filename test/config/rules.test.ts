@@ -46,6 +46,11 @@ describe('a tag is refused', () => {
       'tags.t.deadband: expected a number, or a share',
     ],
     ['with what comes later', `${word}, access: rw, write: { refresh: 10s }`, 'tags.t.write.refresh: refresh is not'],
+    [
+      'with a report where every record counts',
+      'address: "fifo:1", drain: true, report: change',
+      'tags.t.report: report does not go with records that are given once',
+    ],
   ]
   for (const [title, keys, text] of refusals) {
     it(title, async () => {
@@ -222,4 +227,9 @@ groups:
     expect(groups).toHaveLength(100)
     expect(new Set(groups.map(({ tags }) => tags[0])).size).toBe(1)
   })
+})
+
+it('reports every record of a queue that is drained, whatever its group says', async () => {
+  const { groups } = await valid(withTag('address: "fifo:1", type: int16, drain: true', 'report: change'))
+  expect(groups[0]!.tags[0]).toMatchObject({ info: { kind: 'array', type: 'int16' }, mapping: { report: 'events' } })
 })

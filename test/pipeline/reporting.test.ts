@@ -209,3 +209,20 @@ describe('a write', () => {
     expect(() => pipeline.invert(plan.tags[0]!, 23.14, plan)).toThrow('23.1 or 23.2')
   })
 })
+
+describe('records that are given once', () => {
+  it('are reported whenever there are some, equal or not, and never repeated', () => {
+    const { pass, pipeline, out } = pipelineOf([{}, { report: 'events', kind: 'array', heartbeatMs: 1000 }])
+    expect(pass(0, 1, [])).toEqual({ t0: 1, t1: [] })
+    expect(pass(10, 1, [])).toEqual({ t0: 1 })
+    expect(pass(20, 1, [5])).toEqual({ t0: 1, t1: [5] })
+    expect(pass(30, 1, [5])).toEqual({ t0: 1, t1: [5] })
+    expect(pass(5000, 1, [])).toEqual({ t0: 1 })
+    expect(pass(5010, 1, { bad: Reason.timeout })).toEqual({ t0: 1, t1: null })
+    expect(pass(5020, 1, { bad: Reason.timeout })).toEqual({ t0: 1 })
+    expect(pass(5030, 1, [])).toEqual({ t0: 1, t1: [] })
+    const before = out.length
+    pipeline.onTick(instant(900_000))
+    expect(out).toHaveLength(before)
+  })
+})

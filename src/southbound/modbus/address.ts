@@ -1,5 +1,6 @@
 /** Modbus addresses as people write them, and back: every form of 40001, `holding:0`, `HR1`, `40001.3`. Pure. */
-import { type AddressRange, type Area, LIMITS } from './settings.ts'
+import { meansSource } from './address-source.ts'
+import { type AddressRange, type Area, LIMITS, type TagSettings } from './settings.ts'
 
 export type Digits = 'one-based' | 'zero-based'
 
@@ -50,9 +51,7 @@ function parseWhole(whole: string, text: string, digits: Digits): Address | Prob
     }
     return place(areaOfLetters[letters]!, Number(lettered[2]) - 1, text)
   }
-  const special = /^(fifo|file):/i.exec(whole)
-  if (special !== null)
-    return { problem: `"${text}": ${special[1]!.toLowerCase()} addresses are not available in this version` }
+  if (meansSource(whole)) return { problem: `"${text}" is no register: a queue or a file is the address of a tag only` }
   return { problem: `"${text}" is no Modbus address: ${forms}` }
 }
 
@@ -118,7 +117,7 @@ export function formatRange(area: Area, from: number, to: number, digits: Digits
 }
 
 /** Coils and discrete inputs are bits, the other two areas registers. */
-export function isBits(area: Area): boolean {
+export function isBits(area: TagSettings['area']): area is 'coil' | 'discrete' {
   return area === 'coil' || area === 'discrete'
 }
 

@@ -159,6 +159,11 @@ export class Asking {
     device.tally.exception(code)
   }
 
+  count(device: Acquaintance, what: 'recordsInDoubt' | 'recordsReadAgain'): void {
+    this.#tally[what]++
+    device.tally[what]++
+  }
+
   #countRetry(device: Acquaintance): void {
     this.#tally.retries++
     device.tally.retries++

@@ -6,6 +6,7 @@ import type { Counters, Logger, State } from '../../contracts/component.ts'
 import type { DevicePlan, Driver, GroupPlan, Peek, Request, Tag, Write } from '../../contracts/driver.ts'
 import { Rejected } from '../../contracts/errors.ts'
 import { Asking } from './asking.ts'
+import { Drains } from './drain.ts'
 import { isRefusal } from './exceptions.ts'
 import type { Link, Take } from './exchange.ts'
 import { Holes } from './holes.ts'
@@ -39,6 +40,7 @@ export class ModbusDriver implements Driver {
   readonly #tally = new Tally()
   readonly #asking: Asking
   readonly #writing: Writing
+  readonly #drains: Drains
   readonly #holes = new WeakMap<ModbusRequest, Holes>()
   #holesKnown = 0
 
@@ -55,6 +57,7 @@ export class ModbusDriver implements Driver {
     this.#asking = new Asking({ link: this.#link, clock, tally: this.#tally })
     const broadcasts = settings.kind !== 'tcp'
     this.#writing = new Writing({ asking: this.#asking, clock, tally: this.#tally, broadcasts, shared: null })
+    this.#drains = new Drains({ asking: this.#asking, log: options.log })
   }
 
   async start(): Promise<void> {
@@ -89,9 +92,11 @@ export class ModbusDriver implements Driver {
       const holes = this.#holes.get(request)
       if (holes !== undefined) return this.#readAround(request, holes, into, signal)
     }
-    const code = await this.#ask(request, into, signal)
+    const drained = request.drain !== undefined
+    const code = drained ? await this.#drains.read(request, into, signal) : await this.#ask(request, into, signal)
     if (code === 0) return
-    if (!isRefusal(code)) return mark(request, code, into)
+    // A queue that holds more than it can give refuses with 3: that passes.
+    if (!isRefusal(code) || drained || (request.function === 24 && code === 3)) return mark(request, code, into)
     const { generation } = this.#link
     const holes = new Holes({ request, code, now: this.#clock.monotonic(), generation })
     this.#holes.set(request, holes)
@@ -103,7 +108,7 @@ export class ModbusDriver implements Driver {
   }
 
   #ask(request: ModbusRequest, into: BatchBuilder, signal: AbortSignal): Promise<number> {
-    const take: Take = (bytes, offset) => request.decode(bytes, offset, into)
+    const take: Take = (bytes, offset, length) => request.decode(bytes, offset, into, length)
     const device = this.#asking.device(request)
     return this.#asking.read({ ask: request, retries: request.retries, device, take, signal })
   }

@@ -32,6 +32,9 @@ export interface WriteFrame {
 /** Throws Rejected: inputs, and values that do not fit the type. */
 export function imageOf(settings: TagSettings, raw: Value): Image {
   const { area, address, span, format, words } = settings
+  if (area === 'fifo' || area === 'file') {
+    throw new Rejected(`a ${area === 'fifo' ? 'queue' : 'file'} can only be read`, { reason: Reason.refused })
+  }
   const where = formatAddress(area, address)
   if (area === 'input' || area === 'discrete') {
     const article = area === 'input' ? 'an' : 'a'

@@ -3,13 +3,14 @@ import type { BatchBuilder } from '../../contracts/batch.ts'
 import type { GroupPlan, Request, Tag } from '../../contracts/driver.ts'
 import { formatRange, isBits } from './address.ts'
 import { cutStretches, type Extent, extentsOf } from './plan-cut.ts'
+import { sourceRequests } from './plan-source.ts'
 import { type WireCost, wireCost } from './plan-wire.ts'
 import { compileDecoder, type Decode } from './registers.ts'
-import type { AddressRange, Area, ConnectionSettings, DeviceSettings, TagSettings } from './settings.ts'
+import type { AddressRange, Area, ConnectionSettings, DeviceSettings, Drain, TagSettings } from './settings.ts'
 
 export interface ModbusRequest extends Request {
   readonly unit: number
-  readonly function: 1 | 2 | 3 | 4
+  readonly function: 1 | 2 | 3 | 4 | 20 | 24
   /** Wire address of the first register or coil. */
   readonly address: number
   /** Registers or coils. */
@@ -18,8 +19,11 @@ export interface ModbusRequest extends Request {
   readonly retries: number
   /** The tags this request fills, in the order of `tags`. */
   readonly members: readonly Tag[]
-  /** `bytes` from `offset` on: the registers or coils of the answer as on the wire. Its length was checked before. */
-  decode(bytes: Uint8Array, offset: number, into: BatchBuilder): void
+  /** FC20. */
+  readonly file?: number
+  readonly drain?: Drain
+  /** `length` bytes from `offset` on: the registers or coils of the answer as on the wire. Only a queue's length is its own. */
+  decode(bytes: Uint8Array, offset: number, into: BatchBuilder, length?: number): void
 }
 
 const functions: Readonly<Record<Area, 1 | 2 | 3 | 4>> = { coil: 1, discrete: 2, holding: 3, input: 4 }
@@ -34,9 +38,14 @@ export function planGroup(
   const wire = wireCost(connection)
   const device = group.device.settings as DeviceSettings
   const areas = new Map<Area, Tag[]>()
+  const sources: Tag[] = []
   for (const tag of group.tags) {
     if (tag.index < 0) continue
     const { area } = tag.settings as TagSettings
+    if (area === 'fifo' || area === 'file') {
+      sources.push(tag)
+      continue
+    }
     const members = areas.get(area)
     if (members === undefined) areas.set(area, [tag])
     else members.push(tag)
@@ -53,6 +62,7 @@ export function planGroup(
     })
     for (const extents of stretches) requests.push(requestOf(extents, { group, device, area, wire }))
   }
+  if (sources.length > 0) requests.push(...sourceRequests(group, sources, wire))
   return requests
 }
 
@@ -98,6 +108,7 @@ function requestOf(extents: readonly Extent[], surroundings: Surroundings): Modb
 /** The two halves of a request that drew an exception, cut at a hole if there is one, else between two values; empty: it
  *  reads one value (or several of the same registers) and cannot be cut. */
 export function splitRequest(request: ModbusRequest): readonly ModbusRequest[] {
+  if (request.function > 4) return []
   const extents = extentsOf(request.members)
   if (extents.length < 2) return []
   const middle = request.address + request.quantity / 2

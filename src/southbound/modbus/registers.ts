@@ -183,3 +183,16 @@ function putArray(read: (element: number) => Element, count: number, tag: number
   if (readings === 0) into.bad(tag, Reason.noValue)
   else into.other(tag, values)
 }
+
+/** The tag's value is the list of as many elements as `length` bytes hold; what cannot be read is null in it. */
+export function fillList(tag: Tag, bytes: Uint8Array, offset: number, length: number, into: BatchBuilder): void {
+  const { format } = tag.settings as TagSettings
+  const read = readerOf(format)
+  const unit = format.units * 2
+  const values: Value[] = []
+  for (let at = 0; at + unit <= length; at += unit) {
+    const element = read(bytes, offset + at)
+    values.push(typeof element === 'symbol' ? null : element)
+  }
+  into.other(tag.index, values)
+}

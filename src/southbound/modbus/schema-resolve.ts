@@ -2,8 +2,10 @@
 import type { ValueKind } from '../../contracts/batch.ts'
 import { ConfigurationFault } from '../../contracts/errors.ts'
 import { type Address, formatAddress, isBits, nameOf, parseAddress, parseRange } from './address.ts'
+import { meansSource } from './address-source.ts'
 import { type FormatProblem, formatOf, kindOf } from './registers-format.ts'
 import type { ParsedConnection, ParsedDevice, ParsedTag } from './schema.ts'
+import { resolveSource } from './schema-source.ts'
 import { writeProblems } from './schema-write.ts'
 import {
   type AddressRange,
@@ -13,6 +15,13 @@ import {
   type TagSettings,
   type TypeName,
 } from './settings.ts'
+
+interface ResolvedTag {
+  readonly settings: TagSettings
+  readonly kind: ValueKind
+  readonly type: string
+  readonly events?: true
+}
 
 type Problems = { readonly problems: readonly FormatProblem[] }
 
@@ -39,6 +48,7 @@ interface ResolvedTag {
   readonly settings: TagSettings
   readonly kind: ValueKind
   readonly type: string
+  readonly events?: true
 }
 
 export function resolveTag(
@@ -66,6 +76,10 @@ function placed(
   connection: ParsedConnection,
   noValueBits: readonly bigint[],
 ): ResolvedTag | Problems {
+  if ([tag.address].flat().some(meansSource)) return resolveSource(tag, device, connection, noValueBits)
+  if (tag.drain !== undefined) {
+    return { problems: [{ key: 'drain', text: 'only a queue (fifo:1234) or a file of records can be drained' }] }
+  }
   const digits = device.digits ?? connection.digits
   const written = Array.isArray(tag.address) ? tag.address : [tag.address]
   const problems: FormatProblem[] = []

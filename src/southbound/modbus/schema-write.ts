@@ -15,13 +15,17 @@ export function writeProblems(settings: TagSettings, circumstances: WriteCircums
   const { access, broadcast, digits } = circumstances
   const { area, address, span, words, write, readBackMs, format } = settings
   const problems: FormatProblem[] = []
-  const where = formatAddress(area, address, digits)
   if (broadcast && access !== 'w') {
     const text =
       'unit 0 is everybody on the line, and nobody answers: its tags can only be written, give them access: w'
     problems.push({ key: 'access', text })
   }
   if (access === 'r') return problems
+  if (area === 'fifo' || area === 'file') {
+    problems.push({ key: 'access', text: `a ${area === 'fifo' ? 'queue' : 'file of records'} can only be read` })
+    return problems
+  }
+  const where = formatAddress(area, address, digits)
   if (area === 'input' || area === 'discrete') {
     const article = area === 'input' ? 'an' : 'a'
     problems.push({ key: 'access', text: `${where} is ${article} ${nameOf(area)}: it can only be read` })

@@ -197,12 +197,25 @@ const write = z
   })
   .strict()
 
+const drain = z.union(
+  [
+    z.boolean(),
+    z.strictObject({
+      most: whole(1, 100).optional(),
+      acknowledge: z
+        .strictObject({ address, value: z.union([whole(0, 65_535), z.literal('count')]).default(1) })
+        .optional(),
+    }),
+  ],
+  { error: 'expected true, or { most, acknowledge: { address, value } }' },
+)
+
 const tag = z.object({
   address: z
     .union([address, z.array(address).min(1)], { error: 'expected an address such as "40001", or a list of them' })
     .meta({
       description:
-        'Where the value is: "40001", "400001", holding:0, HR1, a bit "40001.3"; a list joins words that are apart, high first.',
+        'Where the value is: "40001", "400001", holding:0, HR1, a bit "40001.3"; a list joins words that are apart, high first. `fifo:1234`: what a queue holds (function 24); `file:1/0/10`: ten registers from record 0 of file 1 (function 20).',
     }),
   type: z.enum(TYPE_NAMES).optional().meta({
     description: 'What the registers hold. Coils, discrete inputs and single bits are bool without being told.',
@@ -243,6 +256,10 @@ const tag = z.object({
       "What the device's clock shows: UTC (default), a name such as Europe/Berlin, or an offset such as +01:00. The value is always UTC.",
   }),
   write: write.optional().meta({ description: 'How writes are sent.' }),
+  drain: drain.optional().meta({
+    description:
+      'For a queue or a file that gives each record once. `true`: reading drops what was read, and it is read until it is empty. `{ acknowledge: { address, value } }`: the device drops what was read when this is written, in the next cycle, once the batch has gone on; `value: count` writes how many registers were read. `most`: reads in one cycle. The value is the list of all records in order, reported whenever there was one.',
+  }),
 })
 
 export type ParsedTag = z.output<typeof tag>
@@ -283,6 +300,7 @@ interface Joined {
   readonly settings: unknown
   readonly kind: ValueKind
   readonly type: string
+  readonly events?: true
 }
 
 type Problems = { readonly problems: readonly { readonly key: string; readonly text: string }[] }

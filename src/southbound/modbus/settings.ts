@@ -2,6 +2,9 @@
 
 export type Area = 'coil' | 'discrete' | 'input' | 'holding'
 
+/** What is no area of registers: queues (FC24) and files of records (FC20). */
+type Source = 'fifo' | 'file'
+
 export type TypeName =
   | 'bool'
   | 'int8'
@@ -119,10 +122,22 @@ export interface Format {
   readonly timezone: string
 }
 
+/** How a queue or a file is emptied. */
+export interface Drain {
+  /** Most reads in one cycle. */
+  readonly most: number
+  /** The write that makes the device drop what was read; null: reading drops it. `count`: so many registers. */
+  readonly acknowledge: {
+    readonly function: 5 | 6
+    readonly address: number
+    readonly value: number | 'count'
+  } | null
+}
+
 /** `Tag.settings` of a Modbus tag. */
 export interface TagSettings {
-  readonly area: Area
-  /** Wire address of the lowest register or coil. */
+  readonly area: Area | Source
+  /** Wire address of the lowest register or coil; of a queue; the first record of a file. */
   readonly address: number
   /** From `address` to the last register or coil the value uses, both included. */
   readonly span: number
@@ -132,6 +147,9 @@ export interface TagSettings {
   readonly write: 'auto' | 'single' | 'multiple' | 'mask'
   /** How long after its confirmation a write is read back and compared; null: not at all. */
   readonly readBackMs: number | null
+  /** The number of a file of records. */
+  readonly file?: number
+  readonly drain?: Drain
 }
 
 /** Modbus application protocol V1.1b3: what one request may carry. */

@@ -43,6 +43,10 @@ export class Tally {
   gatewayTargets = 0
   /** Registers that are left out because the device refuses them. */
   learntHoles = 0
+  /** A queue that reading empties gave an answer that was lost. */
+  recordsInDoubt = 0
+  /** A queue gave what it had been told to drop: known by its content, and not handed on twice. */
+  recordsReadAgain = 0
   connects = 0
   connectFailures = 0
   disconnects = 0

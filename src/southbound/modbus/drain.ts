@@ -1,0 +1,142 @@
+/** Queues and files that give each record once: what is read is kept in order, and the device is told to drop it only when
+ *  its batch has gone on. Why it is as it is: docs/decisions/0016. */
+import { type BatchBuilder, Reason } from '../../contracts/batch.ts'
+import type { Logger } from '../../contracts/component.ts'
+import { Retryable, sentence } from '../../contracts/errors.ts'
+import type { Acquaintance, Asking } from './asking.ts'
+import type { Ask } from './pdu.ts'
+import type { ModbusRequest } from './plan.ts'
+import { fillList } from './registers.ts'
+import type { TagSettings } from './settings.ts'
+
+/** What is remembered of one queue between cycles. A configuration that is another forgets it: its records are read again. */
+interface Queue {
+  /** Read, handed on, and still in the device. `told`: it was told to drop them, and it is unknown whether it has. */
+  pending: { readonly bytes: Uint8Array; told: boolean } | null
+  /** It has given a record. */
+  proven: boolean
+}
+
+export class Drains {
+  readonly #asking: Asking
+  readonly #log: Logger
+  readonly #queues = new WeakMap<ModbusRequest, Queue>()
+
+  constructor(options: { asking: Asking; log: Logger }) {
+    this.#asking = options.asking
+    this.#log = options.log
+  }
+
+  /** Fills the request's tags with everything there was, in order; an empty list when there was nothing. 0, or the exception
+   *  with which the device refuses. Throws Retryable when the line failed before anything was read. */
+  async read(request: ModbusRequest, into: BatchBuilder, signal: AbortSignal): Promise<number> {
+    const { most, acknowledge } = request.drain!
+    const queue = this.#queueOf(request)
+    const device = this.#asking.device(request)
+    const taken: Uint8Array[] = []
+    let code = 0
+    try {
+      for (let reads = 0; reads < most; reads++) {
+        if (queue.pending?.told === false) await this.#acknowledge(request, queue.pending, queue, signal)
+        const answer = await this.#ask(request, device, signal)
+        if (typeof answer === 'number') {
+          code = answer
+          break
+        }
+        const fresh = this.#freshOf(answer, queue, device)
+        queue.pending = acknowledge === null || answer.length === 0 ? null : { bytes: answer, told: false }
+        if (fresh.length === 0) break
+        taken.push(fresh)
+      }
+    } catch (thrown) {
+      this.#doubt(request, thrown, device)
+      if (taken.length === 0) throw thrown
+    }
+    const end = request.function === 20 && queue.proven && (code === 2 || code === 3)
+    if (taken.length === 0 && code !== 0 && !end) return code
+    queue.proven ||= taken.length > 0
+    this.#fill(request, taken, into)
+    return 0
+  }
+
+  #queueOf(request: ModbusRequest): Queue {
+    let queue = this.#queues.get(request)
+    if (queue === undefined) {
+      queue = { pending: null, proven: false }
+      this.#queues.set(request, queue)
+    }
+    return queue
+  }
+
+  /** The registers of one answer, or the exception. A read that itself empties the queue is not repeated: the answer that was
+   *  lost may have held records, and that must show. */
+  async #ask(request: ModbusRequest, device: Acquaintance, signal: AbortSignal): Promise<Uint8Array | number> {
+    let answer = new Uint8Array(0)
+    const code = await this.#asking.read({
+      ask: request,
+      retries: request.drain!.acknowledge === null ? 0 : request.retries,
+      device,
+      take: (bytes, offset, length) => {
+        answer = bytes.slice(offset, offset + length)
+      },
+      signal,
+    })
+    return code === 0 ? answer : code
+  }
+
+  /** What of an answer was not handed on before. After an acknowledgement of which nothing is known the queue itself says: it
+   *  still begins with what was to be dropped, or it does not. */
+  #freshOf(answer: Uint8Array, { pending }: Queue, device: Acquaintance): Uint8Array {
+    if (pending === null) return answer
+    const { bytes } = pending
+    if (answer.length < bytes.length || Buffer.compare(answer.subarray(0, bytes.length), bytes) !== 0) return answer
+    this.#asking.count(device, 'recordsReadAgain')
+    return answer.subarray(bytes.length)
+  }
+
+  /** Tells the device that what was read may go. Throws Retryable. */
+  async #acknowledge(
+    request: ModbusRequest,
+    pending: NonNullable<Queue['pending']>,
+    queue: Queue,
+    signal: AbortSignal,
+  ): Promise<void> {
+    const { function: code, address, value } = request.drain!.acknowledge!
+    const { device, unit, timeoutMs } = request
+    const ask: Ask = { device, unit, function: code, address, quantity: 1, timeoutMs }
+    const word = value === 'count' ? pending.bytes.length / 2 : value
+    const payload = code === 5 ? Uint8Array.of(word === 0 ? 0 : 0xff, 0) : Uint8Array.of(word >> 8, word & 0xff)
+    try {
+      await this.#asking.write(ask, payload, signal)
+      queue.pending = null
+    } catch (thrown) {
+      if (thrown instanceof Retryable) {
+        pending.told = thrown.ambiguous
+        throw thrown
+      }
+      // It was not carried out: the queue still begins with what was read.
+      pending.told = true
+      this.#log.warn(`${device} does not take the acknowledgement of ${request.text}: ${sentence(thrown)}`)
+    }
+  }
+
+  #doubt(request: ModbusRequest, thrown: unknown, device: Acquaintance): void {
+    if (request.drain!.acknowledge !== null || !(thrown instanceof Retryable) || thrown.reason === Reason.noConnection)
+      return
+    this.#asking.count(device, 'recordsInDoubt')
+    const text = `an answer to ${request.text} was lost, and reading empties it: records may be missing`
+    this.#log.warn(`${request.device}: ${text} (${sentence(thrown)})`)
+  }
+
+  #fill(request: ModbusRequest, taken: readonly Uint8Array[], into: BatchBuilder): void {
+    for (const tag of request.members) {
+      const unit = 2 * (tag.settings as TagSettings).format.units
+      // Half a record says that the type is wrong, or that the next answer begins in the middle of one.
+      if (taken.some((answer) => answer.length % unit !== 0)) into.bad(tag.index, Reason.notDecodable)
+      else {
+        const all = Buffer.concat(taken)
+        fillList(tag, all, 0, all.length, into)
+      }
+    }
+  }
+}

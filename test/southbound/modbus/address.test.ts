@@ -86,8 +86,8 @@ describe('an address in words', () => {
     },
   )
 
-  it.each(['fifo:1234', 'file:1/0/10'])('says that %s is for later', (text) => {
-    expect(problem(text)).toContain('not available in this version')
+  it.each(['fifo:1234', 'file:1/0/10'])('says that %s is no register', (text) => {
+    expect(problem(text)).toContain('is the address of a tag only')
   })
 })
 

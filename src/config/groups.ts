@@ -70,6 +70,11 @@ export class GroupReader {
     }
     const tags = this.#placed(parts)
     if (own === undefined) return undefined
+    const readable = tags.filter((tag) => tag.index >= 0)
+    // What a wrong tag would have been is not known.
+    const whole = written.length === parts.length
+    if (whole) this.#agree(readable, own.coherent, path, around)
+    const timeFrom = whole ? this.#timeFrom(own.timeFrom, readable, [...path, 'timeFrom']) : undefined
     return {
       ref: {
         id: 0,
@@ -78,14 +83,42 @@ export class GroupReader {
         group,
         path: device.path,
         ...(around.labels === undefined ? {} : { labels: around.labels }),
-        tags: tags.filter((tag) => tag.index >= 0).map((tag) => tag.info),
+        tags: readable.map((tag) => tag.info),
       },
       device,
       everyMs: own.every,
       phaseMs: own.phase,
       priority: own.priority,
+      ...(own.coherent ? { coherent: true } : {}),
+      ...(timeFrom === undefined ? {} : { timeFrom }),
       tags,
     }
+  }
+
+  /** Says what the driver finds wrong with tags that stand together. */
+  #agree(tags: readonly Tag[], coherent: boolean, path: Path, { kind, device }: Surroundings): void {
+    const { places } = this.#check
+    if (coherent && kind.groupProblems === undefined) {
+      places.say([...path, 'coherent'], 'this driver reads every tag by itself: leave coherent off', 'value')
+    }
+    if (device.settings === undefined) return
+    const named = tags.map(({ info, settings }) => ({ name: info.name, settings }))
+    for (const { key, text } of kind.groupProblems?.(named, { coherent }, device.settings) ?? []) {
+      places.say([...path, key], text, 'value')
+    }
+  }
+
+  /** The index of the tag that is the group's clock. */
+  #timeFrom(name: string | undefined, tags: readonly Tag[], path: Path): number | undefined {
+    if (name === undefined) return undefined
+    const tag = tags.find(({ info }) => info.name === name)
+    const clocks = tags.filter(({ info }) => info.type === 'datetime' && info.kind === 'text')
+    const names = clocks.map(({ info }) => info.name)
+    if (tag !== undefined && clocks.includes(tag)) return tag.index
+    const there = names.length > 0 ? `there are: ${names.join(', ')}` : 'there is none in this group'
+    const wrong = tag === undefined ? `no tag "${name}" is read in this group` : `"${name}" is no datetime`
+    this.#check.places.say(path, `${wrong}; timeFrom names a tag of type datetime: ${there}`, 'value')
+    return undefined
   }
 
   /** Readable tags first, each with its index; what scales a tag is found by its name. */

@@ -37,6 +37,13 @@ export interface DriverKindSchema {
     connection: unknown,
     common: { readonly noValueBits: readonly bigint[]; readonly access: 'r' | 'rw' | 'w' },
   ): ResolvedTag | { readonly problems: readonly SettingsProblem[] }
+  /** What is wrong with tags of one group that are right by themselves; `key` is the group's. `device`: from `resolveDevice`.
+   *  A driver without it cannot read a group coherently. */
+  groupProblems?(
+    tags: readonly { readonly name: string; readonly settings: unknown }[],
+    group: { readonly coherent: boolean },
+    device: unknown,
+  ): readonly SettingsProblem[]
   /** Settings of one device joined with its connection's presets; becomes `DevicePlan.settings`. */
   resolveDevice(device: unknown, connection: unknown): unknown
 }

@@ -78,13 +78,13 @@ export const groupShape = z.object({
     description: 'A map of tags, or `{ file: tags.csv }`: a table with one row a tag and the tags’ keys as columns.',
   }),
   coherent: z
-    .literal(false, { error: 'coherent is not available in this version' })
-    .optional()
-    .meta({ description: 'Not available in this version.' }),
-  timeFrom: z
-    .never({ error: 'timeFrom is not available in this version' })
-    .optional()
-    .meta({ description: 'Not available in this version.' }),
+    .boolean({ error: 'expected true or false' })
+    .default(false)
+    .meta({ description: 'true: all tags of the group are read in one request, so that they are of one moment.' }),
+  timeFrom: text.optional().meta({
+    description:
+      'A datetime tag of the group: its value, the device’s own clock, is the time of the group’s readings. A time that cannot be true (before 2000, more than a day ahead) is not taken, and said.',
+  }),
 })
 
 const sentinel = z.union([z.number(), z.string().regex(/^(0[xX][0-9a-fA-F]+|[-+]?\d+(\.\d+)?|nan|none)$/i)], {

@@ -12,7 +12,8 @@ export interface Instant {
   /** Milliseconds on the clock that never steps; comparable only within one `boot`. */
   readonly monotonic: number
   readonly boot: string
-  readonly clock: ClockQuality
+  /** `device`: the wall time is what the device's own clock showed, and is not the gateway's to correct. */
+  readonly clock: ClockQuality | 'device'
 }
 
 export interface Clock {

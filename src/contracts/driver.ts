@@ -33,6 +33,10 @@ export interface GroupPlan {
   readonly phaseMs: number
   /** Higher goes first among groups that are equally due. */
   readonly priority: number
+  /** All readable tags come from one request: they are of one moment. */
+  readonly coherent?: true
+  /** The tag (index in the group) whose value is the time of the group's batches. */
+  readonly timeFrom?: number
   /** Readable tags in the order of `ref.tags`, then write-only ones. */
   readonly tags: readonly Tag[]
 }

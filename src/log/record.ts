@@ -1,6 +1,6 @@
 /** One entry of the log as bytes and back. Pure; groups and boots are numbers of the dictionary. */
 import type { Batch, GroupRef, Value } from '../contracts/batch.ts'
-import type { ClockQuality, Instant } from '../contracts/clock.ts'
+import type { Instant } from '../contracts/clock.ts'
 import type { Entry, Position, Range } from '../contracts/log.ts'
 import { type ByteReader, type ByteWriter, damaged } from './bytes.ts'
 import { readNumbers, writeNumbers } from './columns.ts'
@@ -20,7 +20,7 @@ export interface Numbering {
 
 const KIND = { batch: 1, gap: 2, clock: 3, event: 4 } as const
 const FLAG = { tags: 1, others: 2, quality: 4, carry: 8, uniform: 16, wide: 32 } as const
-const QUALITIES: readonly ClockQuality[] = ['synced', 'holdover', 'unsynced']
+const QUALITIES: readonly Instant['clock'][] = ['synced', 'holdover', 'unsynced', 'device']
 const REASONS = ['evicted', 'damaged', 'refused'] as const
 const MANY = 0xffff
 

@@ -4,11 +4,13 @@ import type { Instant } from '../contracts/clock.ts'
 import type { Counters } from '../contracts/component.ts'
 import type { GroupPlan, Tag } from '../contracts/driver.ts'
 import type { EventNote } from '../contracts/log.ts'
+import { DeviceTimes } from './device-time.ts'
 import { invertBy } from './invert.ts'
 import { ConversionStage, ReportingStage } from './stages.ts'
 
 export class Pipeline {
   readonly #emit: (batch: Batch) => void
+  readonly #times: DeviceTimes
   readonly #conversion: ConversionStage
   readonly #reporting: ReportingStage
   #batches = 0
@@ -29,6 +31,7 @@ export class Pipeline {
       this.#resets++
       options.note(event)
     }
+    this.#times = new DeviceTimes(options.note)
     this.#conversion = new ConversionStage(note)
     this.#reporting = new ReportingStage()
     this.configure(options.groups)
@@ -37,6 +40,7 @@ export class Pipeline {
   /** Replaces the set of groups. A group whose `GroupRef` is the same object keeps its state; one that has changed keeps what
    *  belongs to tags of the same name. */
   configure(groups: readonly GroupPlan[]): void {
+    this.#times.configure(groups)
     for (const stage of [this.#conversion, this.#reporting]) {
       stage.configure(groups)
       stage.bind(groups.map(({ ref }) => ref))
@@ -55,7 +59,7 @@ export class Pipeline {
   onBatch(raw: Batch): void {
     this.#batches++
     if (!this.#conversion.knows(raw.group)) this.#dropped++
-    else this.#conversion.onBatch(raw, this.#report)
+    else this.#conversion.onBatch(this.#times.stamp(raw), this.#report)
   }
 
   /** Heartbeats of groups that are read more rarely than they want to be repeated. */
@@ -74,6 +78,7 @@ export class Pipeline {
       batchesReported: this.#reported,
       batchesOfRemovedGroups: this.#dropped,
       counterResets: this.#resets,
+      deviceTimesRefused: this.#times.refused,
     }
   }
 

@@ -416,4 +416,29 @@ describe('time', () => {
     expect(readAll(log).map(({ kind }) => kind)).toEqual(['batch', 'clock', 'batch'])
     expect(readAll(log)[1]).toMatchObject({ boot: 'b', offsetMs: 1e12 - 900 })
   })
+
+  it('of a device stays as the device showed it, in whatever sequence, and puts nothing right', async () => {
+    const log = await opened(folder())
+    const moment = (wall: number, clock: 'unsynced' | 'device' | 'synced', monotonic: number) => ({
+      ...batchOf(press),
+      at: { wall, monotonic, boot: 'b', clock },
+    })
+    await log.writer.append(moment(1000, 'unsynced', 500))
+    await log.writer.append(moment(9e11, 'device', 600))
+    await log.writer.append(moment(8e11, 'device', 700))
+    await log.writer.append(moment(1e12, 'synced', 900))
+    await log.flush()
+    const entries = readAll(log)
+    expect(entries.map(({ kind }) => kind)).toEqual(['batch', 'batch', 'batch', 'clock', 'batch'])
+    expect(entries[3]).toMatchObject({ offsetMs: 1e12 - 900 })
+    const walls = entries.flatMap((entry) =>
+      entry.kind === 'batch' ? [[entry.batch.at.wall, entry.batch.at.clock]] : [],
+    )
+    expect(walls).toEqual([
+      [1000, 'unsynced'],
+      [9e11, 'device'],
+      [8e11, 'device'],
+      [1e12, 'synced'],
+    ])
+  })
 })

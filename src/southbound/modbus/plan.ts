@@ -6,7 +6,15 @@ import { cutStretches, type Extent, extentsOf } from './plan-cut.ts'
 import { sourceRequests } from './plan-source.ts'
 import { type WireCost, wireCost } from './plan-wire.ts'
 import { compileDecoder, type Decode } from './registers.ts'
-import type { AddressRange, Area, ConnectionSettings, DeviceSettings, Drain, TagSettings } from './settings.ts'
+import {
+  type AddressRange,
+  type Area,
+  type ConnectionSettings,
+  type DeviceSettings,
+  type Drain,
+  LIMITS,
+  type TagSettings,
+} from './settings.ts'
 
 export interface ModbusRequest extends Request {
   readonly unit: number
@@ -37,6 +45,7 @@ export function planGroup(
 ): readonly ModbusRequest[] {
   const wire = wireCost(connection)
   const device = group.device.settings as DeviceSettings
+  const coherent = group.coherent === true
   const areas = new Map<Area, Tag[]>()
   const sources: Tag[] = []
   for (const tag of group.tags) {
@@ -53,12 +62,13 @@ export function planGroup(
   const requests: ModbusRequest[] = []
   for (const [area, tags] of areas) {
     const bits = isBits(area)
-    const forbidden = [...device.noTouch, ...avoid].filter((range) => range.area === area)
+    const forbidden = [...device.noTouch, ...(coherent ? [] : avoid)].filter((range) => range.area === area)
     const stretches = cutStretches(extentsOf(tags), {
       most: bits ? device.maxBits : device.maxRegisters,
-      maxGap: device.maxGap,
+      // One request whatever lies between: the configuration has made sure that there can be one.
+      maxGap: coherent ? LIMITS.addresses : device.maxGap,
       forbidden,
-      weight: (quantity) => wire.weight(quantity, bits),
+      weight: coherent ? () => 1 : (quantity) => wire.weight(quantity, bits),
     })
     for (const extents of stretches) requests.push(requestOf(extents, { group, device, area, wire }))
   }
@@ -67,7 +77,7 @@ export function planGroup(
 }
 
 interface Surroundings {
-  readonly group: Pick<GroupPlan, 'ref'> & { readonly device: Pick<GroupPlan['device'], 'name'> }
+  readonly group: Pick<GroupPlan, 'ref' | 'coherent'> & { readonly device: Pick<GroupPlan['device'], 'name'> }
   readonly device: Pick<DeviceSettings, 'unitId' | 'timeoutMs' | 'retries' | 'digits'>
   readonly area: Area
   readonly wire: WireCost
@@ -108,7 +118,7 @@ function requestOf(extents: readonly Extent[], surroundings: Surroundings): Modb
 /** The two halves of a request that drew an exception, cut at a hole if there is one, else between two values; empty: it
  *  reads one value (or several of the same registers) and cannot be cut. */
 export function splitRequest(request: ModbusRequest): readonly ModbusRequest[] {
-  if (request.function > 4) return []
+  if (request.function > 4 || made.get(request)?.group.coherent === true) return []
   const extents = extentsOf(request.members)
   if (extents.length < 2) return []
   const middle = request.address + request.quantity / 2

@@ -4,8 +4,9 @@ import type { ValueKind } from '../../contracts/batch.ts'
 import { durationPattern, parseDuration } from '../../contracts/units.ts'
 import { type Digits, parseRange } from './address.ts'
 import { orderProblem } from './registers-order.ts'
+import { type GroupMember, groupProblems } from './schema-group.ts'
 import { resolveDevice, resolveTag } from './schema-resolve.ts'
-import { LIMITS } from './settings.ts'
+import { type DeviceSettings, LIMITS } from './settings.ts'
 import { LAYOUTS, TYPE_NAMES } from './types.ts'
 
 /** Known, meant for a later version: said, not ignored. */
@@ -316,6 +317,8 @@ function joined(connection: z.ZodObject, ofDevice: z.ZodObject) {
       wire: unknown,
       common: { readonly noValueBits: readonly bigint[]; readonly access: 'r' | 'rw' | 'w' },
     ): Joined | Problems => resolveTag(ofTag as ParsedTag, device as ParsedDevice, wire as ParsedConnection, common),
+    groupProblems: (tags: readonly GroupMember[], group: { readonly coherent: boolean }, device: unknown) =>
+      groupProblems(tags, group, device as DeviceSettings),
     resolveDevice: (device: unknown, wire: unknown): unknown =>
       resolveDevice(device as ParsedDevice, wire as ParsedConnection),
   }

@@ -81,6 +81,12 @@ export class ManualClock implements Clock {
     return this.#timers.size
   }
 
+  /** Milliseconds to the next timer; undefined: none is set. */
+  get untilNext(): number | undefined {
+    const next = this.#next(Number.POSITIVE_INFINITY)
+    return next === undefined ? undefined : next.due - this.#monotonic
+  }
+
   /** Moves time on, running each timer at its moment and letting what it woke settle before the next. */
   async advance(ms: number): Promise<void> {
     const end = this.#monotonic + ms

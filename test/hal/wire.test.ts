@@ -1,4 +1,6 @@
 import { describe, expect, test } from 'vitest'
+import type { Noise } from '../../hal/simulated/disturbances.ts'
+import { SecondMaster } from '../../hal/simulated/second-master.ts'
 import { RegisterMap, Station, seal } from '../../hal/simulated/station.ts'
 import { SimulatedWire } from '../../hal/simulated/wire.ts'
 import { ManualClock } from '../../src/time/manual-clock.ts'
@@ -122,4 +124,174 @@ describe('the simulated wire', () => {
     await clock.advance(100)
     expect(heard).toEqual([...seal(1, Uint8Array.from(answer))])
   })
+
+  test.each([
+    ['none', 1, 1200, 10],
+    ['even', 1, 2400, 11],
+    ['odd', 1, 19_200, 11],
+    ['none', 2, 115_200, 11],
+  ] as const)(
+    'with parity %s and %i stop bit(s) at %i baud a byte takes %i bits',
+    (parity, stopBits, baudRate, bits) => {
+      const { wire } = rig({ parity, stopBits, baudRate })
+      expect(wire.byteMs).toBeCloseTo((bits * 1000) / baudRate, 6)
+    },
+  )
+
+  test('a frame right behind other bytes is one with them, and no station understands it', async () => {
+    const { clock, wire, port } = rig()
+    const station = new Station({ unit: 1, memory: new RegisterMap().set('holding', 0, 1, 2) })
+    wire.attach(station)
+    await port.open(LINE)
+    wire.inject(Uint8Array.of(0x55))
+    await clock.advance(wire.byteMs + 0.1)
+    await settledWrite(clock, port.write(question))
+    expect(station.heard).toBe(0)
+    await clock.advance(50)
+    await settledWrite(clock, port.write(question))
+    expect(station.heard).toBe(1)
+  })
+
+  test('a station answers one after the other', async () => {
+    const { clock, wire, port, heard } = rig()
+    const slow = new Station({ unit: 1, memory: new RegisterMap().set('holding', 0, 1, 2), turnaroundMs: 100 })
+    wire.attach(slow)
+    await port.open(LINE)
+    await settledWrite(clock, port.write(question))
+    await clock.advance(5)
+    slow.turnaroundMs = 10
+    await settledWrite(clock, port.write(question))
+    await clock.advance(300)
+    expect(slow.heard).toBe(2)
+    const answer = [...seal(1, Uint8Array.of(3, 4, 0, 1, 0, 2))]
+    expect(heard).toEqual([...answer, ...answer])
+  })
+
+  test('a latency timer hands bytes on at its ticks, and sooner when a packet is full', async () => {
+    const { clock, wire, port } = rig({ latencyTimerMs: 16, baudRate: 115_200 })
+    await port.open(LINE)
+    const lumps: (readonly [number, number])[] = []
+    port.onData((chunk, at) => lumps.push([chunk.length, at % 16]))
+    await clock.advance(3)
+    wire.inject(new Uint8Array(100))
+    await clock.advance(50)
+    expect(lumps.map(([length]) => length)).toEqual([62, 38])
+    expect(lumps[1]![1]).toBe(0)
+    wire.inject(new Uint8Array(5))
+    await clock.advance(5)
+    await port.flushInput()
+    await clock.advance(50)
+    expect(lumps).toHaveLength(2)
+  })
+
+  test('a deaf port hears nothing until it is opened anew', async () => {
+    const { clock, wire, port, heard } = rig()
+    await port.open(LINE)
+    wire.deafen()
+    wire.inject(question)
+    await clock.advance(50)
+    expect(heard).toHaveLength(0)
+    await port.close()
+    await port.open(LINE)
+    wire.inject(question)
+    await clock.advance(50)
+    expect(heard).toEqual([...question])
+  })
+
+  test('an unplugged adapter can be plugged in and opened again', async () => {
+    const { clock, wire, port, heard } = rig()
+    await port.open(LINE)
+    wire.inject(question)
+    await clock.advance(4)
+    wire.unplug()
+    await clock.advance(50)
+    expect(heard.length).toBeLessThan(question.length)
+    await expect(port.open(LINE)).rejects.toThrow(/plugged in/)
+    wire.plug()
+    await port.open(LINE)
+    wire.inject(question)
+    await clock.advance(50)
+    expect(heard.slice(-8)).toEqual([...question])
+  })
+
+  test('an echo may differ from what was sent, and others still hear it right', async () => {
+    const { clock, wire, port, heard } = rig({ echo: true })
+    const station = new Station({ unit: 1, memory: new RegisterMap().set('holding', 0, 1, 2) })
+    wire.attach(station)
+    wire.noise = { flippedBits: 0, lostBytes: 0, strayBytes: 0, differingEchoes: 1 }
+    await port.open(LINE)
+    await settledWrite(clock, port.write(question))
+    expect(heard).toHaveLength(8)
+    expect(heard).not.toEqual([...question])
+    expect(station.heard).toBe(1)
+  })
+
+  test.each([
+    ['polite', true, false],
+    ['rude', false, true],
+  ])('a second master that is %s', async (_, polite, collides) => {
+    const { clock, wire, port } = rig()
+    wire.attach(new Station({ unit: 1, memory: new RegisterMap().set('holding', 0, 1, 2) }))
+    const other = new SecondMaster({ wire, unit: 1, everyMs: 37, polite, question: Uint8Array.of(3, 0, 0, 0, 2) })
+    other.start()
+    await port.open(LINE)
+    const heard: number[] = []
+    port.onData((chunk) => heard.push(...chunk))
+    for (let at = 0; at < 50; at++) {
+      void port.write(question)
+      await clock.advance(50)
+    }
+    other.stop()
+    await clock.advance(100)
+    expect(other.asked).toBeGreaterThan(20)
+    const text = Buffer.from(heard).toString('hex')
+    const answers = text.split(Buffer.from(seal(1, Uint8Array.of(3, 4, 0, 1, 0, 2))).toString('hex')).length - 1
+    if (collides) expect(answers).toBeLessThan(50)
+    expect(answers).toBeGreaterThan(5)
+    expect(clock.timers).toBe(0)
+  })
+
+  test('a minute of a 9600 baud line with everything that can go wrong takes well under a second, and repeats', async () => {
+    const everything: Noise = {
+      flippedBits: 0.001,
+      lostBytes: 0.001,
+      strayBytes: 0.05,
+      extraBytes: 0.001,
+      differingEchoes: 0.02,
+      burstsPerSecond: 0.5,
+    }
+    const minute = async (seed: number): Promise<string> => {
+      const { clock, wire, port } = rig({ seed, echo: true, latencyTimerMs: 16 })
+      const log: string[] = []
+      port.onData((chunk, at) => log.push(`${at} ${Buffer.from(chunk).toString('hex')}`))
+      const memory = new RegisterMap().set('holding', 0, ...Array.from({ length: 100 }, (_, at) => at))
+      for (const unit of [1, 2, 3]) wire.attach(new Station({ unit, memory, turnaroundMs: 5 * unit }))
+      const master = new SecondMaster({ wire, unit: 3, everyMs: 7001, polite: false })
+      master.start()
+      wire.noise = everything
+      for (let second = 0; second < 60; second++) {
+        if (second % 20 === 19) wire.unplug()
+        else if (second % 20 === 0) {
+          wire.plug()
+          await port.open(LINE)
+        }
+        for (let tenth = 0; tenth < 5; tenth++) {
+          port.write(seal(1 + (tenth % 3), Uint8Array.of(3, 0, tenth, 0, 40))).catch(() => {})
+          await clock.advance(200)
+        }
+      }
+      return log.join('\n')
+    }
+    const began = performance.now()
+    const first = await minute(7)
+    expect(performance.now() - began).toBeLessThan(1000)
+    expect(first.length).toBeGreaterThan(20_000)
+    expect(await minute(7)).toBe(first)
+    expect(await minute(8)).not.toBe(first)
+  })
 })
+
+async function settledWrite(clock: ManualClock, written: Promise<void>): Promise<void> {
+  await clock.advance(20)
+  await written
+}

@@ -6,6 +6,7 @@ import type { Clock } from './contracts/clock.ts'
 import type { Logger } from './contracts/component.ts'
 import type { Driver } from './contracts/driver.ts'
 import type { Sink, SinkSurroundings } from './contracts/sink.ts'
+import { invert } from './pipeline/invert.ts'
 import { Selection } from './pipeline/selection.ts'
 
 /** What every driver is given. */
@@ -62,6 +63,7 @@ export async function kinds(): Promise<Kinds> {
   return {
     drivers: await schemas(drivers),
     sinks: await schemas(sinks),
+    invert,
     collisions: (sink, groups) => new Selection(sink).collisions(groups),
   }
 }

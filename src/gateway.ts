@@ -7,15 +7,16 @@ import { isDeepStrictEqual } from 'node:util'
 import type { Board } from '../hal/contract.ts'
 import * as catalog from './catalog.ts'
 import { Door } from './commands/door.ts'
+import { type UpkeepOptions, WriteUpkeep } from './commands/upkeep.ts'
 import type { Configuration, ConnectionConfiguration, SinkConfiguration } from './config/configuration.ts'
 import type { Change } from './config/diff.ts'
 import { keepIdentity } from './config/identity.ts'
 import { Live } from './console/live.ts'
-import type { Batch, GroupRef, Value } from './contracts/batch.ts'
+import type { Batch, GroupRef } from './contracts/batch.ts'
 import type { Clock, Stop } from './contracts/clock.ts'
 import type { CommandDoor } from './contracts/command.ts'
 import type { Logger } from './contracts/component.ts'
-import type { Driver, GroupPlan, Tag } from './contracts/driver.ts'
+import type { Driver, GroupPlan, Tag, Write } from './contracts/driver.ts'
 import { ConfigurationFault, Rejected, sentence } from './contracts/errors.ts'
 import type { ConnectionReport, DeviceReport, GatewayReport, LiveValues, SinkReport } from './contracts/report.ts'
 import type { Sink } from './contracts/sink.ts'
@@ -48,6 +49,9 @@ interface Delivery {
 /** A connection that should have finished a cycle and has not for so long hangs. The longest timeouts and intervals stay below. */
 const STALLED_MS = 120_000
 
+/** What is held by writes is let go of within this when the gateway stops or the tags go away. */
+const LETTING_GO_MS = 2000
+
 export interface GatewayOptions {
   readonly configuration: Configuration
   readonly clock: Clock
@@ -67,6 +71,7 @@ export class Gateway {
   readonly #live: Live
   readonly #pipeline: Pipeline
   readonly #door: Door
+  readonly #upkeep: WriteUpkeep
   readonly #connections = new Map<string, Connection>()
   readonly #deliveries = new Map<string, Delivery>()
   readonly #ledger: Ledger
@@ -96,13 +101,18 @@ export class Gateway {
       emit: (batch) => this.#store(batch),
       note: (event) => this.#background(this.#log.writer.note(event)),
     })
-    this.#door = new Door({
+    const toField = {
       clock: this.#clock,
-      rules: commandRules(options.configuration),
       invert: (tag, value, plan) => this.#pipeline.invert(tag, value, plan),
       find: (device, group, tag) => this.#find(device, group, tag),
-      write: (plan, tag, raw, signal) => this.#write(plan, tag, raw, signal),
       audit: (text, facts) => this.audit(text, facts),
+      write: (plan, writes, signal) => this.#write(plan, writes, signal),
+    } satisfies UpkeepOptions
+    this.#upkeep = new WriteUpkeep(toField)
+    this.#door = new Door({
+      ...toField,
+      rules: commandRules(options.configuration),
+      write: (plan, writes, signal) => this.#upkeep.write(plan, writes, signal),
     })
   }
 
@@ -158,6 +168,8 @@ export class Gateway {
   async stop(drainMs = 5000): Promise<void> {
     this.#phase = 'stopping'
     this.#tick?.()
+    this.#door.shut()
+    await this.#upkeep.stop(LETTING_GO_MS)
     await Promise.all([...this.#connections.values()].map(removeConnection))
     this.#connections.clear()
     await this.#log.flush()
@@ -177,6 +189,7 @@ export class Gateway {
     this.#pipeline.configure(after.groups)
     this.#live.configure(after.groups.map((group) => group.ref))
     this.#door.configure(commandRules(after))
+    await this.#upkeep.configure(LETTING_GO_MS)
 
     const wanted = new Map(after.connections.map((connection) => [connection.name, connection]))
     for (const [name, connection] of this.#connections) {
@@ -289,11 +302,16 @@ export class Gateway {
     return plan === undefined || tag === undefined ? undefined : { plan, tag }
   }
 
-  #write(plan: GroupPlan, tag: Tag, raw: Value, signal: AbortSignal): Promise<string | undefined> {
-    const { driver, lane } = this.connection(plan.device.connection)
-    if (driver.write === undefined) throw new Rejected(`connection ${plan.device.connection} cannot write`)
-    const { write } = driver
-    return lane.submit((ending) => write.call(driver, plan.device, tag, raw, AbortSignal.any([signal, ending])))
+  async #write({ device }: GroupPlan, writes: readonly Write[], signal: AbortSignal): Promise<string | undefined> {
+    const { driver, lane } = this.connection(device.connection)
+    const [only] = writes
+    return lane.submit(async (ending) => {
+      const either = AbortSignal.any([signal, ending])
+      if (writes.length === 1 && driver.write !== undefined) return driver.write(device, only!.tag, only!.value, either)
+      if (driver.writeTogether !== undefined) return driver.writeTogether(device, writes, either)
+      const what = writes.length === 1 ? 'cannot write' : 'cannot write several tags in one request'
+      throw new Rejected(`connection ${device.connection} ${what}`)
+    })
   }
 
   /** For requests by hand; throws Rejected when there is no such connection. */
@@ -369,7 +387,7 @@ export class Gateway {
         clock: this.#clock.quality(),
         stalled: this.#ledger.stalled(),
       }),
-      counters: { ...this.#pipeline.counters(), ...this.#door.counters() },
+      counters: { ...this.#pipeline.counters(), ...this.#door.counters(), ...this.#upkeep.counters() },
       connections,
       devices,
       sinks,

@@ -3,7 +3,7 @@ import { Reason, type Value } from '../contracts/batch.ts'
 import type { Clock } from '../contracts/clock.ts'
 import type { CommandDoor, CommandResult, WriteCommand } from '../contracts/command.ts'
 import type { Counters } from '../contracts/component.ts'
-import type { GroupPlan, Tag } from '../contracts/driver.ts'
+import type { GroupPlan, Tag, Write } from '../contracts/driver.ts'
 import { Rejected, Retryable, sentence } from '../contracts/errors.ts'
 import { Allowances } from './allowances.ts'
 import { allows, type Rules } from './rules.ts'
@@ -14,9 +14,10 @@ export interface DoorOptions {
   /** Engineering units to raw; throws Rejected with the reason. */
   readonly invert: (tag: Tag, value: Value, plan: GroupPlan) => Value
   readonly find: (device: string, group: string, tag: string) => { plan: GroupPlan; tag: Tag } | undefined
-  /** Throws Rejected when the device refused, Retryable when it could not be done, `ambiguous` when nobody knows. Once the
-   *  signal is aborted it sends nothing any more. Resolves with what there is to say beside that it was done. */
-  readonly write: (plan: GroupPlan, tag: Tag, raw: Value, signal: AbortSignal) => Promise<string | undefined>
+  /** Several writes are one request. Throws Rejected when the device refused, Retryable when it could not be done, `ambiguous`
+   *  when nobody knows. Once the signal is aborted it sends nothing any more. Resolves with what there is to say beside that it
+   *  was done. */
+  readonly write: (plan: GroupPlan, writes: readonly Write[], signal: AbortSignal) => Promise<string | undefined>
   /** Called for every command, whatever became of it. */
   readonly audit: (text: string, facts: Record<string, string | number | boolean>) => void
   /** Writes each caller may ask for in a second. */
@@ -33,10 +34,8 @@ const GRACE_MS = 2000
 const MOST_SHOWN = 80
 const MOST_SAID = 400
 
-interface Checked {
+interface Checked extends Write {
   readonly plan: GroupPlan
-  readonly tag: Tag
-  readonly raw: Value
 }
 
 export class Door implements CommandDoor {
@@ -45,6 +44,7 @@ export class Door implements CommandDoor {
   readonly #expiresMs: number
   readonly #outcomes = { done: 0, refused: 0, failed: 0, unknown: 0 }
   #rules: Rules
+  #shut = false
 
   constructor(options: DoorOptions) {
     const { clock, ratePerSecond = 50, expiresMs = 10_000, rules } = options
@@ -58,9 +58,15 @@ export class Door implements CommandDoor {
     this.#rules = rules
   }
 
+  /** From now on every command is refused: the gateway stops. */
+  shut(): void {
+    this.#shut = true
+  }
+
   /** Never rejects: what became of the command is the result. */
   async submit(command: WriteCommand, signal: AbortSignal): Promise<CommandResult> {
     const { id, by, writes } = command
+    if (this.#shut) return this.#ended(command, { id, outcome: 'refused', text: 'the gateway is stopping' })
     if (writes.length === 0) return this.#ended(command, { id, outcome: 'refused', text: 'it names no tag to write' })
     const leave = this.#allowances.enter(by, writes.length)
     if ('why' in leave) {
@@ -112,15 +118,20 @@ export class Door implements CommandDoor {
         return { id, outcome: 'refused', text: sentence(thrown), tag }
       }
     }
+    const units = unitsOf(checked)
+    if ('tag' in units) return { id, outcome: 'refused', ...units }
     const notes = new Set<string>()
-    for (const [at, one] of checked.entries()) {
+    const written: string[] = []
+    const from = this.#options.clock.monotonic()
+    for (const unit of units) {
+      const names = unit.map(({ tag }) => tag.info.name)
       try {
-        const said = await this.#write(one, signal)
+        const said = await this.#write(unit, from, signal)
         if (said !== undefined) notes.add(said)
+        written.push(...names)
       } catch (thrown) {
-        const before = command.writes.slice(0, at).map(({ tag }) => tag)
-        const rest = before.length === 0 ? '' : ` (written before: ${before.join(', ')})`
-        return { id, outcome: outcomeOf(thrown), text: sentence(thrown) + rest, tag: command.writes[at]!.tag }
+        const rest = written.length === 0 ? '' : ` (written before: ${written.join(', ')})`
+        return { id, outcome: outcomeOf(thrown), text: sentence(thrown) + rest, tag: names[0]! }
       }
     }
     const what = command.writes.map(({ tag, value }) => `${tag} = ${shown(value)}`).join(', ')
@@ -136,20 +147,23 @@ export class Door implements CommandDoor {
     if (found === undefined) throw new Rejected(`there is no tag ${cut(path)}`)
     if (!found.plan.device.enabled) throw new Rejected(`device ${device} is switched off in the configuration`)
     if (found.tag.access === 'r') throw new Rejected(`${path} is read-only: give it "access: rw" if it may be written`)
-    return { ...found, raw: this.#options.invert(found.tag, value, found.plan) }
+    return { ...found, value: this.#options.invert(found.tag, value, found.plan) }
   }
 
-  /** One write, given up when its time is over or the caller has left. */
-  #write({ plan, tag, raw }: Checked, caller: AbortSignal): Promise<string | undefined> {
+  /** One request, given up when its time is over or the caller has left. A tag's own `expires` counts from the command on. */
+  #write(unit: readonly Checked[], from: number, caller: AbortSignal): Promise<string | undefined> {
     const { clock, write } = this.#options
+    const { plan } = unit[0]!
     const expiry = new AbortController()
-    const seconds = this.#expiresMs / 1000
+    const own = Math.min(...unit.map(({ tag }) => tag.upkeep?.expiresMs ?? Number.POSITIVE_INFINITY))
+    const expiresMs = Math.min(this.#expiresMs, Math.max(0, own - (clock.monotonic() - from)))
+    const seconds = Math.min(this.#expiresMs, own) / 1000
     const expired = new Retryable(`the line was busy for ${seconds} s: the write has expired and was not sent`, {
       reason: Reason.timeout,
     })
     const signal = AbortSignal.any([caller, expiry.signal])
     return new Promise((resolve, reject) => {
-      let stop = clock.after(this.#expiresMs, () => expiry.abort(expired))
+      let stop = clock.after(expiresMs, () => expiry.abort(expired))
       const giveUp = (): void => {
         stop()
         // What is on the wire ends by itself now. What is still in line is never sent: the signal is aborted.
@@ -162,12 +176,42 @@ export class Door implements CommandDoor {
       }
       signal.addEventListener('abort', giveUp, { once: true })
       if (signal.aborted) return end(() => reject(leftBehind(signal.reason)))
-      Promise.try(write, plan, tag, raw, signal).then(
+      Promise.try(write, plan, unit, signal).then(
         (said) => end(() => resolve(said)),
         (thrown) => end(() => reject(thrown === signal.reason ? leftBehind(thrown) : thrown)),
       )
     })
   }
+}
+
+/** What goes in one request, in the order of the command; or what is missing for that. */
+function unitsOf(
+  checked: readonly Checked[],
+): (readonly Checked[])[] | { readonly tag: string; readonly text: string } {
+  const byName = new Map(checked.map((one) => [one.tag.info.name, one]))
+  const taken = new Set<Checked>()
+  const sets = new Map<Checked, readonly Checked[]>()
+  for (const one of checked) {
+    const others = one.tag.upkeep?.with ?? []
+    const { name } = one.tag.info
+    const missing = others.filter((other) => !byName.has(other))
+    if (missing.length > 0) {
+      return {
+        tag: name,
+        text: `${name} is written together with ${others.join(', ')}: give ${missing.join(', ')}, too`,
+      }
+    }
+    if (others.length === 0 || taken.has(one)) continue
+    const set = [one, ...others.map((other) => byName.get(other)!)]
+    for (const member of set) taken.add(member)
+    sets.set(checked.find((first) => set.includes(first))!, set)
+  }
+  const twice = checked.find((one) => byName.get(one.tag.info.name) !== one)
+  if (twice !== undefined && sets.size > 0) {
+    const { name } = twice.tag.info
+    return { tag: name, text: `${name} is named twice, in a command that writes tags together` }
+  }
+  return checked.flatMap((one) => (sets.has(one) ? [sets.get(one)!] : taken.has(one) ? [] : [[one]]))
 }
 
 /** What a signal carries as its reason may be anything: a write that was not sent failed. */

@@ -8,7 +8,7 @@ import { type Check, isMap, type Keys, supposed } from './check.ts'
 import type { ConnectionConfiguration } from './configuration.ts'
 import { GroupReader } from './groups.ts'
 import { Interning } from './interning.ts'
-import type { DriverKindSchema } from './kinds.ts'
+import type { DriverKindSchema, Kinds } from './kinds.ts'
 import * as shapes from './shapes.ts'
 import { nearest, unknownKey } from './spelling.ts'
 import type { Texts } from './texts.ts'
@@ -27,6 +27,7 @@ interface Options {
   readonly env: NodeJS.ProcessEnv
   readonly gateway: Isa95Path
   readonly connections: readonly Connection[]
+  readonly invert: Kinds['invert']
 }
 
 interface Profile {
@@ -43,7 +44,8 @@ export class DeviceReader {
 
   constructor(options: Options) {
     this.#options = options
-    this.#groups = new GroupReader({ check: options.check, interning: this.#interning, texts: options.texts })
+    const { check, texts, invert } = options
+    this.#groups = new GroupReader({ check, interning: this.#interning, texts, invert })
     this.#connections = new Map(options.connections.map((connection) => [connection.name, connection]))
   }
 

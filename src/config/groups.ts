@@ -3,7 +3,7 @@ import type { z } from 'zod'
 import type { DevicePlan, GroupPlan, Tag } from '../contracts/driver.ts'
 import { type Check, isMap, type Keys } from './check.ts'
 import type { Interning } from './interning.ts'
-import type { DriverKindSchema } from './kinds.ts'
+import type { DriverKindSchema, Kinds } from './kinds.ts'
 import type { Presets } from './mapping.ts'
 import * as shapes from './shapes.ts'
 import { unknownName } from './spelling.ts'
@@ -12,6 +12,7 @@ import { tagKeysOf } from './tag-keys.ts'
 import { TagTable } from './tag-table.ts'
 import type { Texts } from './texts.ts'
 import type { Path } from './tree.ts'
+import { checkWrites } from './writes.ts'
 
 /** What a group finds around it. */
 export interface Surroundings {
@@ -34,10 +35,12 @@ export class GroupReader {
   readonly #check: Check
   readonly #interning: Interning
   readonly #texts: Texts
+  readonly #invert: Kinds['invert']
   readonly #tags: TagReader
   readonly #tables = new Map<string, TagTable | undefined>()
 
-  constructor(options: { check: Check; interning: Interning; texts: Texts }) {
+  constructor(options: { check: Check; interning: Interning; texts: Texts; invert: Kinds['invert'] }) {
+    this.#invert = options.invert
     this.#check = options.check
     this.#interning = options.interning
     this.#texts = options.texts
@@ -68,7 +71,9 @@ export class GroupReader {
       const tag = this.#tags.read({ name, keys: tagKeys, path: at, kind, ...parsed, presets })
       if (tag !== undefined) parts.push([tag, at])
     }
-    const tags = this.#placed(parts)
+    const placed = this.#placed(parts)
+    checkWrites(placed, { kind, invert: this.#invert, places: this.#check.places })
+    const tags = placed.map(([tag]) => tag)
     if (own === undefined) return undefined
     const readable = tags.filter((tag) => tag.index >= 0)
     // What a wrong tag would have been is not known.
@@ -122,23 +127,23 @@ export class GroupReader {
   }
 
   /** Readable tags first, each with its index; what scales a tag is found by its name. */
-  #placed(parts: readonly [TagParts, Path][]): readonly Tag[] {
+  #placed(parts: readonly [TagParts, Path][]): readonly (readonly [Tag, Path])[] {
     const readable = parts.filter(([{ access }]) => access !== 'w')
     const writeOnly = parts.filter(([{ access }]) => access === 'w')
     const index = new Map(readable.map(([{ info }], at) => [info.name, at]))
     return [...readable, ...writeOnly].map(([{ scaleFrom, ...tag }, path], at) => {
       const own = at < readable.length ? at : -1
-      if (scaleFrom === undefined) return this.#interning.among<Tag>('tags', tag.info, { index: own, ...tag })
+      if (scaleFrom === undefined) return [this.#interning.among<Tag>('tags', tag.info, { index: own, ...tag }), path]
       const by = index.get(scaleFrom.tag)
       if (by === undefined || by === own) {
         const { text } = unknownName('tag', scaleFrom.tag, [...index.keys()].slice(0, 1000))
         const why = by === own ? 'a tag cannot scale itself' : text.replace('":', '" that is read in this group:')
         this.#check.places.say([...path, 'scaleFrom'], why, 'value')
-        return { index: own, ...tag }
+        return [{ index: own, ...tag }, path]
       }
       const from = this.#interning.same({ index: by, as: scaleFrom.as })
       const mapping = this.#interning.same({ ...tag.mapping, scaleFrom: from })
-      return this.#interning.among<Tag>('tags', tag.info, { index: own, ...tag, mapping })
+      return [this.#interning.among<Tag>('tags', tag.info, { index: own, ...tag, mapping }), path]
     })
   }
 

@@ -1,6 +1,7 @@
 /** What a driver or a sink tells the configuration about its own keys. `catalog.ts` hands these in. */
 import type { z } from 'zod'
-import type { GroupRef, ValueKind } from '../contracts/batch.ts'
+import type { GroupRef, Value, ValueKind } from '../contracts/batch.ts'
+import type { Tag, Upkeep } from '../contracts/driver.ts'
 import type { SinkConfiguration } from './configuration.ts'
 
 /** A fault found while a tag's settings were resolved: `key` is the tag's key it belongs to. */
@@ -19,6 +20,8 @@ export interface ResolvedTag {
   readonly type: string
   /** Each value stands for itself: one that equals the last is no repetition of it. */
   readonly events?: true
+  /** What goes with its writes and follows them, where the tag says so. */
+  readonly upkeep?: Upkeep | undefined
 }
 
 export interface DriverKindSchema {
@@ -44,6 +47,8 @@ export interface DriverKindSchema {
     group: { readonly coherent: boolean },
     device: unknown,
   ): readonly SettingsProblem[]
+  /** Why these cannot be written in one request; null: they can. A value of null: any. */
+  writable?(writes: readonly { readonly settings: unknown; readonly value: Value }[]): string | null
   /** Settings of one device joined with its connection's presets; becomes `DevicePlan.settings`. */
   resolveDevice(device: unknown, connection: unknown): unknown
 }
@@ -59,6 +64,8 @@ export interface SinkKindSchema {
 export type Collisions = (sink: SinkConfiguration, groups: readonly GroupRef[]) => readonly string[]
 
 export interface Kinds {
+  /** Engineering units to raw; throws Rejected. Absent: what is to be written is not checked. */
+  readonly invert?: ((tag: Tag, value: Value) => Value) | undefined
   readonly drivers: Readonly<Record<string, DriverKindSchema>>
   readonly sinks: Readonly<Record<string, SinkKindSchema>>
   readonly collisions: Collisions

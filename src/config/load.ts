@@ -58,7 +58,7 @@ function loadText(file: string, text: string, kinds: Kinds, env: NodeJS.ProcessE
   const gateway = readGateway(check, root.gateway)
   const log = readLog(check, root.log, folder)
   const connections = readConnections(check, root.connections, kinds.drivers)
-  const reader = new DeviceReader({ check, texts, tree, folder, env, gateway, connections })
+  const reader = new DeviceReader({ check, texts, tree, folder, env, gateway, connections, invert: kinds.invert })
   const { devices, groups } = reader.read(root.devices)
   const { sinks, oneWay } = readSinks(root.sinks, { check, kinds: kinds.sinks, folder })
   sayCollisions(sinks, groups, { check, collisions: kinds.collisions })

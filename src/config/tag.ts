@@ -192,7 +192,9 @@ export class TagReader {
       ...(labels === undefined ? {} : { labels }),
     })
     const settings = this.#interning.same(resolved.settings as object)
-    return { info, access: common.access, limits, mapping, settings, scaleFrom: common.scaleFrom }
+    const { access, scaleFrom } = common
+    const upkeep = resolved.upkeep === undefined ? {} : { upkeep: this.#interning.same(resolved.upkeep) }
+    return { info, access, limits, mapping, settings, scaleFrom, ...upkeep }
   }
 
   #mappingOf({ common, mappings }: Shared, kind: ValueKind, presets: Presets): Mapping {

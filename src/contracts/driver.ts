@@ -14,6 +14,20 @@ export interface Tag {
   readonly mapping: Mapping
   /** The driver's own, as its schema parsed it (address, type, order, …). */
   readonly settings: unknown
+  /** What goes with a write and what follows it; absent: nothing. */
+  readonly upkeep?: Upkeep
+}
+
+/** Immutable and shared between tags. */
+export interface Upkeep {
+  /** The last value is written again so often; null: never. */
+  readonly refreshMs: number | null
+  /** So long after a write it no longer holds; null: for ever. */
+  readonly expiresMs: number | null
+  /** Engineering units; written when a write no longer holds. null: nothing is. */
+  readonly onStop: Value
+  /** Names of tags of the same group that are written in one request with this one, or not at all. */
+  readonly with: readonly string[]
 }
 
 export interface DevicePlan {

@@ -44,8 +44,8 @@ function doorWith(options: Partial<DoorOptions> = {}) {
       if (found === undefined || group !== 'main') return undefined
       return { plan: device === 'off' ? off : plan, tag: found }
     },
-    write: async (_, { info }, raw) => {
-      written.push([info.name, raw])
+    write: async (_, writes) => {
+      for (const { tag, value } of writes) written.push([tag.info.name, value])
     },
     audit: (text, facts) => audited.push({ text, facts }),
     ...options,
@@ -95,6 +95,13 @@ describe('a write at the door', () => {
     expect(audited.map(({ facts }) => facts.outcome)).toEqual(['refused', 'refused', 'refused', 'done', 'done', 'done'])
   })
 
+  it('is refused once the door is shut', async () => {
+    const { submit, door, written } = doorWith()
+    door.shut()
+    expect(await submit({ speed: 1 })).toMatchObject({ outcome: 'refused', text: 'the gateway is stopping' })
+    expect(written).toEqual([])
+  })
+
   it('is refused by new rules as soon as they are in force', async () => {
     const { submit, door } = doorWith()
     door.configure(new Map())
@@ -120,8 +127,8 @@ describe('a write at the door', () => {
 
   it('stops at the first that fails, and says what was written before', async () => {
     const { submit } = doorWith({
-      write: async (_, { info }) => {
-        if (info.name === 'mode') throw new Rejected('press answers: illegal value (exception 3)')
+      write: async (_, [one]) => {
+        if (one!.tag.info.name === 'mode') throw new Rejected('press answers: illegal value (exception 3)')
       },
     })
     expect(await submit({ speed: 1, mode: 2 })).toEqual({
@@ -142,6 +149,59 @@ describe('a write at the door', () => {
     const unknown = doorWith(failing(true))
     expect(await unknown.submit({ speed: 1 })).toMatchObject({ outcome: 'unknown' })
     expect(unknown.door.counters()).toMatchObject({ writesUnknown: 1 })
+  })
+})
+
+describe('tags that are written together', () => {
+  const [low, high, alone] = [tag('low'), tag('high'), tag('alone')]
+  const upkeep = { refreshMs: null, expiresMs: null, onStop: null }
+  const tags: Readonly<Record<string, Tag>> = {
+    low: { ...low, upkeep: { ...upkeep, with: ['high'] } },
+    high,
+    alone: { ...alone, upkeep: { ...upkeep, expiresMs: 400, with: [] } },
+  }
+  const plan = { ref: { device: 'press', group: 'main' }, device: { name: 'press', enabled: true } } as never
+  function together() {
+    const requests: string[] = []
+    const door = doorWith({
+      find: (_, __, name) => (tags[name] === undefined ? undefined : { plan, tag: tags[name] }),
+      write: async (_, writes) => {
+        requests.push(writes.map(({ tag: { info }, value }) => `${info.name}=${value}`).join(' '))
+        return 'so it is'
+      },
+    })
+    return { ...door, requests }
+  }
+
+  it('go in one request, at the place of the first of them', async () => {
+    const { submit, requests } = together()
+    expect(await submit({ high: 1, alone: 2, low: 3 })).toMatchObject({
+      outcome: 'done',
+      text: 'press/main: high = 1, alone = 2, low = 3; so it is',
+    })
+    expect(requests).toEqual(['low=30 high=10', 'alone=20'])
+  })
+
+  it('are refused when one is missing, which is said', async () => {
+    const { submit, requests } = together()
+    expect(await submit({ alone: 1, low: 2 })).toMatchObject({
+      outcome: 'refused',
+      tag: 'low',
+      text: 'low is written together with high: give high, too',
+    })
+    expect(requests).toEqual([])
+    await submit({ high: 5 })
+    expect(requests).toEqual(['high=50'])
+  })
+
+  it('are refused when one is named twice', async () => {
+    const { submit, requests } = together()
+    const writes = ['low', 'high', 'low'].map((name) => ({ tag: name, value: 1 }))
+    expect(await submit({}, { writes })).toMatchObject({
+      outcome: 'refused',
+      text: expect.stringContaining('named twice'),
+    })
+    expect(requests).toEqual([])
   })
 })
 
@@ -194,11 +254,11 @@ describe('a write that waits', () => {
   function busyLane() {
     const waiting: (() => void)[] = []
     const sent: Value[] = []
-    const write: DoorOptions['write'] = (_plan, _tag, raw, signal) =>
+    const write: DoorOptions['write'] = (_plan, writes, signal) =>
       new Promise((resolve, reject) => {
         waiting.push(() => {
           if (signal.aborted) return reject(signal.reason)
-          sent.push(raw)
+          sent.push(writes[0]!.value)
           resolve(undefined)
         })
       })
@@ -222,10 +282,31 @@ describe('a write that waits', () => {
     expect(clock.timers).toBe(0)
   })
 
+  it('is not sent later than its tag allows, counted from the command', async () => {
+    const lane = busyLane()
+    const upkeep = { refreshMs: null, expiresMs: 400, onStop: null, with: [] }
+    const short = { ...tag('speed'), upkeep }
+    const plan = { ref: { device: 'press', group: 'main' }, device: { name: 'press', enabled: true } } as never
+    const find: DoorOptions['find'] = (_, __, name) => ({ plan, tag: name === 'speed' ? short : tag(name) })
+    const { submit, clock } = doorWith({ write: lane.write, find })
+    const late = submit({ mode: 1, speed: 2 })
+    await clock.advance(300)
+    lane.free()
+    await clock.advance(100)
+    lane.free()
+    expect(await late).toEqual({
+      id: '7',
+      outcome: 'failed',
+      tag: 'speed',
+      text: 'the line was busy for 0.4 s: the write has expired and was not sent (written before: mode)',
+    })
+    expect(lane.sent).toEqual([10])
+  })
+
   it('is unknown when it was on the wire as it expired', async () => {
     const { submit, clock } = doorWith({
       expiresMs: 3000,
-      write: (_plan, _tag, _raw, signal) =>
+      write: (_plan, _writes, signal) =>
         new Promise((_, reject) => {
           const sent = new Retryable('sent, and given up before its answer came', {
             reason: Reason.timeout,

@@ -6,11 +6,13 @@ import { z } from 'zod'
 import type { Configuration } from '../../src/config/configuration.ts'
 import type { Kinds } from '../../src/config/kinds.ts'
 import { type Loaded, load } from '../../src/config/load.ts'
+import { invert } from '../../src/pipeline/invert.ts'
 import { Selection } from '../../src/pipeline/selection.ts'
 import { blueprintSchema } from '../../src/southbound/blueprint/schema.ts'
 import { modbusRtu, modbusTcp } from '../../src/southbound/modbus/schema.ts'
 
 const KINDS: Kinds = {
+  invert,
   drivers: { 'modbus-rtu': modbusRtu, 'modbus-tcp': modbusTcp, blueprint: blueprintSchema },
   sinks: {
     mqtt: {

@@ -45,7 +45,6 @@ describe('a tag is refused', () => {
       `${word}, deadband: 2 percent`,
       'tags.t.deadband: expected a number, or a share',
     ],
-    ['with what comes later', `${word}, access: rw, write: { refresh: 10s }`, 'tags.t.write.refresh: refresh is not'],
     [
       'with a report where every record counts',
       'address: "fifo:1", drain: true, report: change',
@@ -64,6 +63,72 @@ describe('a tag is refused', () => {
     const said = await complaints(withTag('address: "50000", type: uint16, fields: { a: { bits: 0 }, b: { bits: 1 } }'))
     expect(said).toHaveLength(1)
     expect(said[0]).toMatch(/^8:23 devices\.d\.groups\.g\.tags\.t\.address: /)
+  })
+})
+
+describe('what a tag says of its writes', () => {
+  /** What is said of three neighbours, a with these keys of `write`. */
+  const said = async (write: string, { b = '', c = '', tag = 'type: int16, scale: 0.1' } = {}) =>
+    (
+      await complaints(
+        withFile(`a: { address: "40001", access: rw, ${tag}, write: { ${write} } },
+          b: { address: "40002", type: int16, access: rw${b} }, c: { address: "40004", type: int16${c} }`),
+      )
+    ).map((one) => one.replace(/^\S+ devices\.d\.groups\.g\.tags\./, ''))
+
+  it.each<[string, Parameters<typeof said>, string[]]>([
+    ['is complete', ['refresh: 10s, expires: 1m, onStop: 12.5, readBack: true'], []],
+    ['has another tag', ['with: [b]'], []],
+    ['repeats too late', ['refresh: 1m, expires: 1m'], ['a.write.refresh: refresh must be shorter than expires']],
+    ['leaves what is off the grid', ['onStop: 0.05'], ['a.write.onStop: a moves in steps: 0 or 0.1, not 0.05']],
+    ['leaves what does not fit', ['onStop: 4000'], ['a.write.onStop: a is of type int16 and takes -3276.8 to 3276.7']],
+    [
+      'leaves what is beyond the limits',
+      ['onStop: 0', { tag: 'type: int16, limits: [5, 10]' }],
+      ['a.write.onStop: a takes 5 to 10, not 0'],
+    ],
+    [
+      'leaves a text that is too long',
+      ['onStop: abcd', { tag: 'type: string, length: 2' }],
+      ['a.write.onStop: "abcd" cannot be written: expected at most 2 bytes of text'],
+    ],
+    ['leaves no value', ['onStop: { a: 1 }'], ['a.write.onStop: expected a value in the units of the tag']],
+    ['has a tag that is none', ['with: [d]'], ['a.write.with: there is no tag "d"']],
+    ['has itself', ['with: [a]'], ['a.write.with: a tag is always written with itself']],
+    ['has one twice', ['with: [b, b]'], ['a.write.with: a tag is named twice']],
+    ['has one that is only read', ['with: [b, c]'], ['a.write.with: c is read-only: give it access: rw']],
+    ['has one with a hole', ['with: [b, c]', { c: ', access: rw' }], ['a.write.with: there is a hole before 40004']],
+    [
+      'has one that overlaps',
+      ['with: [b]', { tag: 'type: int32' }],
+      ['a.write.with: 40002 is named by two of them: what overlaps cannot be written together'],
+    ],
+    [
+      'has one that has others',
+      ['with: [b]', { b: ', write: { with: [c] }', c: ', access: rw' }],
+      ['a.write.with: b is written together with c', 'b.write.with: there is a hole before 40004'],
+    ],
+    [
+      'leaves one of two behind',
+      ['with: [b], onStop: 0'],
+      ['a.write.with: tags that are written together leave a value behind together'],
+    ],
+  ])('%s', async (_, given, texts) => {
+    const found = await said(...given)
+    expect(found.map((one, at) => one.slice(0, texts[at]?.length))).toEqual(texts)
+  })
+
+  it('becomes what the gateway keeps to', async () => {
+    const { groups } = await valid(
+      withTag(`${word}, access: rw, write: { refresh: 10s, expires: 1m, onStop: 5, with: [exponent] }`).replace(
+        'address: "40100", type: int16',
+        'address: "40002", type: int16, access: rw, write: { onStop: 1 }',
+      ),
+    )
+    expect(groups[0]!.tags.map(({ upkeep }) => upkeep)).toEqual([
+      { refreshMs: 10_000, expiresMs: 60_000, onStop: 5, with: ['exponent'] },
+      { refreshMs: null, expiresMs: null, onStop: 1, with: [] },
+    ])
   })
 })
 

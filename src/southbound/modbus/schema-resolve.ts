@@ -1,5 +1,6 @@
 /** Joins what tag, device and connection say, the nearest wins, into the plain settings the driver works with. */
 import type { ValueKind } from '../../contracts/batch.ts'
+import type { Upkeep } from '../../contracts/driver.ts'
 import { ConfigurationFault } from '../../contracts/errors.ts'
 import { type Address, formatAddress, isBits, nameOf, parseAddress, parseRange } from './address.ts'
 import { meansSource } from './address-source.ts'
@@ -49,6 +50,7 @@ interface ResolvedTag {
   readonly kind: ValueKind
   readonly type: string
   readonly events?: true
+  readonly upkeep?: Upkeep | undefined
 }
 
 export function resolveTag(
@@ -62,7 +64,9 @@ export function resolveTag(
   const digits = device.digits ?? connection.digits
   const broadcast = device.unitId === 0 && !isTcp(connection)
   const problems = writeProblems(found.settings, { access, broadcast, digits })
-  return problems.length > 0 ? { problems } : found
+  if (problems.length > 0) return { problems }
+  const upkeep = upkeepOf(tag)
+  return upkeep === undefined ? found : { ...found, upkeep }
 }
 
 /** Modbus TCP: units are the device's own numbers there, and 0 is one of them. */
@@ -174,6 +178,12 @@ function resolveCoil(tag: ParsedTag, place: Address, places: number, noValueBits
     readBackMs: readBackOf(tag),
   }
   return { settings, kind: kindOf(format), type: 'bool' }
+}
+
+function upkeepOf({ write }: ParsedTag): Upkeep | undefined {
+  const { refresh, expires, onStop, with: others } = write ?? {}
+  if (refresh === undefined && expires === undefined && onStop === undefined && others === undefined) return undefined
+  return { refreshMs: refresh || null, expiresMs: expires || null, onStop: onStop ?? null, with: others ?? [] }
 }
 
 function readBackOf({ write }: ParsedTag): number | null {

@@ -1,6 +1,8 @@
 /** What a tag that may be written must be like: found in the configuration, not when somebody writes. Pure. */
+import type { Value } from '../../contracts/batch.ts'
+import { sentence } from '../../contracts/errors.ts'
 import { formatAddress, nameOf } from './address.ts'
-import { isPartial } from './encode.ts'
+import { imageOf, isPartial } from './encode.ts'
 import type { FormatProblem } from './registers-format.ts'
 import { LIMITS, type TagSettings } from './settings.ts'
 
@@ -55,4 +57,36 @@ export function writeProblems(settings: TagSettings, circumstances: WriteCircums
     problems.push({ key: 'write', text: 'readBack: a broadcast is never answered, so it cannot be read back' })
   }
   return problems
+}
+
+/** Why these cannot be written in one request; null: they can. A value of null: any that its type has. */
+export function togetherProblem(
+  writes: readonly { readonly settings: TagSettings; readonly value: Value }[],
+): string | null {
+  for (const { settings, value } of writes) {
+    if (value === null) continue
+    try {
+      imageOf(settings, value)
+    } catch (thrown) {
+      return sentence(thrown)
+    }
+  }
+  if (writes.length < 2) return null
+  const sorted = writes.map(({ settings }) => settings).sort((one, other) => one.address - other.address)
+  const [first] = sorted as [TagSettings, ...TagSettings[]]
+  let end = first.address
+  for (const settings of sorted) {
+    const { area, address } = settings
+    if (area !== 'holding' && area !== 'coil') return `${area} addresses cannot be written`
+    const where = formatAddress(area, address)
+    if (area !== first.area) return 'registers and coils cannot be written in one request'
+    if (isPartial(settings)) return `${where} is a part of a register, or stands apart: it is written by itself`
+    if (settings.write === 'single') return `${where} has function: single, which writes one register by itself`
+    if (address > end) return `there is a hole before ${where}: one request writes what follows each other`
+    if (address < end) return `${where} is named by two of them: what overlaps cannot be written together`
+    end += settings.span
+  }
+  const most = first.area === 'coil' ? LIMITS.writeBits : LIMITS.writeRegisters
+  const count = end - first.address
+  return count > most ? `together they take ${count}; Modbus writes at most ${most} at once` : null
 }

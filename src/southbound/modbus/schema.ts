@@ -1,12 +1,14 @@
 /** The keys of Modbus connections, devices and tags. */
 import { z } from 'zod'
-import type { ValueKind } from '../../contracts/batch.ts'
+import type { Value, ValueKind } from '../../contracts/batch.ts'
+import type { Upkeep } from '../../contracts/driver.ts'
 import { durationPattern, parseDuration } from '../../contracts/units.ts'
 import { type Digits, parseRange } from './address.ts'
 import { orderProblem } from './registers-order.ts'
 import { type GroupMember, groupProblems } from './schema-group.ts'
 import { resolveDevice, resolveTag } from './schema-resolve.ts'
-import { type DeviceSettings, LIMITS } from './settings.ts'
+import { togetherProblem } from './schema-write.ts'
+import { type DeviceSettings, LIMITS, type TagSettings } from './settings.ts'
 import { LAYOUTS, TYPE_NAMES } from './types.ts'
 
 /** Known, meant for a later version: said, not ignored. */
@@ -191,10 +193,27 @@ const write = z
         description:
           'true: what was written is read back and compared; a difference makes the write fail. A duration: so long after the confirmation, at most 2s.',
       }),
-    refresh: later('refresh'),
-    expires: later('expires'),
-    onStop: later('onStop'),
-    with: later('with'),
+    refresh: duration(100).optional().meta({
+      description:
+        'The last value is written again so often, until another write, `expires`, or a restart: for devices that fall back when nobody tells them. Not kept over a restart.',
+    }),
+    expires: duration(100).optional().meta({
+      description:
+        'How long a write holds: it is refused rather than sent later than that, and without another write `refresh` ends then and `onStop` is written.',
+    }),
+    onStop: z
+      .union([z.number(), z.boolean(), z.string(), z.array(z.union([z.number(), z.boolean(), z.string()]))], {
+        error: 'expected a value in the units of the tag',
+      })
+      .optional()
+      .meta({
+        description:
+          'The value to leave behind, of a tag that was written: when `expires` has passed, when the gateway stops in an orderly way, and when the tag goes away or changes in the configuration.',
+      }),
+    with: z.array(z.string(), { error: 'expected a list of tags' }).min(1, { error: 'name a tag' }).optional().meta({
+      description:
+        'Tags of the same group, with registers that follow each other, that are written in one request with this one; a command that names this tag must name them all.',
+    }),
   })
   .strict()
 
@@ -302,6 +321,7 @@ interface Joined {
   readonly kind: ValueKind
   readonly type: string
   readonly events?: true
+  readonly upkeep?: Upkeep | undefined
 }
 
 type Problems = { readonly problems: readonly { readonly key: string; readonly text: string }[] }
@@ -319,6 +339,8 @@ function joined(connection: z.ZodObject, ofDevice: z.ZodObject) {
     ): Joined | Problems => resolveTag(ofTag as ParsedTag, device as ParsedDevice, wire as ParsedConnection, common),
     groupProblems: (tags: readonly GroupMember[], group: { readonly coherent: boolean }, device: unknown) =>
       groupProblems(tags, group, device as DeviceSettings),
+    writable: (writes: readonly { readonly settings: unknown; readonly value: Value }[]): string | null =>
+      togetherProblem(writes as readonly { readonly settings: TagSettings; readonly value: Value }[]),
     resolveDevice: (device: unknown, wire: unknown): unknown =>
       resolveDevice(device as ParsedDevice, wire as ParsedConnection),
   }

@@ -2,6 +2,7 @@
 import type { BatchBuilder, GroupRef, Isa95Path, TagInfo, Value } from './batch.ts'
 import type { Component, Counters, State } from './component.ts'
 import type { Mapping } from './stage.ts'
+import type { FrameTrace } from './trace.ts'
 
 /** A configured tag. Tags with equal mapping share one object. */
 export interface Tag {
@@ -99,6 +100,8 @@ export interface Driver extends Component {
   poke?(words: readonly string[], signal: AbortSignal): Promise<string>
   state(): State
   counters(): Counters
+  /** Its frames, where the driver remembers them. */
+  readonly trace?: FrameTrace
   /** What is counted for each device apart, where the driver does. */
   deviceCounters?(device: string): Counters
 }

@@ -17,6 +17,8 @@ import { peek, poke } from './peek.ts'
 import { type ModbusRequest, planGroup, splitRequest } from './plan.ts'
 import { type ConnectionSettings, connectionSettings, type TagSettings } from './settings.ts'
 import { Tally } from './tally.ts'
+import { Trace } from './trace.ts'
+import { TracedLine } from './traced.ts'
 import { Writing } from './writing.ts'
 
 export interface ModbusOptions {
@@ -33,6 +35,7 @@ export class ModbusDriver implements Driver {
   readonly name: string
   readonly lane: string
   readonly inFlight: number
+  readonly trace: TracedLine
   readonly #settings: ConnectionSettings
   readonly #clock: Clock
   readonly #log: Logger
@@ -53,7 +56,9 @@ export class ModbusDriver implements Driver {
     this.#clock = clock
     this.#log = options.log
     const random = options.random ?? Math.random
-    this.#link = openLink({ settings, clock, board, tally: this.#tally, random })
+    const trace = new Trace()
+    this.trace = new TracedLine({ trace, clock, framing: settings.kind === 'tcp' ? 'tcp' : 'rtu' })
+    this.#link = openLink({ settings, clock, board, tally: this.#tally, random, trace })
     this.#asking = new Asking({ link: this.#link, clock, tally: this.#tally })
     const broadcasts = settings.kind !== 'tcp'
     this.#writing = new Writing({ asking: this.#asking, clock, tally: this.#tally, broadcasts, shared: null })

@@ -7,6 +7,7 @@ import type { ConnectionSettings } from './settings.ts'
 import type { Tally } from './tally.ts'
 import { TcpLink } from './tcp-link.ts'
 import { TcpPort } from './tcp-port.ts'
+import { Trace } from './trace.ts'
 
 /** What a socket is opened with: the converter at its end knows the line. */
 const NO_LINE = { baudRate: 9600, dataBits: 8, parity: 'none', stopBits: 1 } as const
@@ -17,12 +18,25 @@ export function openLink(options: {
   board: Board
   tally: Tally
   random: () => number
+  trace?: Trace
 }): Link {
-  const { settings, clock, board, tally, random } = options
-  if (settings.kind === 'tcp') return new TcpLink({ settings, clock, tally, random })
+  const { settings, clock, board, tally, random, trace = new Trace() } = options
+  if (settings.kind === 'tcp') return new TcpLink({ settings, clock, tally, random, trace })
   const overTcp = settings.kind === 'rtu-over-tcp'
   const port = overTcp ? new TcpPort({ host: settings.host, port: settings.port, clock }) : board.serial(settings.port)
   const { connect, pauseMs, pauseAfterConnectMs, checkUnit } = settings
   const line = overTcp ? NO_LINE : settings
-  return new RtuLine({ port, line, overTcp, connect, pauseMs, pauseAfterConnectMs, checkUnit, clock, tally, random })
+  return new RtuLine({
+    port,
+    line,
+    overTcp,
+    connect,
+    pauseMs,
+    pauseAfterConnectMs,
+    checkUnit,
+    clock,
+    tally,
+    random,
+    trace,
+  })
 }

@@ -5,6 +5,7 @@ import { confirmsBySame, contentAt, judge, objection, Verdict } from './pdu.ts'
 import type { Quarantine } from './quarantine.ts'
 import { findEcho, findFrame, holdsDamagedAnswer } from './rtu-frame.ts'
 import type { Tally } from './tally.ts'
+import { Mark, type Trace } from './trace.ts'
 
 /** Three questions of somebody else within this time are another master. */
 const MASTER_WINDOW_MS = 10_000
@@ -27,11 +28,15 @@ export class RtuEar {
   damaged = false
   readonly #clock: Clock
   readonly #tally: Tally
+  readonly #trace: Trace
   readonly #quarantine: Quarantine
   readonly #checkUnit: boolean
   readonly #received = new Uint8Array(RECEIVE_BYTES)
   readonly #foreignQuestions: number[] = []
   #bytes = 0
+  /** Of them, those at the front that the trace has. */
+  #traced = 0
+  #heardAt = 0
   #waitingFor: Exchange | null = null
   #frame: Uint8Array = new Uint8Array(0)
   /** The echo of the present frame was found and taken away. */
@@ -43,12 +48,14 @@ export class RtuEar {
   constructor(options: {
     clock: Clock
     tally: Tally
+    trace: Trace
     quarantine: Quarantine
     checkUnit: boolean
     echoes: boolean | null
   }) {
     this.#clock = options.clock
     this.#tally = options.tally
+    this.#trace = options.trace
     this.#quarantine = options.quarantine
     this.#checkUnit = options.checkUnit
     this.echoes = options.echoes
@@ -73,7 +80,16 @@ export class RtuEar {
   }
 
   drop(): void {
+    this.give(Mark.garbage)
     this.#bytes = 0
+    this.#traced = 0
+  }
+
+  /** What has come and formed no frame goes to the trace. */
+  give(mark: Mark): void {
+    const unit = mark === Mark.garbage ? 0 : (this.#waitingFor?.ask.unit ?? 0)
+    this.#note(mark, unit, this.#traced, this.#bytes)
+    this.#traced = this.#bytes
   }
 
   /** Whether somebody else asks questions on this line. */
@@ -87,6 +103,7 @@ export class RtuEar {
   /** The answer, if it is whole now. */
   hear(chunk: Uint8Array): Heard | null {
     this.#heard = true
+    this.#heardAt = this.#clock.monotonic()
     let heard: Heard | null = null
     for (let at = 0; at < chunk.length && heard === null; at += RECEIVE_BYTES / 2) {
       const part = chunk.subarray(at, at + RECEIVE_BYTES / 2)
@@ -102,9 +119,11 @@ export class RtuEar {
   instead(): string | null {
     if (this.echoes === true && !this.#echoed && this.#heard) {
       this.#tally.collisions++
+      this.give(Mark.collision)
       return 'what was sent came back changed: somebody else was talking'
     }
     if (this.#objection !== null) return this.#objection
+    this.give(Mark.garbage)
     return this.#bytes > 0 ? 'only bytes that form no answer: noise, or other line settings?' : null
   }
 
@@ -120,11 +139,16 @@ export class RtuEar {
       if (frame === null) break
       const { at, length } = frame
       this.#tally.garbageBytes += at
+      this.#note(Mark.garbage, 0, this.#traced, at)
       if (exchange?.sent && (!this.#checkUnit || this.#received[at] === exchange.ask.unit)) {
         const verdict = judge(exchange.ask, exchange.payload, this.#received, at + 1, length - 3)
         if (verdict >= Verdict.answer) {
           if (this.#bytes > at + length) this.#tally.contention++
+          const mark = verdict === Verdict.answer ? Mark.answer : Mark.exception
+          this.#note(mark, exchange.ask.unit, at, at + length, this.#heardAt - exchange.sentAt)
+          this.#note(Mark.contention, 0, at + length, this.#bytes)
           this.#bytes = 0
+          this.#traced = 0
           this.#learn(exchange)
           const content = contentAt(exchange.ask.function)
           return { verdict, bytes: this.#received, content: at + 1 + content, contentBytes: length - 3 - content }
@@ -150,6 +174,7 @@ export class RtuEar {
     this.echoes = true
     this.#tally.echoes++
     this.#consume(at, true)
+    this.#note(Mark.echo, ask.unit, 0, this.#frame.length)
     this.#consume(this.#frame.length, false)
   }
 
@@ -164,18 +189,24 @@ export class RtuEar {
   #overhear(at: number, length: number): void {
     const exchange = this.#waitingFor
     const unit = this.#received[at]!
-    if (this.#quarantine.lift(unit, this.#received[at + 1]!)) this.#tally.lateReplies++
-    else if (exchange === null) this.#tally.contention++
+    let mark: Mark = Mark.foreignAnswer
+    if (this.#quarantine.lift(unit, this.#received[at + 1]!)) {
+      mark = Mark.late
+      this.#tally.lateReplies++
+    } else if (exchange === null) this.#tally.contention++
     else if (unit !== exchange.ask.unit) {
+      mark = Mark.foreignUnit
       exchange.impostor = unit
       this.#tally.foreignUnits++
       exchange.device.foreignUnits++
     } else {
+      mark = Mark.objection
       const verdict = judge(exchange.ask, exchange.payload, this.#received, at + 1, length - 3)
       this.#tally.objection(verdict)
       exchange.device.objection(verdict)
       this.#objection = objection(exchange.ask, verdict, this.#received, at + 1, length - 3)
     }
+    this.#note(mark, unit, at, at + length)
   }
 
   #overhearQuestion(at: number, length: number): void {
@@ -184,16 +215,26 @@ export class RtuEar {
       this.echoes = true
       this.#echoed = true
       this.#tally.echoes++
+      this.#note(Mark.echo, this.#received[at]!, at, at + length)
       return
     }
+    this.#note(Mark.foreignQuestion, this.#received[at]!, at, at + length)
     this.#tally.foreignQuestions++
     this.#foreignQuestions.push(this.#clock.monotonic())
     if (this.#foreignQuestions.length > MASTER_QUESTIONS) this.#foreignQuestions.shift()
   }
 
   #consume(bytes: number, asGarbage: boolean): void {
-    if (asGarbage) this.#tally.garbageBytes += bytes
+    if (asGarbage) {
+      this.#tally.garbageBytes += bytes
+      this.#note(Mark.garbage, 0, this.#traced, bytes)
+    }
+    this.#traced = Math.max(0, this.#traced - bytes)
     this.#received.copyWithin(0, bytes, this.#bytes)
     this.#bytes -= bytes
+  }
+
+  #note(mark: Mark, unit: number, from: number, to: number, elapsedMs = 0): void {
+    if (to > from) this.#trace.received(mark, unit, this.#heardAt, elapsedMs, this.#received, from, to)
   }
 }

@@ -12,6 +12,7 @@ import { Quarantine } from './quarantine.ts'
 import { RtuEar } from './rtu-ear.ts'
 import { encodeFrame, frameGapMs, replyFrameLength } from './rtu-frame.ts'
 import type { Tally } from './tally.ts'
+import { Mark, type Trace } from './trace.ts'
 
 /** For so many timeouts after the first an answer may still come and is waited out. */
 const LATE_WINDOW = 2
@@ -39,6 +40,7 @@ interface RtuLineOptions {
   readonly clock: Clock
   readonly tally: Tally
   readonly random: () => number
+  readonly trace: Trace
 }
 
 export class RtuLine implements Link {
@@ -46,6 +48,7 @@ export class RtuLine implements Link {
   readonly #options: RtuLineOptions
   readonly #clock: Clock
   readonly #tally: Tally
+  readonly #trace: Trace
   readonly #gapMs: number
   readonly #byteMs: number
   readonly #quarantine: Quarantine
@@ -65,15 +68,16 @@ export class RtuLine implements Link {
   #unsubscribe = (): void => {}
 
   constructor(options: RtuLineOptions) {
-    const { port, line, overTcp, clock, tally, checkUnit, random } = options
+    const { port, line, overTcp, clock, tally, trace, checkUnit, random } = options
     this.#options = options
     this.#clock = clock
     this.#tally = tally
+    this.#trace = trace
     const bits = 1 + line.dataBits + (line.parity === 'none' ? 0 : 1) + line.stopBits
     this.#byteMs = overTcp ? 0 : (bits * 1000) / line.baudRate
     this.#gapMs = overTcp ? 0 : frameGapMs(line.baudRate)
     this.#quarantine = new Quarantine({ byUnit: checkUnit })
-    this.#ear = new RtuEar({ clock, tally, quarantine: this.#quarantine, checkUnit, echoes: this.#knownEcho() })
+    this.#ear = new RtuEar({ clock, tally, trace, quarantine: this.#quarantine, checkUnit, echoes: this.#knownEcho() })
     this.#kept = new KeptPort({
       port,
       line,
@@ -221,6 +225,7 @@ export class RtuLine implements Link {
     if (this.#active !== exchange) return
     exchange.sent = true
     exchange.sentAt = this.#clock.monotonic()
+    this.#trace.sent(exchange.ask.unit, exchange.sentAt, frame, 0, frame.length)
     await this.#kept.port.write(frame)
   }
 
@@ -275,6 +280,7 @@ export class RtuLine implements Link {
       this.#kept.lose(`${this.#kept.port.facts.device} does not take what is sent`)
       return
     }
+    if (this.#ear.damaged) this.#ear.give(Mark.badCrc)
     this.#end(exchange)
     this.#dirty = true
     if (this.#ear.damaged) {
@@ -286,6 +292,7 @@ export class RtuLine implements Link {
       device.timeouts++
       this.#quarantine.impose(ask.unit, ask.function, this.#clock.monotonic() + LATE_WINDOW * ask.timeoutMs)
       this.#failLate(exchange)
+      this.#miss(exchange, Mark.timeout)
       // What is in transit through a socket cannot be flushed: another connection does not see it.
       if (this.#options.overTcp) this.#kept.renew()
       else this.#countDeaf()
@@ -300,6 +307,11 @@ export class RtuLine implements Link {
     if (instead !== null) exchange.fail(`${nothing}: ${instead}`, Reason.badFrame)
     else if (exchange.impostor === null) exchange.fail(nothing, Reason.timeout)
     else exchange.fail(`${nothing}; unit ${exchange.impostor} answered instead`, Reason.timeout)
+  }
+
+  #miss({ ask, sentAt }: Exchange, mark: Mark): void {
+    const now = this.#clock.monotonic()
+    this.#trace.missed(mark, ask.unit, now, now - sentAt)
   }
 
   /** An open port through which nothing comes may only need opening anew. */
@@ -330,7 +342,10 @@ export class RtuLine implements Link {
     this.#end(exchange)
     this.#dirty = true
     const lateUntil = this.#clock.monotonic() + (1 + LATE_WINDOW) * ask.timeoutMs
-    if (exchange.sent) this.#quarantine.impose(ask.unit, ask.function, lateUntil)
+    if (exchange.sent) {
+      this.#quarantine.impose(ask.unit, ask.function, lateUntil)
+      this.#miss(exchange, Mark.lost)
+    }
     return exchange
   }
 

@@ -10,6 +10,7 @@ import { contentAt, describe, encodeRequest, judge, LONGEST_PDU, objection, Verd
 import type { TcpSettings } from './settings.ts'
 import { socketFault } from './socket-fault.ts'
 import type { Tally } from './tally.ts'
+import { Mark, type Trace } from './trace.ts'
 
 const HEADER = 7
 const LONGEST_ADU = HEADER + LONGEST_PDU
@@ -27,6 +28,7 @@ export class TcpLink implements Link {
   readonly #settings: TcpSettings
   readonly #clock: Clock
   readonly #tally: Tally
+  readonly #trace: Trace
   readonly #backoff: Backoff
   readonly #watch = new AbortWatch(() => this.#dropAborted())
   readonly #waiting: Exchange[] = []
@@ -58,10 +60,11 @@ export class TcpLink implements Link {
   /** Why there is no connection; null while none was lost or refused. */
   #trouble: string | null = null
 
-  constructor(options: { settings: TcpSettings; clock: Clock; tally: Tally; random?: () => number }) {
+  constructor(options: { settings: TcpSettings; clock: Clock; tally: Tally; trace: Trace; random?: () => number }) {
     this.#settings = options.settings
     this.#clock = options.clock
     this.#tally = options.tally
+    this.#trace = options.trace
     const random = options.random ?? Math.random
     this.#backoff = new Backoff({ firstMs: 500, longestMs: 30_000, random })
     this.#transaction = Math.floor(random() * 0x10000)
@@ -148,6 +151,7 @@ export class TcpLink implements Link {
     exchange.sent = true
     exchange.sentAt = this.#clock.monotonic()
     exchange.deadline = exchange.sentAt + exchange.ask.timeoutMs
+    this.#trace.sent(exchange.ask.unit, exchange.sentAt, out, at, this.#outBytes)
     this.#pending.set(id, exchange)
     if (exchange.deadline < this.#timeoutsDue) this.#armTimeouts(exchange.deadline, exchange.sentAt)
     if (!this.#flushing) {
@@ -203,6 +207,7 @@ export class TcpLink implements Link {
       const length = (bytes[at + 4]! << 8) | bytes[at + 5]!
       if (bytes[at + 2] !== 0 || bytes[at + 3] !== 0 || length < 2 || length > LONGEST_PDU + 1) {
         this.#tally.badHeaders++
+        this.#trace.received(Mark.badHeader, 0, this.#clock.monotonic(), 0, bytes, at, end)
         this.#lose('the other side sent bytes that are not Modbus TCP')
         return end
       }
@@ -216,20 +221,27 @@ export class TcpLink implements Link {
   #frame(bytes: Buffer, at: number, pduBytes: number): void {
     const id = (bytes[at]! << 8) | bytes[at + 1]!
     const exchange = this.#pending.get(id)
+    const unit = bytes[at + 6]!
+    const now = this.#clock.monotonic()
+    const end = at + HEADER + pduBytes
     if (exchange === undefined) {
-      if (this.#retired.delete(id)) this.#tally.lateReplies++
+      const late = this.#retired.delete(id)
+      if (late) this.#tally.lateReplies++
       else this.#tally.foreignTransactions++
+      this.#trace.received(late ? Mark.late : Mark.foreignTransaction, unit, now, 0, bytes, at, end)
       return
     }
-    const unit = bytes[at + 6]!
     if (unit !== exchange.ask.unit && this.#settings.checkUnit) {
       this.#tally.foreignUnits++
       exchange.device.foreignUnits++
       exchange.impostor = unit
+      this.#trace.received(Mark.foreignUnit, unit, now, 0, bytes, at, end)
       return
     }
     const offset = at + HEADER
     const verdict = judge(exchange.ask, exchange.payload, bytes, offset, pduBytes)
+    const mark = verdict < Verdict.answer ? Mark.objection : verdict === Verdict.answer ? Mark.answer : Mark.exception
+    this.#trace.received(mark, unit, now, now - exchange.sentAt, bytes, at, end)
     this.#remove(exchange)
     if (verdict >= Verdict.answer) {
       this.#tally.replies++
@@ -281,6 +293,7 @@ export class TcpLink implements Link {
   #timeOut(exchange: Exchange, now: number): void {
     this.#remove(exchange)
     this.#retire(exchange.transaction)
+    this.#trace.missed(Mark.timeout, exchange.ask.unit, now, now - exchange.sentAt)
     this.#tally.timeouts++
     exchange.device.timeouts++
     // Requests that were under way together and time out together are one miss.
@@ -381,7 +394,9 @@ export class TcpLink implements Link {
         })
       }
     }
+    const now = this.#clock.monotonic()
     for (const exchange of [...this.#pending.values(), ...this.#waiting]) {
+      if (exchange.sent) this.#trace.missed(Mark.lost, exchange.ask.unit, now, now - exchange.sentAt)
       this.#watch.release(exchange.signal)
       exchange.fail(why, Reason.noConnection)
     }

@@ -120,7 +120,7 @@ function dates(): Case[] {
       [2024, 2, 29, below(24)],
     ] as const)
   return Array.from({ length: 700 }, () => {
-    const layout = one(['unix', 'unix-ms', 'ymdhms', 'iec870', 'bcd'])
+    const layout = one(['unix', 'unix-ms', 'since-2000', 'ymdhms', 'iec870', 'bcd'])
     const zone = one(ZONES)
     const [year, month, day, hour] = night()
     const [minute, second, ms] = [below(60), below(60), below(1000)]
@@ -134,7 +134,12 @@ function dates(): Case[] {
       sorted.writeBigUInt64BE(BigInt(layout === 'unix' ? Math.floor(local / 1000) : local))
       const short = layout === 'unix' && below(2) === 0
       bytes = onTheWire([...(short ? sorted.subarray(4) : sorted)], order)
-    } else if (layout === 'ymdhms')
+    } else if (layout === 'since-2000') {
+      const sorted = Buffer.alloc(4)
+      sorted.writeUInt32BE(Math.floor((local - Date.UTC(2000, 0)) / 1000))
+      bytes = onTheWire([...sorted], order)
+    } else if (layout === 'ymdhms' && below(3) === 0) bytes = [year - 2000, month, day, hour, minute, second]
+    else if (layout === 'ymdhms')
       bytes = [below(3) === 0 ? year - 2000 : year, month, day, hour, minute, second].flatMap(word)
     else if (layout === 'iec870') {
       const invalid = below(20) === 0 ? 0x80 : 0

@@ -62,8 +62,12 @@ def moment(case, raw):
             local = datetime(1970, 1, 1) + timedelta(seconds=int.from_bytes(raw, "big"))
         elif layout == "unix-ms":
             local = datetime(1970, 1, 1) + timedelta(milliseconds=int.from_bytes(raw, "big"))
+        elif layout == "since-2000":
+            local = datetime(2000, 1, 1) + timedelta(seconds=int.from_bytes(raw, "big"))
         elif layout == "ymdhms":
-            year, *rest = struct.unpack(">6H", raw)
+            year, *rest = raw if len(raw) == 6 else struct.unpack(">6H", raw)
+            if len(raw) == 6 and year > 99:
+                return BAD
             local = datetime(2000 + year if year < 100 else year, *rest)
         elif layout == "iec870":
             if raw[5] & 0x80:

@@ -3,6 +3,7 @@ import type { DatetimeLayout } from './settings.ts'
 
 const DAY = 86_400_000
 const HOUR = 3_600_000
+const YEAR_2000 = 946_684_800_000
 
 /** Milliseconds since 1970 of a civil date (H. Hinnant, days_from_civil); null: there is no such date. */
 function utcMs(year: number, month: number, day: number, hour: number, minute: number, ms: number): number | null {
@@ -163,19 +164,15 @@ export function readDatetime(
       return within(number(0, length) * 1000, (at) => local(at))
     case 'unix-ms':
       return within(number(0, 8), (at) => local(at))
+    case 'since-2000':
+      return local(YEAR_2000 + number(0, 4) * 1000)
     case 'ymdhms': {
-      const year = number(0, 2)
-      if (number(10, 12) > 59) return null
-      return local(
-        utcMs(
-          year < 100 ? 2000 + year : year,
-          number(2, 4),
-          number(4, 6),
-          number(6, 8),
-          number(8, 10),
-          number(10, 12) * 1000,
-        ),
-      )
+      const step = length / 6
+      const [year, month, day, hour, minute, second] = [0, 1, 2, 3, 4, 5].map((part) =>
+        number(part * step, (part + 1) * step),
+      ) as [number, number, number, number, number, number]
+      if (second > 59 || (step === 1 && year > 99)) return null
+      return local(utcMs(year < 100 ? 2000 + year : year, month, day, hour, minute, second * 1000))
     }
     case 'iec870': {
       // IEC 60870-5-4 type 081, CP56Time2a from its last octet: year · month, day · hour, minute · milliseconds.
@@ -239,7 +236,18 @@ export function writeDatetime(layout: DatetimeLayout, length: number, timezone: 
       else view.setBigUint64(0, BigInt(count))
       return bytes
     }
+    case 'since-2000': {
+      const count = Math.floor((local - YEAR_2000) / 1000)
+      if (count < 0 || count > 0xffff_ffff) return null
+      view.setUint32(0, count)
+      return bytes
+    }
     case 'ymdhms':
+      if (length === 6) {
+        if (year < 2000 || year > 2099) return null
+        bytes.set([year - 2000, month, day, hour, minute, second])
+        return bytes
+      }
       for (const [index, part] of [year, month, day, hour, minute, second].entries()) view.setUint16(index * 2, part)
       return bytes
     case 'iec870': {

@@ -269,7 +269,7 @@ const tag = z.object({
     .optional()
     .meta({
       description:
-        'How a datetime is laid out. `unix`: seconds since 1970 in 4 or 8 bytes; `unix-ms`: milliseconds in 8; `ymdhms`: six registers year, month, day, hour, minute, second; `iec870`: four registers of IEC 60870-5-4 type 081; `bcd`: bytes YY MM DD hh mm ss in BCD, with length 8 as Siemens DATE_AND_TIME.',
+        'How a datetime is laid out. `unix`: seconds since 1970 in 4 or 8 bytes; `unix-ms`: milliseconds in 8; `since-2000`: seconds since 2000 in 4; `ymdhms`: six registers year, month, day, hour, minute, second, with length 6 one byte each; `iec870`: four registers of IEC 60870-5-4 type 081; `bcd`: bytes YY MM DD hh mm ss in BCD, with length 8 as Siemens DATE_AND_TIME.',
     }),
   timezone: z.string().optional().meta({
     description:

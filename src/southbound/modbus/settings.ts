@@ -96,7 +96,7 @@ export interface DeviceSettings extends DevicePresets {
   readonly noTouch: readonly AddressRange[]
 }
 
-export type DatetimeLayout = 'unix' | 'unix-ms' | 'ymdhms' | 'iec870' | 'bcd'
+export type DatetimeLayout = 'unix' | 'unix-ms' | 'since-2000' | 'ymdhms' | 'iec870' | 'bcd'
 
 /** How the bytes of a value are to be read. Tags that are alike share one object. */
 export interface Format {

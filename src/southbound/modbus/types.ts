@@ -44,7 +44,8 @@ export const TYPE_NAMES = Object.keys(TYPES) as [TypeName, ...TypeName[]]
 export const LAYOUTS: Readonly<Record<DatetimeLayout, readonly number[]>> = {
   unix: [4, 8],
   'unix-ms': [8],
-  ymdhms: [12],
+  'since-2000': [4],
+  ymdhms: [12, 6],
   iec870: [8],
   bcd: [6, 8],
 }

@@ -312,7 +312,9 @@ describe('what is written reads back', () => {
     const layouts = fc.constantFrom<[string, number?]>(
       ['unix'],
       ['unix-ms'],
+      ['since-2000'],
       ['ymdhms'],
+      ['ymdhms', 6],
       ['iec870'],
       ['bcd'],
       ['bcd', 8],

@@ -305,6 +305,18 @@ describe('a datetime', () => {
     expect(decoded(date('ymdhms'), hex('0000 0000 0000 0000 0000 0000')).quality).toBe(Reason.notDecodable)
   })
 
+  it('has three registers of two bytes each when told', () => {
+    const packed = date('ymdhms', { length: 6 })
+    expect(decoded(packed, hex('1802 1D17 3B3B'))).toEqual(good('2024-02-29T23:59:59Z'))
+    expect(decoded({ ...packed, order: 'BA' }, hex('0218 171D 3B3B'))).toEqual(good('2024-02-29T23:59:59Z'))
+    expect(decoded(packed, hex('6402 1D17 3B3B')).quality).toBe(Reason.notDecodable)
+  })
+
+  it('counts seconds since 2000, as SunSpec does', () => {
+    expect(decoded(date('since-2000'), hex('0000 0000'))).toEqual(good('2000-01-01T00:00:00Z'))
+    expect(decoded(date('since-2000'), hex('2D73 D6FF'))).toEqual(good('2024-02-29T23:59:59Z'))
+  })
+
   it('is IEC 60870-5-4 type 081 in four registers', () => {
     // 2024-07-14 10:25:30.500, week day 1, then with the mark "not valid".
     expect(decoded(date('iec870'), hex('0018 072E 0A19 7724'))).toEqual(good('2024-07-14T10:25:30.500Z'))

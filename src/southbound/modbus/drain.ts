@@ -1,6 +1,7 @@
 /** Queues and files that give each record once: what is read is kept in order, and the device is told to drop it only when
  *  its batch has gone on. Why it is as it is: docs/decisions/0016. */
 import { type BatchBuilder, Reason } from '../../contracts/batch.ts'
+import type { Clock } from '../../contracts/clock.ts'
 import type { Logger } from '../../contracts/component.ts'
 import { Retryable, sentence } from '../../contracts/errors.ts'
 import type { Acquaintance, Asking } from './asking.ts'
@@ -11,19 +12,25 @@ import type { TagSettings } from './settings.ts'
 
 /** What is remembered of one queue between cycles. A configuration that is another forgets it: its records are read again. */
 interface Queue {
-  /** Read, handed on, and still in the device. `told`: it was told to drop them, and it is unknown whether it has. */
-  pending: { readonly bytes: Uint8Array; told: boolean } | null
+  /** Read, handed on, and still in the device. `at`: when, monotonic. `told`: it was told to drop them, and it is unknown whether
+   *  it has. */
+  pending: { readonly bytes: Uint8Array; readonly at: number; told: boolean } | null
   /** It has given a record. */
   proven: boolean
 }
 
+/** What was handed on so long ago is in the log, however fast the group is read: batches are committed each 200 ms. */
+const SETTLED_MS = 500
+
 export class Drains {
   readonly #asking: Asking
+  readonly #clock: Clock
   readonly #log: Logger
   readonly #queues = new WeakMap<ModbusRequest, Queue>()
 
-  constructor(options: { asking: Asking; log: Logger }) {
+  constructor(options: { asking: Asking; clock: Clock; log: Logger }) {
     this.#asking = options.asking
+    this.#clock = options.clock
     this.#log = options.log
   }
 
@@ -35,8 +42,9 @@ export class Drains {
     const device = this.#asking.device(request)
     const taken: Uint8Array[] = []
     let code = 0
+    const unsettled = queue.pending !== null && this.#clock.monotonic() - queue.pending.at < SETTLED_MS
     try {
-      for (let reads = 0; reads < most; reads++) {
+      for (let reads = 0; reads < most && !unsettled; reads++) {
         if (queue.pending?.told === false) await this.#acknowledge(request, queue.pending, queue, signal)
         const answer = await this.#ask(request, device, signal)
         if (typeof answer === 'number') {
@@ -44,7 +52,10 @@ export class Drains {
           break
         }
         const fresh = this.#freshOf(answer, queue, device)
-        queue.pending = acknowledge === null || answer.length === 0 ? null : { bytes: answer, told: false }
+        queue.pending =
+          acknowledge === null || answer.length === 0
+            ? null
+            : { bytes: answer, at: this.#clock.monotonic(), told: false }
         if (fresh.length === 0) break
         taken.push(fresh)
       }

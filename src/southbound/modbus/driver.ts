@@ -62,7 +62,7 @@ export class ModbusDriver implements Driver {
     this.#asking = new Asking({ link: this.#link, clock, tally: this.#tally })
     const broadcasts = settings.kind !== 'tcp'
     this.#writing = new Writing({ asking: this.#asking, clock, tally: this.#tally, broadcasts, shared: null })
-    this.#drains = new Drains({ asking: this.#asking, log: options.log })
+    this.#drains = new Drains({ asking: this.#asking, clock, log: options.log })
   }
 
   async start(): Promise<void> {

@@ -56,10 +56,13 @@ describe('on a wire', () => {
   }
 
   /** Cycles of one group, its requests planned once as the poller does. */
-  function cycles(group: GroupPlan): () => Promise<Outcome> {
+  function cycles(group: GroupPlan, everyMs = 1000): () => Promise<Outcome> {
     const requests = driver.plan(group)
     const planned = { plan: () => requests, read: driver.read.bind(driver) } as unknown as ModbusDriver
-    return () => settled(clock, readGroup(planned, group))
+    return async () => {
+      await clock.advance(everyMs)
+      return settled(clock, readGroup(planned, group))
+    }
   }
 
   test('a queue is the list of what it holds; reading leaves it as it is', async () => {
@@ -140,6 +143,16 @@ describe('on a wire', () => {
     expect([held, writes]).toEqual([[], [3, 1]])
     expect((await next()).values).toEqual([[]])
     expect(writes).toEqual([3, 1])
+  })
+
+  test('nor before the log can have it, however often the group is read', async () => {
+    held = [1]
+    const next = cycles(tags({ address: 'fifo:10', ...ACKNOWLEDGED }), 200)
+    expect((await next()).values).toEqual([[1]])
+    held.push(2)
+    expect([(await next()).values, (await next()).values, writes]).toEqual([[[]], [[]], []])
+    expect((await next()).values).toEqual([[2]])
+    expect(writes).toEqual([1])
   })
 
   test.each([

@@ -81,6 +81,12 @@ export interface Peek {
   readonly rows: readonly { readonly address: string; readonly readings: Readonly<Record<string, string>> }[]
 }
 
+/** A driver's place in the queue of its connection. */
+export interface Turn {
+  /** Between two exchanges of one read: lets the writes that wait go first. undefined: none waits. */
+  between(): Promise<void> | undefined
+}
+
 export interface Driver extends Component {
   /** What shares a wire. */
   readonly lane: string
@@ -90,6 +96,9 @@ export interface Driver extends Component {
   plan(group: GroupPlan): readonly Request[]
   /** One request on the wire. Device fault: bad quality with a reason in `into`. Line fault: throws Retryable. */
   read(request: Request, into: BatchBuilder, signal: AbortSignal): Promise<void>
+  /** Told once, before the first read, whose queue it is in. A driver that has joined does not wait a repetition out on the
+   *  wire: it throws Retryable with `repeat`, and others are asked meanwhile. */
+  join?(turn: Turn): void
   /** `value` is raw, the mapping already inverted. Resolves with what there is to say beside that it was done. Throws Rejected
    *  (the device refused), or Retryable with `ambiguous` unknown: a write is never repeated by itself. */
   write?(device: DevicePlan, tag: Tag, value: Value, signal: AbortSignal): Promise<string | undefined>

@@ -9,15 +9,23 @@ abstract class Fault extends Error {
 }
 
 /** Try again, with back-off. `reason` becomes the quality of what could not be read. `ambiguous`: it was sent but not
- *  answered, so it may have been carried out; a write that ends so is unknown, and is never repeated by itself. */
+ *  answered, so it may have been carried out; a write that ends so is unknown, and is never repeated by itself.
+ *  `quietMs`: the same must not be asked again before; `repeat`: it is to be asked again then, in the same cycle. */
 export class Retryable extends Fault {
   readonly remedy = 'retry'
   readonly reason: Reason
   readonly ambiguous: boolean
-  constructor(message: string, options: { reason: Reason; ambiguous?: boolean; cause?: unknown }) {
+  readonly quietMs: number
+  readonly repeat: boolean
+  constructor(
+    message: string,
+    options: { reason: Reason; ambiguous?: boolean; quietMs?: number; repeat?: boolean; cause?: unknown },
+  ) {
     super(message, { cause: options.cause })
     this.reason = options.reason
     this.ambiguous = options.ambiguous ?? false
+    this.quietMs = options.quietMs ?? 0
+    this.repeat = options.repeat ?? false
   }
 }
 

@@ -36,6 +36,29 @@ export class Heap<T> {
     return first
   }
 
+  has(item: T): boolean {
+    return this.#items.includes(item)
+  }
+
+  /** The first of those that pass; undefined: none does. */
+  best(passes: (item: T) => boolean): T | undefined {
+    let best: T | undefined
+    for (const item of this.#items) {
+      if (passes(item) && (best === undefined || this.#before(item, best))) best = item
+    }
+    return best
+  }
+
+  /** The one with the most of something; the first of those that have as much. */
+  most(measure: (item: T) => number): T | undefined {
+    let most = this.first
+    for (const item of this.#items) {
+      const more = measure(item) - measure(most!)
+      if (more > 0 || (more === 0 && this.#before(item, most!))) most = item
+    }
+    return most
+  }
+
   /** Keeps only what passes. */
   retain(keep: (item: T) => boolean): void {
     const kept = this.#items.filter(keep)

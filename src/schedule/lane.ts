@@ -45,6 +45,16 @@ export class Lane {
     })
   }
 
+  /** Inside an exchange that consists of several: lets the commands that wait go first. undefined: none waits. */
+  between(): Promise<void> | undefined {
+    return this.#commands.length === 0 ? undefined : this.#commandsFirst()
+  }
+
+  async #commandsFirst(): Promise<void> {
+    const { signal } = this.#ending
+    for (let next = this.#commands.shift(); next !== undefined; next = this.#commands.shift()) await next.start(signal)
+  }
+
   /** Fills the free places. */
   wake(): void {
     const { signal } = this.#ending

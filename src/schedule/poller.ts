@@ -16,9 +16,15 @@ class Round {
   readonly device: Attendance
   /** The slot being served or waited for, monotonic. */
   due: number
+  /** When it is looked at again: the slot, or a moment at which a silent or busy device may be asked again. */
+  wakeAt: number
   builder: BatchBuilder
+  /** A cycle is under way. */
+  open = false
   issued = 0
   settled = 0
+  /** Of the requests that were issued, those which the driver wants to repeat. */
+  readonly again: Request[] = []
   dropped = false
 
   constructor(plan: GroupPlan, requests: readonly Request[], device: Attendance, due: number) {
@@ -26,11 +32,17 @@ class Round {
     this.requests = requests
     this.device = device
     this.due = due
+    this.wakeAt = due
     this.builder = new BatchBuilder(plan.ref)
   }
 
   get deadline(): number {
     return this.due + this.plan.everyMs
+  }
+
+  /** Every request of the cycle has been put on the wire. */
+  get spent(): boolean {
+    return this.issued === this.requests.length && this.again.length === 0
   }
 }
 
@@ -41,7 +53,7 @@ export class Poller {
   readonly #emit: (batch: Batch) => void
   /** Where the grids of all groups begin: when the first of them was configured. */
   #origin: number | undefined
-  readonly #waiting = new Heap<Round>((a, b) => a.due < b.due)
+  readonly #waiting = new Heap<Round>((a, b) => a.wakeAt < b.wakeAt)
   readonly #ready = new Heap<Round>(
     (a, b) => a.plan.priority > b.plan.priority || (a.plan.priority === b.plan.priority && a.deadline < b.deadline),
   )
@@ -60,6 +72,7 @@ export class Poller {
     this.#lane = options.lane
     this.#emit = options.emit
     this.#lastProgress = options.clock.monotonic()
+    this.#driver.join?.(this.#lane)
   }
 
   start(): void {
@@ -95,10 +108,20 @@ export class Poller {
     this.#lane.wake()
   }
 
-  /** Every silent device is asked at its next slot: somebody wants to know now. */
+  /** A silent device is asked at once: somebody wants to know now. */
   askAgain(device: string): void {
     const attendance = this.#devices.get(device)
-    if (attendance !== undefined) attendance.askAfter = 0
+    if (attendance === undefined) return
+    const now = this.#clock.monotonic()
+    attendance.askAfter = 0
+    for (const round of this.#rounds.values()) {
+      if (round.device !== attendance || attendance.answers !== false || !this.#waiting.has(round)) continue
+      this.#waiting.retain((other) => other !== round)
+      round.wakeAt = now
+      this.#waiting.push(round)
+    }
+    this.#arm()
+    this.#lane.wake()
   }
 
   attendance(device: string): Attendance | undefined {
@@ -108,7 +131,7 @@ export class Poller {
   /** Monotonic time of the last finished cycle, and whether one should have finished since. */
   get progress(): { readonly at: number; readonly due: boolean } {
     // A group that is read once an hour is not late after a minute.
-    const due = this.#waiting.first === undefined || this.#waiting.first.due <= this.#clock.monotonic()
+    const due = this.#waiting.first === undefined || this.#waiting.first.wakeAt <= this.#clock.monotonic()
     return { at: this.#lastProgress, due: this.#rounds.size > 0 && due }
   }
 
@@ -127,39 +150,67 @@ export class Poller {
     const now = this.#clock.monotonic()
     for (;;) {
       this.#collect(now)
-      const round = this.#ready.first
+      const round = this.#first()
       if (round === undefined) {
         this.#arm()
         return undefined
       }
-      if (round.issued === 0 && !this.#begin(round, now)) continue
-      const request = round.requests[round.issued++]!
-      if (round.issued === round.requests.length) this.#ready.pop()
+      if (round.device.askAfter > now && (round.open || round.device.answers !== false)) {
+        // In doubt or busy: not before that, and no slot is given up for it yet.
+        this.#unready(round)
+        this.#park(round, round.device.askAfter)
+        continue
+      }
+      if (!round.open && !this.#begin(round, now)) continue
+      const request = round.again.pop() ?? round.requests[round.issued++]!
+      if (round.spent) this.#unready(round)
       return this.#read(round, request, now, signal)
     }
   }
 
+  #first(): Round | undefined {
+    const { missedAt } = this.#silence
+    if (missedAt === null) return this.#ready.first
+    const trusted = this.#ready.best(({ device, due }) => due <= missedAt && this.#silence.trusts(device))
+    if (trusted !== undefined) return trusted
+    this.#silence.goOn()
+    return this.#ready.most(({ device }) => (device.answers === true ? device.answeredAt! : -1))
+  }
+
+  #unready(round: Round): void {
+    if (this.#ready.first === round) this.#ready.pop()
+    else this.#ready.retain((other) => other !== round)
+  }
+
   /** Moves what is due to the ready ones. */
   #collect(now: number): void {
-    for (let round = this.#waiting.first; round !== undefined && round.due <= now; round = this.#waiting.first) {
+    for (let round = this.#waiting.first; round !== undefined && round.wakeAt <= now; round = this.#waiting.first) {
       this.#ready.push(this.#waiting.pop()!)
     }
   }
 
-  /** Opens a cycle in the slot that is current now. False: the slot is not spent on a silent device. */
+  /** Opens a cycle in the slot that is current now. False: no time is spent on a silent device. */
   #begin(round: Round, now: number): boolean {
     const late = Math.floor((now - round.due) / round.plan.everyMs)
     if (late > 0) {
       this.#skipped += late
       round.due += late * round.plan.everyMs
     }
-    round.builder = new BatchBuilder(round.plan.ref)
-    if (round.device.askAfter <= now) return true
-    round.device.notSpent()
-    round.builder.quality.fill(Reason.deviceSilent)
-    round.builder.numbers.fill(Number.NaN)
-    this.#ready.pop()
-    this.#finish(round)
+    if (round.device.askAfter <= now) {
+      round.builder = new BatchBuilder(round.plan.ref)
+      round.open = true
+      return true
+    }
+    this.#unready(round)
+    // Woken between two slots to see whether the device is back, and another of its groups has just seen that it is not.
+    if (now < round.due) this.#rest(round)
+    else {
+      round.device.notSpent()
+      round.builder = new BatchBuilder(round.plan.ref)
+      round.builder.quality.fill(Reason.deviceSilent)
+      round.builder.numbers.fill(Number.NaN)
+      this.#finish(round)
+    }
     return false
   }
 
@@ -168,7 +219,7 @@ export class Poller {
     return this.#driver.read(request, builder, signal).then(
       () => {
         if (builder.quality[request.tags[0]!] === Reason.gatewayTarget) {
-          this.#missed(round, startedAt, 'the gateway in front of it gets no answer from it')
+          this.#missed(round, startedAt, 'the gateway in front of it gets no answer from it', 0)
         } else {
           round.device.answer(this.#clock.monotonic())
         }
@@ -176,32 +227,57 @@ export class Poller {
       },
       (thrown) => {
         if (signal.aborted) return
-        const reason = thrown instanceof Retryable ? thrown.reason : Reason.badFrame
+        const retryable = thrown instanceof Retryable ? thrown : undefined
+        if (retryable?.repeat && !round.dropped) return this.#repeat(round, request, startedAt, retryable)
+        const reason = retryable?.reason ?? Reason.badFrame
         for (const tag of request.tags) builder.bad(tag, reason)
         if (reason === Reason.noConnection) round.device.miss(sentence(thrown))
-        else this.#missed(round, startedAt, sentence(thrown))
+        else this.#missed(round, startedAt, sentence(thrown), retryable?.quietMs ?? 0)
         this.#giveUp(round, reason)
         this.#settle(round)
       },
     )
   }
 
-  #missed(round: Round, startedAt: number, text: string): void {
-    const now = this.#clock.monotonic()
+  #missed(round: Round, startedAt: number, text: string, quietMs: number): void {
     round.device.miss(text)
+    round.device.askAfter = Math.max(this.#costs(round, startedAt), this.#clock.monotonic() + quietMs)
+  }
+
+  /** Counts what a miss took from the others; when the device may be tried again. */
+  #costs(round: Round, startedAt: number): number {
+    const now = this.#clock.monotonic()
     let others = false
     for (const device of this.#devices.values()) if (device !== round.device && device.answers === true) others = true
-    round.device.askAfter = this.#silence.after({ now, costMs: now - startedAt, others })
+    return this.#silence.after({ now, costMs: now - startedAt, others })
+  }
+
+  /** The cycle stays open and the wire is free for others until the request may be asked again. */
+  #repeat(round: Round, request: Request, startedAt: number, why: Retryable): void {
+    if (why.reason === Reason.timeout) this.#costs(round, startedAt)
+    if (!round.spent) this.#unready(round)
+    round.again.push(request)
+    round.device.askAfter = this.#clock.monotonic() + why.quietMs
+    this.#park(round, round.device.askAfter)
+  }
+
+  #park(round: Round, until: number): void {
+    if (this.#waiting.has(round)) return
+    round.wakeAt = until
+    this.#waiting.push(round)
   }
 
   /** What is left of a cycle is not asked for when the device or the line is gone: it would only cost the others. */
   #giveUp(round: Round, reason: Reason): void {
-    if (round.issued === round.requests.length) return
-    for (; round.issued < round.requests.length; round.issued++) {
-      for (const tag of round.requests[round.issued]!.tags) round.builder.bad(tag, reason)
+    if (round.spent) return
+    for (const request of [...round.again, ...round.requests.slice(round.issued)]) {
+      for (const tag of request.tags) round.builder.bad(tag, reason)
       round.settled++
     }
-    this.#ready.retain((other) => other !== round)
+    round.again.length = 0
+    round.issued = round.requests.length
+    this.#unready(round)
+    this.#waiting.retain((other) => other !== round)
   }
 
   #settle(round: Round): void {
@@ -212,23 +288,31 @@ export class Poller {
   #finish(round: Round): void {
     const at = this.#clock.now()
     const { builder } = round
+    round.open = false
     round.issued = 0
     round.settled = 0
     if (round.dropped) return
     const { everyMs } = round.plan
     const past = Math.floor((at.monotonic - round.due) / everyMs)
-    // The slot that has begun meanwhile can still be made, late; those before it are gone.
+    // The slot that has begun meanwhile can still be made, late; those before it are gone. A try between two slots takes none.
     if (past > 1) this.#skipped += past - 1
-    round.due += Math.max(1, past) * everyMs
-    this.#waiting.push(round)
+    if (past >= 0) round.due += Math.max(1, past) * everyMs
+    this.#rest(round)
     this.#polls++
     this.#lastProgress = at.monotonic
     this.#emit(builder.finish(at))
   }
 
+  /** Until its slot; a silent device that may be tried before is not left waiting for a slot that is far. */
+  #rest(round: Round): void {
+    const { answers, askAfter } = round.device
+    round.wakeAt = answers === false && askAfter > this.#clock.monotonic() ? Math.min(round.due, askAfter) : round.due
+    this.#waiting.push(round)
+  }
+
   /** One timer, for the next slot of the whole lane. */
   #arm(): void {
-    const due = this.#waiting.first?.due ?? Number.POSITIVE_INFINITY
+    const due = this.#waiting.first?.wakeAt ?? Number.POSITIVE_INFINITY
     if (due === this.#timerDue && this.#timer !== undefined) return
     this.#timer?.()
     this.#timer = undefined

@@ -43,16 +43,38 @@ export class Attendance {
   }
 }
 
-/** When the silent devices of one lane may be tried again. */
+/** When the silent devices of one lane may be tried again, and who goes first while it is unknown who else has gone. */
 export class Silence {
   #nextTry = 0
+  /** Misses followed each other since; they are paid off at `#troubleUntil`. */
+  #troubleSince = 0
+  #troubleUntil = 0
+  #missedAt: number | null = null
 
   /** After a try that cost `costMs` of wire and got no answer: when this device may be asked again. A lane with nobody
    *  else on it has no one to protect, so the device is asked at its own pace. */
   after(options: { now: number; costMs: number; others: boolean }): number {
     const { now, costMs, others } = options
+    if (now > this.#troubleUntil) this.#troubleSince = now
+    this.#troubleUntil = Math.min(Math.max(this.#troubleUntil, now) + costMs / SHARE, now + LONGEST_MS)
+    this.#missedAt = now
     if (!others) return now
     this.#nextTry = Math.max(this.#nextTry, now) + costMs / SHARE
     return Math.min(this.#nextTry, now + LONGEST_MS)
+  }
+
+  /** After a miss, what was due by then of devices that have answered since the trouble began goes first, once, and then who
+   *  answered last: many that fell silent together cost those which did not one timeout a slot. null: nobody is preferred. */
+  get missedAt(): number | null {
+    return this.#missedAt
+  }
+
+  trusts(device: Attendance): boolean {
+    return device.answers === true && device.answeredAt !== null && device.answeredAt >= this.#troubleSince
+  }
+
+  /** The trusted have had their turn. */
+  goOn(): void {
+    this.#missedAt = null
   }
 }

@@ -31,6 +31,66 @@ describe('the poller', () => {
     expect(driver.log.every(({ at }) => at % 1000 === 250)).toBe(true)
   })
 
+  it('keeps the phase of every group over a day, on a lane that is never idle for long', async () => {
+    const groups = [
+      groupPlan({ device: 'a', group: 'second', everyMs: 1000, phaseMs: 125 }),
+      groupPlan({ device: 'a', group: 'seven', everyMs: 7000, phaseMs: 300.5 }),
+      groupPlan({ device: 'b', group: 'minute', everyMs: 60_000, phaseMs: 1000 / 3 }),
+      groupPlan({ device: 'b', group: 'hour', everyMs: 3_600_000, phaseMs: 0 }),
+      groupPlan({ device: 'c', group: 'odd', everyMs: 1234.5, phaseMs: 7 }),
+    ]
+    const { clock, driver, poller } = bench({ groups, exchangeMs: 90 })
+    const dayMs = 86_400_000
+    await clock.advance(dayMs - 1)
+    for (const { ref, everyMs, phaseMs } of groups) {
+      const asked = driver.log.filter(({ text }) => text === `${ref.device}/${ref.group}#0`)
+      expect(asked.length).toBe(Math.ceil((dayMs - phaseMs) / everyMs))
+      // Asked in its slot, late by no more than what the others had on the wire, the last as the first.
+      for (const [slot, { at }] of asked.entries()) {
+        expect(at - (phaseMs + slot * everyMs)).toBeGreaterThanOrEqual(-1e-3)
+        expect(at - (phaseMs + slot * everyMs)).toBeLessThanOrEqual(4 * 90 + 1e-3)
+      }
+    }
+    expect(poller.counters().slotsSkipped).toBe(0)
+  }, 20_000)
+
+  it('puts groups of a higher priority first, whatever their deadline', async () => {
+    const groups = [
+      groupPlan({ device: 'a', everyMs: 1000 }),
+      groupPlan({ device: 'b', everyMs: 500 }),
+      groupPlan({ device: 'c', everyMs: 10_000, priority: 1 }),
+    ]
+    const { clock, driver } = bench({ groups, exchangeMs: 10 })
+    await clock.advance(25)
+    expect(driver.log.map(({ text }) => text.slice(0, 1))).toEqual(['c', 'b', 'a'])
+  })
+
+  it('asks a silent device at once when somebody wants to know', async () => {
+    const groups = [groupPlan({ device: 'good', everyMs: 1000 }), groupPlan({ device: 'dead', everyMs: 3_600_000 })]
+    const { clock, driver, poller } = bench({ groups, exchangeMs: 10 })
+    driver.silent.add('dead')
+    await clock.advance(5_100)
+    const tries = () => driver.log.filter(({ text }) => text.startsWith('dead')).length
+    expect(tries()).toBe(1)
+    poller.askAgain('dead')
+    await clock.advance(20)
+    expect(tries()).toBe(2)
+  })
+
+  it('tries a silent device that is read once an hour within the minute, and keeps its slot', async () => {
+    const groups = [groupPlan({ device: 'good', everyMs: 1000 }), groupPlan({ device: 'rare', everyMs: 3_600_000 })]
+    const { clock, driver, of } = bench({ groups, exchangeMs: 10 })
+    driver.silent.add('rare')
+    await clock.advance(100_000)
+    driver.silent.clear()
+    await clock.advance(60_000)
+    expect(of('rare').at(-1)!.quality).toBeNull()
+    const before = of('rare').length
+    await clock.advance(3_600_000 - 160_000 + 1000)
+    expect(of('rare').length).toBe(before + 1)
+    expect(of('rare').at(-1)!.at.monotonic).toBeLessThanOrEqual(3_600_020)
+  })
+
   it('stamps a batch with the moment its last reply came', async () => {
     const { clock, of } = bench({
       groups: [groupPlan({ device: 'a', everyMs: 1000, tags: 3 })],

@@ -3,18 +3,25 @@
 import { Reason } from '../../contracts/batch.ts'
 import type { Clock } from '../../contracts/clock.ts'
 import type { Counters } from '../../contracts/component.ts'
+import type { Turn } from '../../contracts/driver.ts'
 import { Rejected, Retryable } from '../../contracts/errors.ts'
 import { leavesUnknown, readAgainAfter, writeAgainAfter } from './exceptions.ts'
 import { Exchange, type Link, type Take } from './exchange.ts'
 import { type Ask, exception, requestProblem } from './pdu.ts'
+import { FullTries, Responses } from './response.ts'
 import { Tally } from './tally.ts'
 
 /** What is remembered of one device. */
 export class Acquaintance {
   readonly tally = new Tally()
   readonly unit: number
+  readonly responses = new Responses()
   /** Whether its last request was answered; true before the first. */
   answered = true
+  /** Tries in a row that drew nothing. */
+  missed = 0
+  /** Waits in a row that a busy device asked for. */
+  postponed = 0
   /** Function 22; null: not tried yet. */
   knowsMaskWrite: boolean | null = null
 
@@ -23,17 +30,34 @@ export class Acquaintance {
   }
 }
 
+/** Exception 0B: the gateway in front of the device got no answer from it. */
+const GATEWAY_TARGET = 11
+
+interface ReadOptions {
+  readonly ask: Ask
+  readonly retries: number
+  readonly device: Acquaintance
+  readonly take: Take
+  readonly signal: AbortSignal
+  /** The place in the queue that is given up instead of waiting on the wire. */
+  readonly turn?: Turn | null
+}
+
 export class Asking {
   readonly #link: Link
   readonly #clock: Clock
   readonly #tally: Tally
+  readonly #shortTries: boolean
+  readonly #fullTries = new FullTries()
   readonly #devices = new Map<string, Acquaintance>()
 
-  /** `tally`: the connection's. */
-  constructor(options: { link: Link; clock: Clock; tally: Tally }) {
+  /** `tally`: the connection's. `shortTries`: what a silent device costs the wire ends when we stop waiting for it, which is
+   *  not so where a gateway in between waits on. */
+  constructor(options: { link: Link; clock: Clock; tally: Tally; shortTries?: boolean }) {
     this.#link = options.link
     this.#clock = options.clock
     this.#tally = options.tally
+    this.#shortTries = options.shortTries ?? false
   }
 
   /** The device as configured, known from its first question on. */
@@ -57,46 +81,58 @@ export class Asking {
     return this.#devices.get(device)?.tally.counters() ?? {}
   }
 
-  /** A read with all the repetitions it is allowed; 0, or the exception that remained. Throws Retryable. */
-  async read(options: {
-    ask: Ask
-    retries: number
-    device: Acquaintance
-    take: Take
-    signal: AbortSignal
-  }): Promise<number> {
-    const { device, signal } = options
+  /** A read with all the repetitions it is allowed; 0, or the exception that remained. Throws Retryable; with `repeat`, when
+   *  there is a turn to give up and the repetition has to wait. */
+  async read(options: ReadOptions): Promise<number> {
+    const { ask, device, turn, signal } = options
     for (let attempt = 1; ; attempt++) {
       const code = await this.attempts(options)
-      if (code === 0) return 0
+      if (code === 0) {
+        device.postponed = 0
+        return 0
+      }
       this.#countException(code, device)
-      const waitMs = readAgainAfter(code, attempt)
-      if (waitMs === null) return code
-      if (waitMs > 0) await this.#clock.sleep(waitMs, signal)
+      const waitMs = readAgainAfter(code, attempt + device.postponed)
+      if (waitMs === null) {
+        device.postponed = 0
+        return code
+      }
       this.#countRetry(device)
+      if (waitMs > 0 && turn) {
+        device.postponed++
+        const { reason, text } = exception(code)
+        throw new Retryable(`${ask.device} ${text}`, { reason, quietMs: waitMs, repeat: true })
+      }
+      if (waitMs > 0) await this.#clock.sleep(waitMs, signal)
+      await turn?.between()
     }
   }
 
   /** A read, repeated only when the line failed it; 0, or the exception. Throws Retryable. */
-  async attempts(options: {
-    ask: Ask
-    retries: number
-    device: Acquaintance
-    take: Take
-    signal: AbortSignal
-  }): Promise<number> {
-    const { ask, device, take, signal } = options
+  async attempts(options: ReadOptions): Promise<number> {
+    const { device, take, turn, signal } = options
+    const ask = this.#asTry(options.ask, device)
     for (let left = options.retries; ; left--) {
       try {
         const code = await this.once(ask, null, device, take, signal)
-        device.answered = true
+        // Who speaks of a target that does not answer is the gateway in front of it.
+        device.answered = code !== GATEWAY_TARGET
+        device.missed = 0
         return code
       } catch (thrown) {
-        if (left <= 0 || !(thrown instanceof Retryable) || !this.#worthRepeating(thrown, device)) {
-          if (thrown instanceof Retryable && thrown.reason === Reason.timeout) device.answered = false
+        if (!(thrown instanceof Retryable)) throw thrown
+        const silent = thrown.reason === Reason.timeout
+        const heard = device.answered && device.responses.known
+        if (silent && turn && heard && device.missed++ < options.retries) {
+          this.#countRetry(device)
+          throw new Retryable(thrown.message, { reason: thrown.reason, quietMs: thrown.quietMs, repeat: true })
+        }
+        if (left <= 0 || (silent && turn) || !this.#worthRepeating(thrown, device)) {
+          if (silent) device.answered = false
           throw thrown
         }
         this.#countRetry(device)
+        await turn?.between()
       }
     }
   }
@@ -106,6 +142,23 @@ export class Asking {
   #worthRepeating(fault: Retryable, device: Acquaintance): boolean {
     if (fault.reason === Reason.badFrame) return true
     return fault.reason === Reason.timeout && (device.answered || this.#devices.size === 1)
+  }
+
+  /** The question as it is put to a device that has not answered the last one: with less patience. */
+  #asTry(ask: Ask, device: Acquaintance): Ask {
+    if (!this.#shortTries || (device.answered && device.missed === 0)) return ask
+    const probeMs = device.responses.tryMs(ask.timeoutMs) ?? this.#firstTryMs(ask.timeoutMs)
+    return probeMs >= ask.timeoutMs ? ask : { ...ask, probeMs }
+  }
+
+  #firstTryMs(timeoutMs: number): number {
+    let silent = 0
+    let others = false
+    for (const { answered, responses } of this.#devices.values()) {
+      if (answered) others = true
+      else if (!responses.known) silent++
+    }
+    return this.#fullTries.tryMs({ timeoutMs, silent, others, now: this.#clock.monotonic() })
   }
 
   /** One question, once: 0, or the exception's code. Throws Retryable, and Rejected for what the protocol does not allow. */
@@ -121,7 +174,12 @@ export class Asking {
     this.#tally.requests++
     device.tally.requests++
     return new Promise((resolve, reject) => {
-      this.#link.send(new Exchange({ ask, payload, signal, device: device.tally, take, resolve, reject }))
+      const exchange = new Exchange({ ask, payload, signal, device: device.tally, take, resolve: answered, reject })
+      function answered(code: number): void {
+        if (code !== GATEWAY_TARGET) device.responses.record(exchange.responseMs)
+        resolve(code)
+      }
+      this.#link.send(exchange)
     })
   }
 

@@ -3,7 +3,7 @@ import type { Board } from '../../../hal/contract.ts'
 import type { BatchBuilder, Value } from '../../contracts/batch.ts'
 import type { Clock } from '../../contracts/clock.ts'
 import type { Counters, Logger, State } from '../../contracts/component.ts'
-import type { DevicePlan, Driver, GroupPlan, Peek, Request, Tag, Write } from '../../contracts/driver.ts'
+import type { DevicePlan, Driver, GroupPlan, Peek, Request, Tag, Turn, Write } from '../../contracts/driver.ts'
 import { Rejected } from '../../contracts/errors.ts'
 import { Asking } from './asking.ts'
 import { Drains } from './drain.ts'
@@ -46,6 +46,7 @@ export class ModbusDriver implements Driver {
   readonly #drains: Drains
   readonly #holes = new WeakMap<ModbusRequest, Holes>()
   #holesKnown = 0
+  #turn: Turn | null = null
 
   constructor(options: ModbusOptions) {
     const { name, settings, clock, board } = options
@@ -59,7 +60,8 @@ export class ModbusDriver implements Driver {
     const trace = new Trace()
     this.trace = new TracedLine({ trace, clock, framing: settings.kind === 'tcp' ? 'tcp' : 'rtu' })
     this.#link = openLink({ settings, clock, board, tally: this.#tally, random, trace })
-    this.#asking = new Asking({ link: this.#link, clock, tally: this.#tally })
+    const shortTries = settings.kind === 'rtu'
+    this.#asking = new Asking({ link: this.#link, clock, tally: this.#tally, shortTries })
     const broadcasts = settings.kind !== 'tcp'
     this.#writing = new Writing({ asking: this.#asking, clock, tally: this.#tally, broadcasts, shared: null })
     this.#drains = new Drains({ asking: this.#asking, clock, log: options.log })
@@ -84,6 +86,10 @@ export class ModbusDriver implements Driver {
   /** What went wrong with one device; empty before it was first asked. */
   deviceCounters(device: string): Counters {
     return this.#asking.counters(device)
+  }
+
+  join(turn: Turn): void {
+    this.#turn = turn
   }
 
   plan(group: GroupPlan): readonly Request[] {
@@ -115,7 +121,7 @@ export class ModbusDriver implements Driver {
   #ask(request: ModbusRequest, into: BatchBuilder, signal: AbortSignal): Promise<number> {
     const take: Take = (bytes, offset, length) => request.decode(bytes, offset, into, length)
     const device = this.#asking.device(request)
-    return this.#asking.read({ ask: request, retries: request.retries, device, take, signal })
+    return this.#asking.read({ ask: request, retries: request.retries, device, take, signal, turn: this.#turn })
   }
 
   async #readAround(request: ModbusRequest, holes: Holes, into: BatchBuilder, signal: AbortSignal): Promise<void> {
@@ -127,7 +133,10 @@ export class ModbusDriver implements Driver {
     const known = holes.refused.length
     await holes.read(
       splitRequest,
-      (part) => this.#ask(part, into, signal),
+      async (part) => {
+        await this.#turn?.between()
+        return this.#ask(part, into, signal)
+      },
       (part, code) => mark(part, code, into),
     )
     this.#asking.device(request).tally.learntHoles += holes.refused.length - known

@@ -20,6 +20,8 @@ export class Exchange {
   /** Monotonic; set by the link when the request leaves. */
   sentAt = 0
   deadline = 0
+  /** From the end of the question to the answer, without the time the wire takes to carry it; set by the link. */
+  responseMs = 0
   /** The transaction id on TCP. */
   transaction = 0
   sent = false
@@ -55,8 +57,9 @@ export class Exchange {
     }
   }
 
-  fail(text: string, reason: Reason): void {
-    this.#reject(new Retryable(text, { reason, ambiguous: this.sent && this.payload !== null }))
+  /** `quietMs`: the same must not be asked again before. */
+  fail(text: string, reason: Reason, quietMs = 0): void {
+    this.#reject(new Retryable(text, { reason, ambiguous: this.sent && this.payload !== null, quietMs }))
   }
 
   /** The caller does not want it any more. A write that has left may still be carried out. */

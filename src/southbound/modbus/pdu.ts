@@ -16,6 +16,9 @@ export interface Ask {
   /** Registers or coils; FC24: the most registers that are expected; FC43: 1. */
   readonly quantity: number
   readonly timeoutMs: number
+  /** Of a device that has been silent: without a byte for so long it is still silent. What may come late is waited for as
+   *  long as after `timeoutMs`. */
+  readonly probeMs?: number
   /** FC20. */
   readonly file?: number
   /** FC23: where its payload is written; `address` and `quantity` say what is read after it. */

@@ -57,6 +57,10 @@ export class RtuLine implements Link {
   readonly #watch = new AbortWatch(() => this.#dropAborted())
   readonly #queue: Exchange[] = []
   #active: Exchange | null = null
+  /** When its last byte had left. */
+  #sentAt = 0
+  /** An answer has begun. */
+  #begun = false
   #writing = false
   /** Bytes may lie in the port that belong to nothing. */
   #dirty = false
@@ -203,6 +207,7 @@ export class RtuLine implements Link {
   #transmit(exchange: Exchange): void {
     const frame = encodeFrame(exchange.ask, exchange.payload)
     this.#active = exchange
+    this.#begun = false
     this.#writing = true
     if (this.#ear.waitFor(exchange, frame)) this.#dirty = true
     // A port that does not even take the frame is found out, too.
@@ -232,7 +237,8 @@ export class RtuLine implements Link {
   /** The frame has left. */
   #sent(exchange: Exchange): void {
     this.#writing = false
-    this.#busyUntil = Math.max(this.#busyUntil, this.#clock.monotonic() + this.#gapMs)
+    this.#sentAt = this.#clock.monotonic()
+    this.#busyUntil = Math.max(this.#busyUntil, this.#sentAt + this.#gapMs)
     if (this.#active !== exchange) this.#pump()
     else if (exchange.ask.unit === 0) {
       this.#deadline?.()
@@ -241,7 +247,7 @@ export class RtuLine implements Link {
         exchange.settle(0, new Uint8Array(0), 0, 0)
         this.#pump()
       })
-    } else if (!this.#ear.damaged) this.#setDeadline(this.#allowance(exchange.ask))
+    } else if (!this.#ear.damaged) this.#setDeadline(exchange.ask.probeMs ?? this.#allowance(exchange.ask))
   }
 
   /** The device's time to answer, and the wire's to carry it. */
@@ -266,11 +272,17 @@ export class RtuLine implements Link {
       this.#end(exchange)
       this.#tally.replies++
       this.#kept.proven()
+      const answerMs = heard.contentBytes * this.#byteMs
+      exchange.responseMs = Math.max(0, this.#clock.monotonic() - this.#sentAt - answerMs)
       exchange.settle(heard.verdict, heard.bytes, heard.content, heard.contentBytes)
       this.#pump()
     } else if (exchange !== null) {
       // A good frame may stand behind what only looked like one: the line is heard out first.
       if (this.#ear.damaged) this.#setDeadline(Math.max(DAMAGE_SILENCE_MS, 2 * this.#gapMs))
+      else if (exchange.ask.probeMs !== undefined && !this.#begun && !this.#writing) {
+        this.#begun = true
+        this.#setDeadline(replyFrameLength(exchange.ask) * this.#byteMs + DAMAGE_SILENCE_MS)
+      }
     } else if (this.#queue.length > 0) this.#pump() // a late answer that has come ends a quarantine before its time
   }
 
@@ -290,8 +302,9 @@ export class RtuLine implements Link {
     } else {
       this.#tally.timeouts++
       device.timeouts++
-      this.#quarantine.impose(ask.unit, ask.function, this.#clock.monotonic() + LATE_WINDOW * ask.timeoutMs)
-      this.#failLate(exchange)
+      const quietMs = LATE_WINDOW * ask.timeoutMs + ask.timeoutMs - (ask.probeMs ?? ask.timeoutMs)
+      this.#quarantine.impose(ask.unit, ask.function, this.#clock.monotonic() + quietMs)
+      this.#failLate(exchange, quietMs)
       this.#miss(exchange, Mark.timeout)
       // What is in transit through a socket cannot be flushed: another connection does not see it.
       if (this.#options.overTcp) this.#kept.renew()
@@ -300,13 +313,13 @@ export class RtuLine implements Link {
     this.#pump()
   }
 
-  #failLate(exchange: Exchange): void {
+  #failLate(exchange: Exchange, quietMs: number): void {
     const { ask } = exchange
-    const nothing = `no answer within ${duration(ask.timeoutMs)} to ${describe(ask)}`
+    const nothing = `no answer within ${duration(ask.probeMs ?? ask.timeoutMs)} to ${describe(ask)}`
     const instead = this.#ear.instead()
-    if (instead !== null) exchange.fail(`${nothing}: ${instead}`, Reason.badFrame)
-    else if (exchange.impostor === null) exchange.fail(nothing, Reason.timeout)
-    else exchange.fail(`${nothing}; unit ${exchange.impostor} answered instead`, Reason.timeout)
+    if (instead !== null) exchange.fail(`${nothing}: ${instead}`, Reason.badFrame, quietMs)
+    else if (exchange.impostor === null) exchange.fail(nothing, Reason.timeout, quietMs)
+    else exchange.fail(`${nothing}; unit ${exchange.impostor} answered instead`, Reason.timeout, quietMs)
   }
 
   #miss({ ask, sentAt }: Exchange, mark: Mark): void {

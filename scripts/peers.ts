@@ -13,6 +13,7 @@ const PEERS: readonly { readonly package: string; readonly proof: string }[] = [
   { package: 'python3-serial-asyncio', proof: '/usr/lib/python3/dist-packages/serial_asyncio/__init__.py' },
   { package: 'socat', proof: '/usr/bin/socat' },
   { package: 'openssl', proof: '/usr/bin/openssl' },
+  { package: 'tshark', proof: '/usr/bin/tshark' },
 ]
 
 const missing = (): string[] => PEERS.filter(({ proof }) => !existsSync(proof)).map((peer) => peer.package)

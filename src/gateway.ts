@@ -11,6 +11,7 @@ import { type UpkeepOptions, WriteUpkeep } from './commands/upkeep.ts'
 import type { Configuration, ConnectionConfiguration, SinkConfiguration } from './config/configuration.ts'
 import type { Change } from './config/diff.ts'
 import { keepIdentity } from './config/identity.ts'
+import { unknownName } from './config/spelling.ts'
 import { Live } from './console/live.ts'
 import type { Batch, GroupRef } from './contracts/batch.ts'
 import type { Clock, Stop } from './contracts/clock.ts'
@@ -318,8 +319,7 @@ export class Gateway {
   connection(name: string): { readonly driver: Driver; readonly lane: Lane } {
     const connection = this.#connections.get(name)
     if (connection !== undefined) return connection
-    const names = [...this.#connections.keys()].join(', ')
-    throw new Rejected(`there is no connection "${name}"; there are: ${names || 'none'}`)
+    throw new Rejected(unknownName('connection', name, [...this.#connections.keys()]).text)
   }
 
   // ── what it says of itself ───────────────────────────────────────────────────────────────────

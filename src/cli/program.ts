@@ -119,6 +119,28 @@ const COMMANDS: readonly Description[] = [
     ],
     load: () => import('./write.ts'),
   },
+  {
+    name: 'trace',
+    words: '<connection>',
+    summary: 'frames as they pass, decoded, with timing and verdict',
+    more:
+      'Follows until Ctrl-C. Every connection remembers its last frames (1 MiB of them), and those around its last faults:\n' +
+      '--last and --frozen show what is past. It only looks: nothing is sent. With --json: one document a frame, or one for\n' +
+      'what is past. Files are written beside what is shown.',
+    options: [
+      ['--last <frames>', 'the last so many frames instead of those to come'],
+      ['--frozen', 'what surrounded the last faults'],
+      ['--for <duration>', 'end after this time: 20s, 5m'],
+      ['--pcap <file>', 'write a capture for Wireshark and tshark'],
+      ['--fixture <file>', 'write a text that the simulated wire replays'],
+    ],
+    examples: [
+      ['trace bus1', 'watch the line, Ctrl-C ends it'],
+      ['trace bus1 --frozen', 'what happened around the last faults'],
+      ['trace plc7 --for 1m --pcap plc7.pcap', 'a minute of traffic for Wireshark'],
+    ],
+    load: () => import('./trace.ts'),
+  },
 ]
 
 /** Runs the command line and ends the process. */

@@ -10,6 +10,8 @@ import { tagAt } from '../../contracts/batch.ts'
 import type { Clock } from '../../contracts/clock.ts'
 import { Rejected, sentence } from '../../contracts/errors.ts'
 import type { Gateway } from '../../gateway.ts'
+import { has, text, wordsOf } from './given.ts'
+import { traceMethods } from './trace.ts'
 
 /** What `plan` and `apply` answer. */
 export type Outcome =
@@ -56,6 +58,7 @@ export async function openSurfaces(options: SurfacesOptions): Promise<Surfaces> 
         })
       },
       plan: (given) => options.plan(text(given, 'file')),
+      ...traceMethods({ gateway, clock }),
     },
   })
   const control = new SocketServer({
@@ -126,22 +129,4 @@ function pathOf(given: unknown) {
     if (group !== '' && batch.group.group !== group) return []
     return tag === '' ? rows : rows.filter((_, entry) => batch.group.tags[tagAt(batch, entry)]!.name === tag)
   }
-}
-
-function has(given: unknown, key: string): boolean {
-  return typeof given === 'object' && given !== null && (given as Record<string, unknown>)[key] !== undefined
-}
-
-function text(given: unknown, key: string): string {
-  const value = has(given, key) ? (given as Record<string, unknown>)[key] : undefined
-  if (typeof value !== 'string') throw new Rejected(`"${key}" is missing or is not a text`)
-  return value
-}
-
-function wordsOf(given: unknown): readonly string[] {
-  const words = (given as { words?: unknown }).words
-  if (!Array.isArray(words) || words.some((word) => typeof word !== 'string')) {
-    throw new Rejected('"words" is missing or is not a list of texts')
-  }
-  return words
 }

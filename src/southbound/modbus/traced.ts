@@ -65,11 +65,14 @@ const WORDS: Readonly<Record<Mark, Words>> = {
 
 /** So many frames before the first that is asked for are read along: an answer is decoded by its question. */
 const CONTEXT = 64
+/** The wall clock was set. */
+const STEP_MS = 5
 
 export class TracedLine implements FrameTrace {
   readonly framing: Framing
   readonly #trace: Trace
   readonly #clock: Clock
+  #offset = Number.NEGATIVE_INFINITY
 
   constructor(options: { trace: Trace; framing: Framing; clock: Clock }) {
     this.framing = options.framing
@@ -131,8 +134,11 @@ export class TracedLine implements FrameTrace {
     }
   }
 
+  /** The wall clock counts whole milliseconds: one offset is kept until the clock is set, so that differences stay exact. */
   #wall(monotonic: number): number {
-    return this.#clock.wall() - this.#clock.monotonic() + monotonic
+    const offset = this.#clock.wall() - this.#clock.monotonic()
+    if (Math.abs(offset - this.#offset) > STEP_MS) this.#offset = offset
+    return this.#offset + monotonic
   }
 }
 

@@ -1,0 +1,117 @@
+import { spawn } from 'node:child_process'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { oven } from '../../src/cli/demo/plant/oven.ts'
+import { freePorts, TcpDevice } from '../../src/cli/demo/plant/tcp-device.ts'
+import type { TracedFrame } from '../../src/contracts/trace.ts'
+import { ended, linesOf, started, until } from '../peers/processes.ts'
+import { fieldgate } from './fieldgate.ts'
+
+const MAIN = fileURLToPath(new URL('../../src/main.ts', import.meta.url))
+const folder = mkdtempSync(join(tmpdir(), 'fieldgate-trace-'))
+const file = join(folder, 'gateway.yaml')
+const at = ['--config', file]
+let gateway: Awaited<ReturnType<typeof started>>
+let device: TcpDevice
+
+beforeAll(async () => {
+  const [port] = await freePorts(1)
+  device = new TcpDevice(oven('oven', 2), port!)
+  await device.on()
+  writeFileSync(
+    file,
+    `gateway: { id: test }
+connections:
+  plc: { driver: modbus-tcp, host: 127.0.0.1, port: ${port}, timeout: 300ms, retries: 0 }
+devices:
+  oven:
+    connection: plc
+    unitId: 2
+    groups: { zones: { every: 100ms, tags: { setpoint: { address: "40001", type: int16 } } } }
+log: { path: log, quota: 16MiB }
+`,
+  )
+  gateway = await started(process.execPath, [MAIN, 'run', ...at], /"msg":"running"/)
+  await until('frames', async () => (await fieldgate(['trace', 'plc', '--last', '2', ...at])).out !== '')
+})
+
+afterAll(async () => {
+  await ended(gateway)
+  await device.off()
+  rmSync(folder, { recursive: true, force: true })
+})
+
+describe('trace', () => {
+  it('shows the last frames: time to the microsecond, difference, direction, unit, verdict, response time, decoded', async () => {
+    const { status, out, err } = await fieldgate(['trace', 'plc', '--last', '2', ...at])
+    expect({ status, err }).toEqual({ status: 0, err: '' })
+    const [head, ...lines] = out.trimEnd().split('\n')
+    expect(head).toMatch(/^TIME +DELTA ms +UNIT +VERDICT +TOOK ms +FRAME$/)
+    expect(lines).toHaveLength(2)
+    expect(lines.join('\n')).toMatch(/^\d\d:\d\d:\d\d\.\d{6} +(\+\d+\.\d{3} +)?→ +2 +FC03 holding:0$/m)
+    expect(lines.join('\n')).toMatch(
+      /^\d\d:\d\d:\d\d\.\d{6} +(\+\d+\.\d{3} +)?← +2 +answer +\d+\.\d{3} +FC03 holding:0 = 1800$/m,
+    )
+  })
+
+  it('follows until it is interrupted, one document a frame with --json', async () => {
+    const child = spawn(process.execPath, [MAIN, 'trace', 'plc', '--json', ...at], {
+      stdio: ['ignore', 'pipe', 'pipe'],
+    })
+    const exit = new Promise((resolve) => child.once('exit', resolve))
+    const lines = linesOf(child)
+    await until('six frames', () => lines.length >= 6)
+    child.kill('SIGINT')
+    expect(await exit).toBe(0)
+    const frames = lines.map((line) => JSON.parse(line) as TracedFrame)
+    expect(frames.map(({ seq }) => seq)).toEqual(frames.map((_, index) => frames[0]!.seq + index))
+    const answer = frames.find(({ verdict }) => verdict === 'answer')!
+    expect(answer).toMatchObject({ way: 'received', unit: 2, text: 'FC03 holding:0 = 1800', fault: false })
+    expect(answer.bytes).toMatch(/^[0-9a-f]{4}000000050203020708$/)
+  })
+
+  it('ends by itself with --for, and writes a fixture and a capture beside what it shows', async () => {
+    const [fixture, pcap] = [join(folder, 'wire.txt'), join(folder, 'plc.pcap')]
+    const words = ['trace', 'plc', '--for', '600ms', '--fixture', fixture, '--pcap', pcap, '--json', ...at]
+    const { status, out } = await fieldgate(words)
+    expect(status).toBe(0)
+    const frames = out
+      .trimEnd()
+      .split('\n')
+      .map((line) => JSON.parse(line))
+    const [comment, ...lines] = readFileSync(fixture, 'utf8').trimEnd().split('\n')
+    expect(comment).toMatch(/^# plc/)
+    expect(lines).toHaveLength(frames.length)
+    for (const line of lines) expect(line).toMatch(/^\+\d+\.\d{3} [<>] [0-9a-f]+ # /)
+    const capture = readFileSync(pcap)
+    expect(capture.readUInt32LE(0)).toBe(0xa1b2c3d4)
+    let packets = 0
+    for (let place = 24; place < capture.length; place += 16 + capture.readUInt32LE(place + 8)) packets++
+    expect(packets).toBe(frames.length)
+  })
+
+  it('says when there was no fault; a unit that never answered is none', async () => {
+    await fieldgate(['read', 'plc', '77', '40001', ...at])
+    const none = await fieldgate(['trace', 'plc', '--frozen', ...at])
+    expect(none).toMatchObject({ status: 0, out: 'no fault has been frozen since the connection was started\n' })
+    const { out } = await fieldgate(['trace', 'plc', '--frozen', ...at, '--json'])
+    expect(JSON.parse(out)).toEqual({ connection: 'plc', framing: 'tcp', incidents: [] })
+  })
+
+  it('says which connection was meant, and what is wrong with an option', async () => {
+    const wrong = await fieldgate(['trace', 'plx', '--last', '1', ...at])
+    expect(wrong).toMatchObject({ status: 1, err: 'fieldgate: there is no connection "plx": did you mean "plc"?\n' })
+    const options = await fieldgate(['trace', 'plc', '--last', 'many', ...at, '--json'])
+    expect(options.status).toBe(2)
+    expect(JSON.parse(options.out)).toMatchObject({ ok: false, status: 2 })
+    const nowhere = await fieldgate(['trace', 'plc', '--last', '1', '--pcap', join(folder, 'no/where'), ...at])
+    expect(nowhere.status).toBe(1)
+    expect(nowhere.err).toContain('cannot be written')
+    const stopped = await fieldgate(['trace', 'plc', '--config', join(folder, 'other', 'gateway.yaml')])
+    expect(stopped.status).toBe(4)
+    expect(stopped.err).toContain('start one with "fieldgate run"')
+  })
+})

@@ -190,6 +190,7 @@ export class TagReader {
       kind: kindAfter(resolved.kind, mapping, common.scaleFrom !== undefined),
       ...(common.unit === undefined ? {} : { unit: common.unit }),
       ...(labels === undefined ? {} : { labels }),
+      ...(resolved.events === true ? { events: true } : {}),
     })
     const settings = this.#interning.same(resolved.settings as object)
     const { access, scaleFrom } = common

@@ -57,6 +57,8 @@ export interface TagInfo {
   readonly kind: ValueKind
   readonly unit?: string
   readonly labels?: Readonly<Record<string, string>>
+  /** Lists of records that are given once: an equal one is no repetition of the last, and none may be left out. */
+  readonly events?: true
 }
 
 /** Immutable, interned, shared by all batches of the group. A changed tag list is a new revision. */

@@ -106,6 +106,9 @@ export class Dictionary implements Numbering {
   }
 }
 
+/** Stands behind the kind of a tag whose values are records that are given once. */
+const EVENTS = ' of events'
+
 function contentOf(bytes: Uint8Array): string {
   return createHash('sha1').update(bytes).digest('base64')
 }
@@ -122,7 +125,7 @@ export function encodeGroup(ref: GroupRef): Uint8Array {
   for (const tag of ref.tags) {
     tags.text(tag.name)
     tags.u16(word(tag.type))
-    tags.u16(word(tag.kind))
+    tags.u16(word(tag.events === true ? `${tag.kind}${EVENTS}` : tag.kind))
     tags.u16(tag.unit === undefined ? 0xffff : word(tag.unit))
     tags.u16(tag.labels === undefined ? 0xffff : word(JSON.stringify(tag.labels)))
   }
@@ -157,7 +160,9 @@ export function decodeGroup(bytes: Uint8Array): GroupRef {
   for (let left = count; left > 0; left--) {
     const name = from.text()
     const type = word(from.u16())
-    const kind = word(from.u16()) as ValueKind
+    const kindWord = word(from.u16())
+    const events = kindWord.endsWith(EVENTS)
+    const kind = (events ? kindWord.slice(0, -EVENTS.length) : kindWord) as ValueKind
     const unit = from.u16()
     const label = from.u16()
     if (label !== 0xffff && !labelled.has(label)) labelled.set(label, JSON.parse(word(label)))
@@ -167,6 +172,7 @@ export function decodeGroup(bytes: Uint8Array): GroupRef {
       kind,
       ...(unit === 0xffff ? {} : { unit: word(unit) }),
       ...(label === 0xffff ? {} : { labels: labelled.get(label)! }),
+      ...(events ? { events: true } : {}),
     })
   }
   return { id: 0, revision, device, group, path, ...(labels == null ? {} : { labels }), tags }

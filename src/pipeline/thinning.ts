@@ -1,6 +1,6 @@
 /** How often a sink is sent a group: at most once in its interval, and only what left its own deadband. The answer for an entry
  *  stays the same when it is asked for again, since a delivery that failed is repeated from the log. */
-import { type Batch, type GroupRef, Reason } from '../contracts/batch.ts'
+import { type Batch, type GroupRef, Reason, tagAt } from '../contracts/batch.ts'
 import { compare, type Position } from '../contracts/log.ts'
 import { laidOver } from './columns.ts'
 import { Reporting, type Wish } from './reporting.ts'
@@ -24,6 +24,7 @@ class Flow {
   readonly #minIntervalMs: number
   readonly #reporting: Reporting | undefined
   readonly #quality: Uint8Array
+  readonly #events: boolean
   #passed: Batch['at'] | undefined
   /** What came too early since: its values are part of the next batch that passes. */
   #owed: Batch | undefined
@@ -31,18 +32,20 @@ class Flow {
   constructor(ref: GroupRef, { deadband, minIntervalMs }: Thinner) {
     this.#minIntervalMs = minIntervalMs
     const wish: Wish = { deadband, report: 'always', heartbeatMs: HEARTBEAT_MS }
+    const records: Wish = { ...wish, deadband: null, report: 'events' }
     if (deadband !== null) {
       this.#reporting = new Reporting(
         ref,
-        ref.tags.map(() => wish),
+        ref.tags.map(({ events }) => (events === true ? records : wish)),
       )
     }
+    this.#events = ref.tags.some(({ events }) => events === true)
     this.#quality = new Uint8Array(ref.tags.length)
   }
 
   pass(batch: Batch): Batch | null {
     const changed = this.#takeQuality(batch)
-    if (!changed && this.#tooSoon(batch)) {
+    if (!changed && !(this.#events && hasRecords(batch)) && this.#tooSoon(batch)) {
       this.#owed = this.#owed === undefined ? batch : laidOver(this.#owed, batch)
       return null
     }
@@ -70,6 +73,14 @@ class Flow {
     }
     return changed
   }
+}
+
+/** Records are not kept waiting: the next list would take their place. */
+function hasRecords(batch: Batch): boolean {
+  for (const [entry, value] of batch.others ?? []) {
+    if (batch.group.tags[tagAt(batch, entry)]!.events === true && Array.isArray(value) && value.length > 0) return true
+  }
+  return false
 }
 
 export class Thinning {

@@ -296,5 +296,8 @@ groups:
 
 it('reports every record of a queue that is drained, whatever its group says', async () => {
   const { groups } = await valid(withTag('address: "fifo:1", type: int16, drain: true', 'report: change'))
-  expect(groups[0]!.tags[0]).toMatchObject({ info: { kind: 'array', type: 'int16' }, mapping: { report: 'events' } })
+  expect(groups[0]!.tags[0]).toMatchObject({
+    info: { kind: 'array', type: 'int16', events: true },
+    mapping: { report: 'events' },
+  })
 })

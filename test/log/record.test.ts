@@ -238,7 +238,7 @@ describe('the dictionary', () => {
     expect(dictionary.group(configured)).toBe(7)
   })
 
-  it('keeps units and labels of tags and groups', () => {
+  it('keeps units and labels of tags and groups, and which are records that are given once', () => {
     const group: GroupRef = {
       ...groupOf('press', 0),
       id: 0,
@@ -246,6 +246,8 @@ describe('the dictionary', () => {
       tags: [
         { name: 'a', type: 'int16', kind: 'integer', unit: '°C', labels: { part: 'x' } },
         { name: 'b', type: 'string', kind: 'text', labels: { part: 'x' } },
+        { name: 'c', type: 'uint16', kind: 'array', events: true },
+        { name: 'd', type: 'uint16', kind: 'array' },
       ],
     }
     expect(decodeGroup(encodeGroup(group))).toEqual(group)

@@ -113,6 +113,23 @@ describe('what a sink is sent', () => {
     expect(shown(selection.select(entry([{ bad: Reason.timeout }, 3, 6])))).toEqual({ a: null })
   })
 
+  it('has every record that is given once, whatever interval and deadband the sink wishes', () => {
+    const ref = { ...plan.ref, tags: [plan.ref.tags[0]!, { name: 'log', type: 'int16', kind: 'array', events: true }] }
+    const given = { ...plan, ref } as typeof plan
+    const at = (value: number, records: number[], atMs: number): Entry => ({
+      kind: 'batch',
+      position: { epoch: 1, seq: ++seq },
+      batch: rawBatch(given, [value, records], atMs),
+    })
+    const selection = new Selection({ ...NOTHING, deadband: { absolute: 2 }, minIntervalMs: 1000 })
+    expect(shown(selection.select(at(1, [], 0)))).toEqual({ a: 1, log: [] })
+    expect(selection.select(at(9, [], 100))).toBeNull()
+    expect(shown(selection.select(at(9, [7], 200)))).toEqual({ a: 9, log: [7] })
+    expect(shown(selection.select(at(9, [7], 300)))).toEqual({ log: [7] })
+    expect(selection.select(at(9, [], 2000))).toBeNull()
+    expect(selection.select(at(9, [], 900_000))).toMatchObject({ batch: { numbers: Float64Array.of(9) } })
+  })
+
   it('always is what is no batch', () => {
     const gap = {
       kind: 'event',

@@ -330,15 +330,21 @@ export class Gateway {
   }
 
   report(notices: readonly string[] = []): GatewayReport {
+    const onlyWritten = new Set<string>()
     const devices = this.#configuration.devices.map((device): DeviceReport => {
       const attendance = this.#attendance(device.name)
       const groups = this.#configuration.groups.filter(({ ref }) => ref.device === device.name)
+      const running = device.enabled ? this.#connections.get(device.connection) : undefined
+      const trouble = running?.driver.deviceTrouble?.(device.name) ?? null
+      if (groups.length > 0 && groups.every(({ ref }) => ref.tags.length === 0)) onlyWritten.add(device.name)
+      const idle = onlyWritten.has(device.name) ? 'only written, never read' : attendance?.text
       return {
         name: device.name,
         connection: device.connection,
         enabled: device.enabled,
         answers: attendance?.answers ?? null,
-        text: device.enabled ? (attendance?.text ?? 'nothing configured to read') : 'switched off in the configuration',
+        text: device.enabled ? (trouble ?? idle ?? 'nothing configured to read') : 'switched off in the configuration',
+        ...(trouble === null ? {} : { trouble }),
         ageMs: attendance?.answeredAt == null ? null : this.#clock.monotonic() - attendance.answeredAt,
         groups: groups.length,
         tags: groups.reduce((sum, group) => sum + group.tags.length, 0),
@@ -350,7 +356,9 @@ export class Gateway {
     })
     const connections = [...this.#connections.values()].map(
       ({ configuration, driver, lane, poller }): ConnectionReport => {
-        const own = devices.filter((device) => device.connection === configuration.name && device.enabled)
+        const own = devices.filter(
+          ({ name, connection, enabled }) => connection === configuration.name && enabled && !onlyWritten.has(name),
+        )
         return {
           name: configuration.name,
           driver: configuration.driver,
@@ -380,7 +388,7 @@ export class Gateway {
       notices,
       lights: lights({
         connections,
-        devices,
+        devices: devices.filter(({ name }) => !onlyWritten.has(name)),
         sinks,
         log,
         phase: this.#phase,

@@ -28,6 +28,7 @@ function plainly(issue: z.core.$ZodIssue): string {
     const forms = new Set(issue.errors.flatMap((branch) => branch.slice(0, 1).map(plainly)))
     return `expected ${[...forms].map((form) => form.replace(/^expected /, '')).join(' or ')}`
   }
+  if (issue.code === 'unrecognized_keys') return `unknown key ${issue.keys.map((key) => `"${key}"`).join(', ')}`
   if (issue.code === 'too_small' || issue.code === 'too_big') {
     const [word, limit] = issue.code === 'too_small' ? ['least', issue.minimum] : ['most', issue.maximum]
     if (issue.origin === 'string' && issue.code === 'too_small' && Number(limit) === 1) return 'expected a text'

@@ -49,6 +49,9 @@ export interface DriverKindSchema {
   ): readonly SettingsProblem[]
   /** Why these cannot be written in one request; null: they can. A value of null: any. */
   writable?(writes: readonly { readonly settings: unknown; readonly value: Value }[]): string | null
+  /** The key that makes the gateway write to a device by itself, nobody commanding it; null: none does. `device`: from
+   *  `resolveDevice`. */
+  selfWrites?(device: unknown): string | null
   /** Settings of one device joined with its connection's presets; becomes `DevicePlan.settings`. */
   resolveDevice(device: unknown, connection: unknown): unknown
 }

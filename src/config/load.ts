@@ -4,6 +4,7 @@ import { hostname } from 'node:os'
 import { dirname, resolve } from 'node:path'
 import type { z } from 'zod'
 import type { Isa95Path } from '../contracts/batch.ts'
+import type { DevicePlan } from '../contracts/driver.ts'
 import { Check, isMap, supposed } from './check.ts'
 import type { Configuration } from './configuration.ts'
 import { type Connection, DeviceReader } from './devices.ts'
@@ -61,6 +62,7 @@ function loadText(file: string, text: string, kinds: Kinds, env: NodeJS.ProcessE
   const reader = new DeviceReader({ check, texts, tree, folder, env, gateway, connections, invert: kinds.invert })
   const { devices, groups } = reader.read(root.devices)
   const { sinks, oneWay } = readSinks(root.sinks, { check, kinds: kinds.sinks, folder })
+  if (oneWay) refuseSelfWrites(devices, connections, places)
   sayCollisions(sinks, groups, { check, collisions: kinds.collisions })
   if (places.problems.length > 0) return { ok: false, problems: sorted(places.problems) }
   const frozen = texts.frozen()
@@ -79,6 +81,17 @@ function loadText(file: string, text: string, kinds: Kinds, env: NodeJS.ProcessE
       source: { file, sha256: createHash('sha256').update(frozen).digest('hex') },
       frozen,
     },
+  }
+}
+
+/** A gateway whose door is shut on purpose writes nothing at all, not by itself either. */
+function refuseSelfWrites(devices: readonly DevicePlan[], connections: readonly Connection[], places: Places): void {
+  for (const { name, connection, settings } of devices) {
+    const kind = connections.find((one) => one.name === connection)?.schema
+    const key = settings === undefined ? null : (kind?.selfWrites?.(settings) ?? null)
+    if (key === null) continue
+    const text = `every sink says commands: none, so this gateway writes nothing, not even ${key}: leave it out, or leave commands out where nobody is forbidden to write`
+    places.say(['devices', name, key], text, 'key')
   }
 }
 

@@ -31,6 +31,8 @@ export const Reason = {
   deviceSilent: 30,
   /** The scaling register has no good value. */
   noScale: 31,
+  /** The device was not set up as configured: what it says would not be what it seems. */
+  notPrepared: 32,
   /** Not read yet. */
   notYet: 40,
   /** Refused by a rule of the door: access, limits, grid, expiry. */

@@ -111,6 +111,8 @@ export interface Driver extends Component {
   counters(): Counters
   /** Its frames, where the driver remembers them. */
   readonly trace?: FrameTrace
+  /** Why a device that answers is not read all the same, in the words that follow its name; null: it is. */
+  deviceTrouble?(device: string): string | null
   /** What is counted for each device apart, where the driver does. */
   deviceCounters?(device: string): Counters
 }

@@ -19,6 +19,8 @@ export interface DeviceReport {
   /** null: not asked yet. */
   readonly answers: boolean | null
   readonly text: string
+  /** Why it is not read although it answers. */
+  readonly trouble?: string
   /** Monotonic-based age of the last answer, milliseconds; null: never. */
   readonly ageMs: number | null
   readonly groups: number

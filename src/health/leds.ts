@@ -85,6 +85,11 @@ function bus({ connections, devices }: Facts): Light {
   }
   const away = asked.filter((device) => device.answers === false)
   if (away.length > 0) return { role, ...DEGRADED, text: `${absent(away)}; check its power, wiring and unit id` }
+  const refusing = asked.find((device) => device.trouble !== undefined)
+  if (refusing !== undefined) {
+    const { name, trouble } = refusing
+    return { role, ...DEGRADED, text: `${name} ${trouble}; correct "setup" or look at the device` }
+  }
   const degraded = used.find(({ connection }) => connection.state.condition === 'degraded')
   if (degraded !== undefined) {
     return { role, ...DEGRADED, text: `${degraded.connection.name}: ${degraded.connection.state.text}` }

@@ -218,7 +218,9 @@ export class Poller {
     const { builder } = round
     return this.#driver.read(request, builder, signal).then(
       () => {
-        if (builder.quality[request.tags[0]!] === Reason.gatewayTarget) {
+        const first = builder.quality[request.tags[0]!]
+        if (first === Reason.notPrepared) round.device.unprepared(this.#clock.monotonic())
+        else if (first === Reason.gatewayTarget) {
           this.#missed(round, startedAt, 'the gateway in front of it gets no answer from it', 0)
         } else {
           round.device.answer(this.#clock.monotonic())

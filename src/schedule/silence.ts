@@ -27,6 +27,11 @@ export class Attendance {
     this.text = 'answers'
   }
 
+  /** It answered that it cannot be set up, and is not asked each time. */
+  unprepared(now: number): void {
+    if (this.answers !== true) this.answer(now)
+  }
+
   miss(text: string): void {
     this.#asked++
     this.#missed++

@@ -132,6 +132,51 @@ describe('what a tag says of its writes', () => {
   })
 })
 
+describe('what is written to a device by the gateway itself', () => {
+  const said = async (device: string, sinks = '') =>
+    (await complaints(`${withFile(`t: { ${word} }`, device)}${sinks}`)).map((one) =>
+      one.replace(/^\S+ devices\.d\./, ''),
+    )
+  const entry = '{ address: "40010", type: int16, value: 5 }'
+
+  it('is a list in the order of the file', async () => {
+    const { devices } = await valid(
+      withFile(
+        `t: { ${word} }`,
+        `setup: [${entry}, { address: "40011.3", value: true, when: cycle, verify: true }, { address: holding:20, type: uint64, value: "18446744073709551615", when: connect }]
+    setupWrites: allow`,
+      ),
+    )
+    const { setup } = devices[0]!.settings as { setup: unknown[] }
+    expect(setup).toMatchObject([
+      { value: 5, when: 'return', text: '40010 = 5', settings: { address: 9, readBackMs: null } },
+      { value: true, when: 'cycle', text: '40011.3 = true', settings: { readBackMs: 0 } },
+      { value: 18446744073709551615n, when: 'connect' },
+    ])
+  })
+
+  it.each([
+    [`setup: [${entry}]`, 'setup: the gateway writes these to the device by itself: say that it may, with setupWrites'],
+    ['setup: [{ address: "30010", type: int16, value: 5 }]', 'setup: access: 30010 is an input register'],
+    [`setup: [${entry}, { address: "40010", value: 5 }]`, 'setup: entry 2: type: a register needs a type'],
+    ['setup: [{ address: "40010", type: int16, value: 40000 }]', 'setup: 40000 cannot be written: expected -32768 to'],
+    ['setup: [{ address: "40010", type: int16 }]', 'setup.0: value is missing'],
+    ['setup: [{ address: "40010", type: int16, value: 5, whn: cycle }]', 'setup.0: unknown key "whn"'],
+    ['setup: { address: "40010" }', 'setup: expected a list of { address, type, value }'],
+  ])('%s', async (keys, text) => {
+    const allowed = keys.includes(', {') || !keys.includes(entry) ? '\n    setupWrites: allow' : ''
+    const found = await said(keys + allowed)
+    expect(found.map((one) => one.slice(0, text.length))).toEqual([text])
+  })
+
+  it('contradicts a gateway that is one-way', async () => {
+    const device = `setup: [${entry}]\n    setupWrites: allow`
+    const sinks = (keys: string) => `sinks: { s: { type: mqtt, url: "mqtt://a"${keys} } }\n`
+    expect(await said(device, sinks(''))).toEqual([])
+    expect(await said(device, sinks(', commands: none'))).toEqual([expect.stringContaining('not even setup')])
+  })
+})
+
 describe('a tag is accepted', () => {
   it('with states in hex, and states of a bit', async () => {
     const { groups } = await valid(withTag(`${word}, enum: { 0x10: run, 1: stop }`))

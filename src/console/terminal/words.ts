@@ -96,6 +96,7 @@ const REASONS: Readonly<Record<Reason, string>> = {
   [Reason.gatewayTarget]: 'far gateway: device silent (11)',
   [Reason.deviceSilent]: 'device silent',
   [Reason.noScale]: 'scaling register has no value',
+  [Reason.notPrepared]: 'device not set up as configured',
   [Reason.notYet]: 'not read yet',
   [Reason.refused]: 'refused',
 }

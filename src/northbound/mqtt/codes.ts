@@ -35,6 +35,7 @@ const CODES: Readonly<Record<Reason, number>> = {
   [Reason.gatewayTarget]: NEURON.noResponse,
   [Reason.deviceSilent]: NEURON.noResponse,
   [Reason.noScale]: NEURON.notReady,
+  [Reason.notPrepared]: NEURON.notReady,
   [Reason.notYet]: NEURON.notReady,
   [Reason.refused]: NEURON.notAllowWrite,
 }

@@ -22,11 +22,18 @@ export class Acquaintance {
   missed = 0
   /** Waits in a row that a busy device asked for. */
   postponed = 0
+  /** How often it fell silent after it had answered. */
+  silences = 0
   /** Function 22; null: not tried yet. */
   knowsMaskWrite: boolean | null = null
 
   constructor(unit: number) {
     this.unit = unit
+  }
+
+  silent(): void {
+    if (this.answered) this.silences++
+    this.answered = false
   }
 }
 
@@ -116,7 +123,8 @@ export class Asking {
       try {
         const code = await this.once(ask, null, device, take, signal)
         // Who speaks of a target that does not answer is the gateway in front of it.
-        device.answered = code !== GATEWAY_TARGET
+        if (code === GATEWAY_TARGET) device.silent()
+        else device.answered = true
         device.missed = 0
         return code
       } catch (thrown) {
@@ -128,7 +136,7 @@ export class Asking {
           throw new Retryable(thrown.message, { reason: thrown.reason, quietMs: thrown.quietMs, repeat: true })
         }
         if (left <= 0 || (silent && turn) || !this.#worthRepeating(thrown, device)) {
-          if (silent) device.answered = false
+          if (silent) device.silent()
           throw thrown
         }
         this.#countRetry(device)

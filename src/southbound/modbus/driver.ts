@@ -1,10 +1,10 @@
 /** Modbus as the gateway sees it: one driver is one connection, over TCP, a serial line, or a socket that leads to one. */
 import type { Board } from '../../../hal/contract.ts'
-import type { BatchBuilder, Value } from '../../contracts/batch.ts'
+import { type BatchBuilder, Reason, type Value } from '../../contracts/batch.ts'
 import type { Clock } from '../../contracts/clock.ts'
 import type { Counters, Logger, State } from '../../contracts/component.ts'
 import type { DevicePlan, Driver, GroupPlan, Peek, Request, Tag, Turn, Write } from '../../contracts/driver.ts'
-import { Rejected } from '../../contracts/errors.ts'
+import { Rejected, Retryable, sentence } from '../../contracts/errors.ts'
 import { Asking } from './asking.ts'
 import { Drains } from './drain.ts'
 import { isRefusal } from './exceptions.ts'
@@ -15,7 +15,8 @@ import { orderOf, orderOfAll, targetOf } from './orders.ts'
 import { exception } from './pdu.ts'
 import { peek, poke } from './peek.ts'
 import { type ModbusRequest, planGroup, splitRequest } from './plan.ts'
-import { type ConnectionSettings, connectionSettings, type TagSettings } from './settings.ts'
+import { Preparation } from './preparation.ts'
+import { type ConnectionSettings, connectionSettings, type DeviceSettings, type TagSettings } from './settings.ts'
 import { Tally } from './tally.ts'
 import { Trace } from './trace.ts'
 import { TracedLine } from './traced.ts'
@@ -43,6 +44,10 @@ export class ModbusDriver implements Driver {
   readonly #tally = new Tally()
   readonly #asking: Asking
   readonly #writing: Writing
+  readonly #preparation: Preparation
+  /** Requests to devices that are set up, and whether a cycle begins with them. */
+  readonly #prepared = new WeakMap<Request, { readonly device: DevicePlan; readonly cycle: boolean }>()
+  #preparing = false
   readonly #drains: Drains
   readonly #holes = new WeakMap<ModbusRequest, Holes>()
   #holesKnown = 0
@@ -64,7 +69,10 @@ export class ModbusDriver implements Driver {
     this.#asking = new Asking({ link: this.#link, clock, tally: this.#tally, shortTries })
     const broadcasts = settings.kind !== 'tcp'
     this.#writing = new Writing({ asking: this.#asking, clock, tally: this.#tally, broadcasts, shared: null })
-    this.#drains = new Drains({ asking: this.#asking, clock, log: options.log })
+    const generation = (): number => this.#link.generation
+    const { log } = options
+    this.#preparation = new Preparation({ writing: this.#writing, clock, log, tally: this.#tally, generation })
+    this.#drains = new Drains({ asking: this.#asking, clock, log })
   }
 
   async start(): Promise<void> {
@@ -93,12 +101,47 @@ export class ModbusDriver implements Driver {
   }
 
   plan(group: GroupPlan): readonly Request[] {
-    return planGroup(group, this.#settings)
+    const requests = planGroup(group, this.#settings)
+    if ((group.device.settings as DeviceSettings).setup.length > 0) {
+      this.#preparing = true
+      for (const [at, request] of requests.entries()) {
+        this.#prepared.set(request, { device: group.device, cycle: at === 0 })
+      }
+    }
+    return requests
+  }
+
+  deviceTrouble(device: string): string | null {
+    return this.#preparation.trouble(device)
+  }
+
+  /** Null: it may be read and written. Throws Retryable. */
+  async #unready(device: DevicePlan, cycle: boolean, signal: AbortSignal): Promise<string | null> {
+    const { setup } = device.settings as DeviceSettings
+    if (setup.length === 0) return null
+    const target = targetOf(device)
+    return this.#preparation.ready(target, setup, this.#asking.device(target), { cycle, signal })
+  }
+
+  /** Throws Rejected when the device is not as the configuration wants it: then nothing is written to it. */
+  async #readyToWrite(device: DevicePlan, signal: AbortSignal): Promise<void> {
+    const why = await this.#unready(device, false, signal).catch((thrown) => {
+      if (!(thrown instanceof Retryable)) throw thrown
+      throw new Retryable(`not sent: ${sentence(thrown)}`, { reason: thrown.reason, cause: thrown })
+    })
+    if (why !== null) throw new Rejected(`not sent: ${device.name} ${why}`, { reason: Reason.notPrepared })
   }
 
   /** Device fault: bad quality in `into`. Line fault: throws Retryable. */
   async read(planned: Request, into: BatchBuilder, signal: AbortSignal): Promise<void> {
     const request = planned as ModbusRequest
+    if (this.#preparing) {
+      const prepared = this.#prepared.get(request)
+      if (prepared !== undefined && (await this.#unready(prepared.device, prepared.cycle, signal)) !== null) {
+        for (const tag of request.tags) into.bad(tag, Reason.notPrepared)
+        return
+      }
+    }
     if (this.#holesKnown > 0) {
       const holes = this.#holes.get(request)
       if (holes !== undefined) return this.#readAround(request, holes, into, signal)
@@ -146,12 +189,16 @@ export class ModbusDriver implements Driver {
   /** `value` is raw. Throws Rejected when the device or the type refuses it; Retryable, `ambiguous` when it was sent and
    *  nobody confirmed it. Never sent a second time by itself. */
   async write(plan: DevicePlan, tag: Tag, value: Value, signal: AbortSignal): Promise<string | undefined> {
-    return this.#writing.write(orderOf(targetOf(plan), tag.settings as TagSettings, value), signal)
+    const order = orderOf(targetOf(plan), tag.settings as TagSettings, value)
+    await this.#readyToWrite(plan, signal)
+    return this.#writing.write(order, signal)
   }
 
   /** Tags whose registers follow each other, by one function 15 or 16. */
   async writeTogether(plan: DevicePlan, writes: readonly Write[], signal: AbortSignal): Promise<string | undefined> {
-    return this.#writing.write(orderOfAll(targetOf(plan), writes), signal)
+    const order = orderOfAll(targetOf(plan), writes)
+    await this.#readyToWrite(plan, signal)
+    return this.#writing.write(order, signal)
   }
 
   /** `UNIT ADDRESS [TYPE] [COUNT]`: every reading of the bytes that makes sense, or of the type that was named. */

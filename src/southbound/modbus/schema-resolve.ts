@@ -7,15 +7,17 @@ import { meansSource } from './address-source.ts'
 import { type FormatProblem, formatOf, kindOf } from './registers-format.ts'
 import type { ParsedConnection, ParsedDevice, ParsedTag } from './schema.ts'
 import { resolveSource } from './schema-source.ts'
-import { writeProblems } from './schema-write.ts'
+import { togetherProblem, writeProblems } from './schema-write.ts'
 import {
   type AddressRange,
   type DeviceSettings,
   type Format,
   LIMITS,
+  type SetupEntry,
   type TagSettings,
   type TypeName,
 } from './settings.ts'
+import { TYPES } from './types.ts'
 
 interface ResolvedTag {
   readonly settings: TagSettings
@@ -42,7 +44,39 @@ export function resolveDevice(device: ParsedDevice, connection: ParsedConnection
       if ('problem' in range) throw new ConfigurationFault(`noTouch: ${range.problem}`)
       return range
     }),
+    setup: resolveSetup(device, connection),
   }
+}
+
+function resolveSetup(device: ParsedDevice, connection: ParsedConnection): readonly SetupEntry[] {
+  const { setup = [], setupWrites } = device
+  const fault = (text: string) => new ConfigurationFault(`setup: ${text}`)
+  if (setup.length > 0 && setupWrites !== 'allow') {
+    throw fault('the gateway writes these to the device by itself: say that it may, with setupWrites: allow')
+  }
+  if (setup.length > 0 && connection.masters !== 'sole') {
+    throw fault('another master sets its devices up itself: it needs a connection with masters: sole')
+  }
+  if (setup.length > 0 && device.unitId === 0 && !isTcp(connection)) {
+    throw fault('a broadcast is never answered: nobody would know whether the devices are set up')
+  }
+  return setup.map(({ value, when, verify, ...keys }, at) => {
+    const entry = setup.length === 1 ? '' : `entry ${at + 1}: `
+    const tag: ParsedTag = { ...keys, write: { function: 'auto', readBack: verify } }
+    const found = resolveTag(tag, device, connection, { noValueBits: [], access: 'w' })
+    if ('problems' in found) throw fault(entry + found.problems.map(({ key, text }) => `${key}: ${text}`).join('; '))
+    const { settings } = found
+    const raw = TYPES[settings.format.type].kind === 'integer' && typeof value === 'string' ? bigintOf(value) : value
+    const objection = togetherProblem([{ settings, value: raw }])
+    if (objection !== null) throw fault(entry + objection)
+    const text = `${[keys.address].flat().join(' and ')} = ${typeof value === 'string' ? `"${value}"` : String(value)}`
+    return { settings, value: raw, when, text }
+  })
+}
+
+/** Whole numbers beyond 2^53 are written as texts. */
+function bigintOf(text: string): bigint | string {
+  return /^-?\d+$/.test(text) ? BigInt(text) : text
 }
 
 interface ResolvedTag {

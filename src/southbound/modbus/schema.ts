@@ -158,8 +158,14 @@ const device = (unit: { readonly from: number; readonly to: number; readonly pre
     noTouch: z.array(z.string().superRefine(checkRange)).optional().meta({
       description: 'Ranges such as "holding:100-120" that are never read to bridge a hole; a tag may still name them.',
     }),
-    setup: later('setup'),
-    setupWrites: later('setupWrites'),
+    setup: z.array(setupEntry, { error: 'expected a list of { address, type, value }' }).optional().meta({
+      description:
+        'What is written to the device before it is read or written, in this order: a list of `{ address, type, value, when, verify }`, with `value` as it stands in the registers. `when`: `connect`, after each connecting; `return` (default), then and when the device answers again after silence; `cycle`, then and before each reading of a group. `verify: true` reads it back. A device that refuses is not read until it was set up. Needs `setupWrites: allow`.',
+    }),
+    setupWrites: z
+      .literal('allow', { error: 'expected allow' })
+      .optional()
+      .meta({ description: '`allow`: the gateway may write what `setup` says by itself.' }),
   })
 }
 
@@ -282,6 +288,33 @@ const tag = z.object({
   }),
 })
 
+const setupEntry = tag
+  .pick({
+    address: true,
+    type: true,
+    byte: true,
+    order: true,
+    bits: true,
+    length: true,
+    count: true,
+    charset: true,
+    layout: true,
+    timezone: true,
+  })
+  .extend({
+    value: z
+      .union([z.number(), z.boolean(), z.string(), z.array(z.union([z.number(), z.boolean()]))], {
+        error: 'expected the value as it stands in the registers',
+      })
+      .meta({ description: 'As it stands in the registers; whole numbers beyond 2^53 in quotes.' }),
+    when: z
+      .enum(['connect', 'return', 'cycle'], { error: 'expected connect, return or cycle' })
+      .default('return')
+      .meta({ description: 'On which occasion.' }),
+    verify: z.boolean().default(false).meta({ description: 'true: read back and compared.' }),
+  })
+  .strict()
+
 export type ParsedTag = z.output<typeof tag>
 export type ParsedDevice = z.output<ReturnType<typeof device>>
 
@@ -341,6 +374,7 @@ function joined(connection: z.ZodObject, ofDevice: z.ZodObject) {
       groupProblems(tags, group, device as DeviceSettings),
     writable: (writes: readonly { readonly settings: unknown; readonly value: Value }[]): string | null =>
       togetherProblem(writes as readonly { readonly settings: TagSettings; readonly value: Value }[]),
+    selfWrites: (device: unknown) => ((device as DeviceSettings).setup.length > 0 ? 'setup' : null),
     resolveDevice: (device: unknown, wire: unknown): unknown =>
       resolveDevice(device as ParsedDevice, wire as ParsedConnection),
   }

@@ -1,4 +1,5 @@
 /** What the configuration makes of a Modbus connection, device and tag: plain data, in wire terms, all defaults filled in. */
+import type { Value } from '../../contracts/batch.ts'
 
 export type Area = 'coil' | 'discrete' | 'input' | 'holding'
 
@@ -94,6 +95,18 @@ export interface DeviceSettings extends DevicePresets {
   readonly unitId: number
   /** Never read along to bridge a hole; a tag may still name them. */
   readonly noTouch: readonly AddressRange[]
+  /** Written before it is read, in this order. */
+  readonly setup: readonly SetupEntry[]
+}
+
+export interface SetupEntry {
+  readonly settings: TagSettings
+  /** Raw. */
+  readonly value: Value
+  /** `connect`: after each connecting; `return`: then, and when it answers again; `cycle`: then, and before each reading. */
+  readonly when: 'connect' | 'return' | 'cycle'
+  /** For people: `40010 = 5`. */
+  readonly text: string
 }
 
 export type DatetimeLayout = 'unix' | 'unix-ms' | 'since-2000' | 'ymdhms' | 'iec870' | 'bcd'

@@ -60,6 +60,9 @@ export class Tally {
   guardedWrites = 0
   /** What was read back was not what had been written. */
   readBackDiffers = 0
+  /** What the configuration wants written before reading: done, and not. */
+  setupWrites = 0
+  setupFailures = 0
 
   exception(code: number): void {
     if (code === 1) this.illegalFunctions++

@@ -124,6 +124,7 @@ describe('a device', () => {
         { area: 'holding', from: 100, to: 120 },
         { area: 'holding', from: 300, to: 300 },
       ],
+      setup: [],
     })
   })
 

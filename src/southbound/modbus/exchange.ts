@@ -27,6 +27,8 @@ export class Exchange {
   sent = false
   /** A unit that answered in the place of the one that was asked. */
   impostor: number | null = null
+  /** Answers that were not taken because they may have been an older question's. */
+  doubts = 0
 
   constructor(options: {
     ask: Ask

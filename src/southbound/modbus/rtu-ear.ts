@@ -189,8 +189,9 @@ export class RtuEar {
   #overhear(at: number, length: number): void {
     const exchange = this.#waitingFor
     const unit = this.#received[at]!
+    const answer = { unit, function: this.#received[at + 1]!, pduBytes: length - 3 }
     let mark: Mark = Mark.foreignAnswer
-    if (this.#quarantine.lift(unit, this.#received[at + 1]!)) {
+    if (this.#quarantine.pay(answer, this.#clock.monotonic())) {
       mark = Mark.late
       this.#tally.lateReplies++
     } else if (exchange === null) this.#tally.contention++

@@ -4,18 +4,16 @@ import type { LineSettings, SerialPort } from '../../../hal/contract.ts'
 import { Reason } from '../../contracts/batch.ts'
 import type { Clock, Stop } from '../../contracts/clock.ts'
 import type { State } from '../../contracts/component.ts'
-import { sentence } from '../../contracts/errors.ts'
+import { Retryable, sentence } from '../../contracts/errors.ts'
 import { AbortWatch, duration, Exchange, type Link } from './exchange.ts'
 import { KeptPort } from './kept-port.ts'
-import { type Ask, confirmsBySame, describe } from './pdu.ts'
+import { type Ask, confirmsBySame, contentAt, describe } from './pdu.ts'
 import { Quarantine } from './quarantine.ts'
-import { RtuEar } from './rtu-ear.ts'
+import { type Heard, RtuEar } from './rtu-ear.ts'
 import { encodeFrame, frameGapMs, replyFrameLength } from './rtu-frame.ts'
 import type { Tally } from './tally.ts'
 import { Mark, type Trace } from './trace.ts'
 
-/** For so many timeouts after the first an answer may still come and is waited out. */
-const LATE_WINDOW = 2
 /** Timeouts one after the other, without one byte, after which the port is opened anew. */
 const DEAF_AFTER = 3
 const DEAF_PAUSE_MS = 60_000
@@ -128,7 +126,7 @@ export class RtuLine implements Link {
     else {
       this.#watch.hold(exchange.signal)
       const { ask, device } = exchange
-      if (this.#quarantine.end(ask.unit, ask.function, this.#clock.monotonic()) > 0) {
+      if (this.#quarantine.end(ask, this.#clock.monotonic()) > 0) {
         this.#tally.quarantined++
         device.quarantined++
       }
@@ -148,7 +146,7 @@ export class RtuLine implements Link {
     let next = -1
     for (let at = 0; at < this.#queue.length && next < 0; at++) {
       const { ask } = this.#queue[at]!
-      const end = this.#quarantine.end(ask.unit, ask.function, now)
+      const end = this.#quarantine.end(ask, now)
       if (end <= now + EARLY_MS) next = at
       else free = Math.min(free, end)
     }
@@ -179,27 +177,43 @@ export class RtuLine implements Link {
       this.#watch.release(exchange.signal)
       exchange.fail('not sent: another master talks on this line', Reason.refused)
       this.#pump()
-    } else if (confirmsBySame(exchange.ask.function) && this.#ear.echoes === null && exchange.ask.unit !== 0) {
-      this.#transmit(this.#echoTest(exchange))
-    } else this.#transmit(exchange)
+    } else {
+      const first = this.#askedFirst(exchange)
+      this.#transmit(first === null ? exchange : this.#before(exchange, first))
+    }
   }
 
-  /** The confirmation of a single write is the same bytes as the write: before it can be told from an echo, a read must
-   *  have shown whether the adapter hears itself. */
-  #echoTest(write: Exchange): Exchange {
-    const ask: Ask = { ...write.ask, function: write.ask.function === 5 ? 1 : 3, quantity: 1 }
-    this.#watch.release(write.signal)
-    this.#watch.hold(write.signal)
+  /** What must be answered before this may be asked; null: nothing. */
+  #askedFirst({ ask, payload, doubts }: Exchange): Ask | null {
+    const now = this.#clock.monotonic()
+    if (payload === null) return doubts > 0 ? null : this.#quarantine.marker(ask, now)
+    if (ask.unit === 0) return null
+    // The confirmation of a single write is the same bytes as the write: before it can be told from an echo, a read must have
+    // shown whether the adapter hears itself. And what may still confirm an older write comes no more after a read's answer.
+    const mistakable = confirmsBySame(ask.function) && this.#ear.echoes === null
+    const owed = this.#quarantine.clearsByRead && this.#quarantine.owes(ask, now)
+    if (!mistakable && !owed) return null
+    return { ...ask, function: ask.function === 5 || ask.function === 15 ? 1 : 3, quantity: 1 }
+  }
+
+  /** A read that is asked before something else, and ends it when it is not answered. */
+  #before(exchange: Exchange, ask: Ask): Exchange {
+    const { signal, device, payload } = exchange
+    this.#tally.clearingReads++
+    device.clearingReads++
+    this.#watch.release(signal)
+    this.#watch.hold(signal)
     return new Exchange({
       ask,
       payload: null,
-      signal: write.signal,
-      device: write.device,
+      signal,
+      device,
       take: null,
-      resolve: () => this.send(write),
-      reject: () => {
-        if (write.signal.aborted) write.abort()
-        else write.fail('not sent: the device does not answer a read either', Reason.timeout)
+      resolve: () => this.send(exchange),
+      reject: (why) => {
+        if (signal.aborted) exchange.abort()
+        else if (payload !== null) exchange.fail('not sent: the device does not answer a read either', Reason.timeout)
+        else exchange.fail(sentence(why), why instanceof Retryable ? why.reason : Reason.timeout)
       },
     })
   }
@@ -269,13 +283,8 @@ export class RtuLine implements Link {
     const heard = this.#ear.hear(chunk)
     const exchange = this.#active
     if (heard !== null && exchange !== null) {
-      this.#end(exchange)
-      this.#tally.replies++
-      this.#kept.proven()
-      const answerMs = heard.contentBytes * this.#byteMs
-      exchange.responseMs = Math.max(0, this.#clock.monotonic() - this.#sentAt - answerMs)
-      exchange.settle(heard.verdict, heard.bytes, heard.content, heard.contentBytes)
-      this.#pump()
+      if (this.#doubtful(exchange, heard)) this.#doubt(exchange)
+      else this.#answered(exchange, heard)
     } else if (exchange !== null) {
       // A good frame may stand behind what only looked like one: the line is heard out first.
       if (this.#ear.damaged) this.#setDeadline(Math.max(DAMAGE_SILENCE_MS, 2 * this.#gapMs))
@@ -284,6 +293,43 @@ export class RtuLine implements Link {
         this.#setDeadline(replyFrameLength(exchange.ask) * this.#byteMs + DAMAGE_SILENCE_MS)
       }
     } else if (this.#queue.length > 0) this.#pump() // a late answer that has come ends a quarantine before its time
+  }
+
+  /** Whether it may answer something older. Asked so often that nothing older can be left, the question has its answer. */
+  #doubtful({ ask, doubts }: Exchange, { verdict, contentBytes }: Heard): boolean {
+    const now = this.#clock.monotonic()
+    const pduBytes = contentAt(ask.function) + contentBytes
+    const answer = { unit: ask.unit, function: verdict === 0 ? ask.function : ask.function | 0x80, pduBytes }
+    if (this.#quarantine.pay(answer, now)) return true
+    // What a gateway says in a device's place shows nothing of the device.
+    if (verdict !== 10 && verdict !== 11) this.#quarantine.settle(ask, now, doubts)
+    return false
+  }
+
+  /** A read is asked once more; a write never: its own confirmation is waited for. */
+  #doubt(exchange: Exchange): void {
+    exchange.doubts++
+    this.#tally.doubtfulReplies++
+    exchange.device.doubtfulReplies++
+    if (exchange.payload !== null) return
+    this.#active = null
+    this.#ear.rest()
+    this.#deadline?.()
+    this.#deadline = undefined
+    this.#queue.unshift(exchange)
+    // Its own answer may follow at once, and would meet the question on the wire.
+    this.#busyUntil = Math.max(this.#busyUntil, this.#clock.monotonic() + DAMAGE_SILENCE_MS)
+    this.#pump()
+  }
+
+  #answered(exchange: Exchange, heard: Heard): void {
+    this.#end(exchange)
+    this.#tally.replies++
+    this.#kept.proven()
+    const answerMs = heard.contentBytes * this.#byteMs
+    exchange.responseMs = Math.max(0, this.#clock.monotonic() - this.#sentAt - answerMs)
+    exchange.settle(heard.verdict, heard.bytes, heard.content, heard.contentBytes)
+    this.#pump()
   }
 
   #expire(exchange: Exchange): void {
@@ -302,9 +348,10 @@ export class RtuLine implements Link {
     } else {
       this.#tally.timeouts++
       device.timeouts++
-      const quietMs = LATE_WINDOW * ask.timeoutMs + ask.timeoutMs - (ask.probeMs ?? ask.timeoutMs)
-      this.#quarantine.impose(ask.unit, ask.function, this.#clock.monotonic() + quietMs)
-      this.#failLate(exchange, quietMs)
+      const waitedMs = ask.probeMs ?? ask.timeoutMs
+      const now = this.#clock.monotonic()
+      const until = this.#quarantine.impose(ask, { now, waitedMs, times: 1 + exchange.doubts })
+      this.#failLate(exchange, until - now)
       this.#miss(exchange, Mark.timeout)
       // What is in transit through a socket cannot be flushed: another connection does not see it.
       if (this.#options.overTcp) this.#kept.renew()
@@ -354,9 +401,9 @@ export class RtuLine implements Link {
     const { ask } = exchange
     this.#end(exchange)
     this.#dirty = true
-    const lateUntil = this.#clock.monotonic() + (1 + LATE_WINDOW) * ask.timeoutMs
+    const now = this.#clock.monotonic()
     if (exchange.sent) {
-      this.#quarantine.impose(ask.unit, ask.function, lateUntil)
+      this.#quarantine.impose(ask, { now, waitedMs: 0, lost: !this.#kept.isOpen, times: 1 + exchange.doubts })
       this.#miss(exchange, Mark.lost)
     }
     return exchange

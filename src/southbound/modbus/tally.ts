@@ -11,6 +11,10 @@ export class Tally {
   lateReplies = 0
   /** A request waited, because an answer to an earlier one could still have arrived. */
   quarantined = 0
+  /** An answer came that may have been an older question's: it was not taken, and the question asked once more. */
+  doubtfulReplies = 0
+  /** Reads that were sent only so that nothing older could be taken for the answer to what followed. */
+  clearingReads = 0
   /** Answers of other units, dropped. */
   foreignUnits = 0
   /** Bytes that belong to no frame. */

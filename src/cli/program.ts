@@ -110,11 +110,12 @@ const COMMANDS: readonly Description[] = [
     words: '<target> <words...>',
     summary: 'one write: a tag by name, or an address by hand',
     more:
-      'TARGET is DEVICE/GROUP/TAG, followed by the value in engineering units; or a connection’s name, followed by the driver’s\n' +
-      'words, for Modbus: UNIT ADDRESS TYPE VALUE. Exit status 1: refused or failed, and the text says why. A write that was\n' +
+      'TARGET is DEVICE/GROUP/TAG, followed by the value in engineering units, and by more tags of the group with theirs; or a\n' +
+      'connection’s name, followed by the driver’s words, for Modbus: UNIT ADDRESS TYPE VALUE. Exit status 1: refused or failed, and the text says why. A write that was\n' +
       'sent and never answered is not repeated; its outcome is called unknown.',
     examples: [
       ['write oven/zones/setpoint 182.5', 'a tag, in engineering units'],
+      ['write oven/zones/setpoint 182.5 ramp 4', 'two tags of one group, in this order'],
       ['write plc7 1 40010 int16 -25', 'a register by hand'],
     ],
     load: () => import('./write.ts'),

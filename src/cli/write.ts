@@ -12,9 +12,9 @@ export const command: Command = async (invocation) => {
   const [target, ...rest] = words as [string, ...string[]]
   const path = target.split('/')
   const byName = path.length === 3 && path.every((part) => part !== '')
-  if (path.length > 1 && (!byName || rest.length !== 1)) {
+  if (path.length > 1 && (!byName || rest.length % 2 !== 1)) {
     const error = byName
-      ? `one value follows ${target}, not ${rest.length}; put it into quotes if it contains spaces`
+      ? `one value follows each tag: ${target} VALUE [TAG VALUE]…; put it into quotes if it contains spaces`
       : `"${target}" is not a tag: write DEVICE/GROUP/TAG VALUE, or CONNECTION and the driver’s words`
     screen.complain(`fieldgate: ${error}`)
     if (json) screen.document({ ok: false, error, status: Exit.usage })
@@ -23,7 +23,7 @@ export const command: Command = async (invocation) => {
   return withGateway(invocation, 'door', async (door) => {
     const [device, group, tag] = path
     const asked = byName
-      ? { device, group, tag, value: typedValue(rest[0]!, await present(invocation, target)) }
+      ? { device, group, writes: await writesOf(invocation, `${device}/${group}`, [tag!, ...rest]) }
       : { connection: target, words: rest }
     const result = (await door.call('write', asked)) as CommandResult
     if (json) screen.document(result)
@@ -31,6 +31,20 @@ export const command: Command = async (invocation) => {
     else screen.complain(`fieldgate: ${result.outcome}: ${harmless(result.text)}`)
     return result.outcome === 'done' ? Exit.done : Exit.failed
   })
+}
+
+/** Tags of one group with the values that were typed after them. */
+async function writesOf(
+  invocation: Invocation,
+  group: string,
+  words: readonly string[],
+): Promise<readonly { readonly tag: string; readonly value: Value }[]> {
+  const writes: { tag: string; value: Value }[] = []
+  for (let at = 0; at < words.length; at += 2) {
+    const [tag, typed] = [words[at]!, words[at + 1]!]
+    writes.push({ tag, value: typedValue(typed, await present(invocation, `${group}/${tag}`)) })
+  }
+  return writes
 }
 
 /** The value the tag has now, which says what kind of value it takes; undefined: it has none, or is never read. */

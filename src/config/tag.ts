@@ -38,6 +38,7 @@ const FOR_NUMBERS = {
   scaleFrom: [],
   counter: [],
   deadband: [],
+  limits: [],
   noValue: ['boolean'],
   enum: ['boolean'],
 } as const satisfies Partial<Record<keyof Common, readonly ValueKind[]>>

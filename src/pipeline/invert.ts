@@ -65,16 +65,22 @@ function code(course: Course, value: Value, by: Factor | undefined): Value {
   if (typeof value === 'string') {
     const known = [...labels]
     const exact = known.find(([, label]) => label === value)
-    if (exact !== undefined) return exact[0]
+    if (exact !== undefined) return within(course.tag, exact[0])
     const alike = known.filter(([, label]) => label.toLowerCase() === value.toLowerCase())
-    if (alike.length === 1) return alike[0]![0]
+    if (alike.length === 1) return within(course.tag, alike[0]![0])
   } else {
     const given = typeof value === 'boolean' ? Number(value) : value
-    if (typeof given === 'number' && labels.has(given)) return given
+    if (typeof given === 'number' && labels.has(given)) return within(course.tag, given)
     if (mapping.unknown === 'keep' && typeof given !== 'boolean') return number(course, given, by)
   }
   const list = [...labels].map(([raw, label]) => `${label} (${raw})`).join(', ')
   throw refused(`${info.name} has no state ${shown(value)}; it has: ${list}`)
+}
+
+/** A code that has a label, where the limits allow it. */
+function within({ info, limits }: Tag, given: number): number {
+  if (limits === null || (given >= limits[0] && given <= limits[1])) return given
+  throw refused(`${info.name} takes ${limits[0]} to ${limits[1]}, not ${given}`)
 }
 
 function truth({ info }: Tag, value: Value): boolean {

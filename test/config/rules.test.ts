@@ -21,6 +21,8 @@ describe('a tag is refused', () => {
     ['a text, with a scale', `${string}, scale: 2`, 'tags.t.scale: scale belongs to a number; this tag is a text'],
     ['a text, with a total', `${string}, counter: true`, 'tags.t.counter: counter belongs to a number'],
     ['a text, with states', `${string}, enum: { 1: a }`, 'tags.t.enum: enum belongs to a number'],
+    ['a text, with limits', `${string}, access: rw, limits: [0, 1]`, 'tags.t.limits: limits belongs to a number'],
+    ['a bit, with limits', `${coil}, access: rw, limits: [0, 1]`, 'tags.t.limits: limits belongs to a number'],
     ['a bit, with a distance', `${coil}, deadband: 1`, 'tags.t.deadband: deadband belongs to a number'],
     ['a bit, with decimals', `${coil}, precision: 1`, 'tags.t.precision: precision belongs to a number'],
     ['an array, with a total', `${word}, count: 4, counter: true`, 'tags.t.counter: counter belongs to a number'],

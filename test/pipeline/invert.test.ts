@@ -51,6 +51,30 @@ describe('a written value', () => {
     expect(() => write({ type: 'float32' }, 1e39)).toThrow('does not hold 1e+39')
   })
 
+  it('is a state within the limits', () => {
+    const wanted = {
+      enum: new Map([
+        [0, 'off'],
+        [1, 'low'],
+        [2, 'high'],
+      ]),
+      limits: [0, 1] as const,
+    }
+    expect(write(wanted, 'low')).toBe(1)
+    expect(write(wanted, 'LOW')).toBe(1)
+    expect(write(wanted, 1)).toBe(1)
+    expect(() => write(wanted, 'high')).toThrow('t0 takes 0 to 1, not 2')
+    expect(() => write(wanted, 2)).toThrow('t0 takes 0 to 1, not 2')
+    expect(() => write(wanted, 'open')).toThrow('t0 has no state "open"; it has: off (0), low (1), high (2)')
+  })
+
+  it('is true or false for a bit, a text for a text, as such', () => {
+    expect(write({ kind: 'boolean', type: 'bool' }, 1)).toBe(true)
+    expect(() => write({ kind: 'boolean', type: 'bool' }, 2)).toThrow('t0 takes true or false, not 2')
+    expect(write({ kind: 'text', type: 'string' }, '')).toBe('')
+    expect(() => write({ kind: 'text', type: 'string' }, 5)).toThrow('t0 takes a text, not 5')
+  })
+
   it('is refused outside the limits and outside the clamp', () => {
     expect(() => write({ limits: [20, 300] }, 301)).toThrow('t0 takes 20 to 300, not 301')
     expect(() => write({ clamp: [0, 100] }, -1)).toThrow('t0 takes 0 to 100, not -1')

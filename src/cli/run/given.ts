@@ -1,4 +1,6 @@
 /** What a caller sent along: nothing of it can be relied upon. */
+import { valueFrom } from '../../commands/socket.ts'
+import type { WriteCommand } from '../../contracts/command.ts'
 import { Rejected } from '../../contracts/errors.ts'
 
 export function has(given: unknown, key: string): boolean {
@@ -17,4 +19,14 @@ export function wordsOf(given: unknown): readonly string[] {
     throw new Rejected('"words" is missing or is not a list of texts')
   }
   return words
+}
+
+/** Tags of one group and the values they are to have. */
+export function writesOf(given: unknown): WriteCommand['writes'] {
+  const { writes } = given as { writes?: unknown }
+  if (!Array.isArray(writes)) throw new Rejected('"writes" is missing or is not a list of { tag, value }')
+  return writes.map((one: { value?: unknown } | null) => ({
+    tag: text(one, 'tag'),
+    value: valueFrom(one?.value ?? null),
+  }))
 }

@@ -1,7 +1,7 @@
 /** The sockets of a running gateway: one that only looks, one that transmits on demand, one that changes the configuration. */
 import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
-import { SocketServer, valueFrom } from '../../commands/socket.ts'
+import { SocketServer } from '../../commands/socket.ts'
 import type { Change } from '../../config/diff.ts'
 import type { Problem } from '../../config/problems.ts'
 import { rowsOf } from '../../console/terminal/rows.ts'
@@ -10,7 +10,7 @@ import { tagAt } from '../../contracts/batch.ts'
 import type { Clock } from '../../contracts/clock.ts'
 import { Rejected, sentence } from '../../contracts/errors.ts'
 import type { Gateway } from '../../gateway.ts'
-import { has, text, wordsOf } from './given.ts'
+import { has, text, wordsOf, writesOf } from './given.ts'
 import { traceMethods } from './trace.ts'
 
 /** What `plan` and `apply` answer. */
@@ -86,9 +86,8 @@ export async function openSurfaces(options: SurfacesOptions): Promise<Surfaces> 
             gateway.audit(`${what}: ${said}`)
             return { id: '', outcome: 'done', text: said }
           }
-          const [device, group, tag] = [text(given, 'device'), text(given, 'group'), text(given, 'tag')]
-          const value = valueFrom((given as { value?: unknown }).value ?? null)
-          const command = { id: '', by: 'console', device, group, writes: [{ tag, value }] }
+          const [device, group, writes] = [text(given, 'device'), text(given, 'group'), writesOf(given)]
+          const command = { id: '', by: 'console', device, group, writes }
           return gateway.door.submit(command, call.signal)
         },
         read: (given, call) => {

@@ -281,7 +281,10 @@ const tag = z.object({
     description:
       "What the device's clock shows: UTC (default), a name such as Europe/Berlin, or an offset such as +01:00. The value is always UTC.",
   }),
-  write: write.optional().meta({ description: 'How writes are sent.' }),
+  write: write.optional().meta({
+    description:
+      'How writes are sent and what follows them: `function`, `readBack`, `refresh`, `expires`, `onStop`, `with`.',
+  }),
   drain: drain.optional().meta({
     description:
       'For a queue or a file that gives each record once. `true`: reading drops what was read, and it is read until it is empty. `{ acknowledge: { address, value } }`: the device drops what was read when this is written, in the next cycle, once the batch has gone on; `value: count` writes how many registers were read. `most`: reads in one cycle. The value is the list of all records in order, reported whenever there was one.',

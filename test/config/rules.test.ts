@@ -176,6 +176,9 @@ describe('what is written to a device by the gateway itself', () => {
     const sinks = (keys: string) => `sinks: { s: { type: mqtt, url: "mqtt://a"${keys} } }\n`
     expect(await said(device, sinks(''))).toEqual([])
     expect(await said(device, sinks(', commands: none'))).toEqual([expect.stringContaining('not even setup')])
+    // It would let a tag acknowledge what it drains.
+    const allowed = await said('setupWrites: allow', sinks(', commands: none'))
+    expect(allowed).toEqual([expect.stringContaining('not even setupWrites')])
   })
 })
 

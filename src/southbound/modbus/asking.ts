@@ -46,6 +46,8 @@ interface ReadOptions {
   readonly device: Acquaintance
   readonly take: Take
   readonly signal: AbortSignal
+  /** A late answer would be a loss: a device that was silent is given all its time, too. */
+  readonly patient?: boolean
   /** The place in the queue that is given up instead of waiting on the wire. */
   readonly turn?: Turn | null
 }
@@ -118,7 +120,7 @@ export class Asking {
   /** A read, repeated only when the line failed it; 0, or the exception. Throws Retryable. */
   async attempts(options: ReadOptions): Promise<number> {
     const { device, take, turn, signal } = options
-    const ask = this.#asTry(options.ask, device)
+    const ask = options.patient === true ? options.ask : this.#asTry(options.ask, device)
     for (let left = options.retries; ; left--) {
       try {
         const code = await this.once(ask, null, device, take, signal)

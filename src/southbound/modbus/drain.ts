@@ -28,7 +28,16 @@ export class Drains {
   readonly #log: Logger
   readonly #queues = new WeakMap<ModbusRequest, Queue>()
 
-  constructor(options: { asking: Asking; clock: Clock; log: Logger }) {
+  readonly #between: () => Promise<void> | undefined
+
+  /** `between`: lets writes that wait go first. */
+  constructor(options: {
+    asking: Asking
+    clock: Clock
+    log: Logger
+    between: () => Promise<void> | undefined
+  }) {
+    this.#between = options.between
     this.#asking = options.asking
     this.#clock = options.clock
     this.#log = options.log
@@ -46,6 +55,7 @@ export class Drains {
     try {
       for (let reads = 0; reads < most && !unsettled; reads++) {
         if (queue.pending?.told === false) await this.#acknowledge(request, queue.pending, queue, signal)
+        if (reads > 0) await this.#between()
         const answer = await this.#ask(request, device, signal)
         if (typeof answer === 'number') {
           code = answer
@@ -79,13 +89,15 @@ export class Drains {
     return queue
   }
 
-  /** The registers of one answer, or the exception. A read that itself empties the queue is not repeated: the answer that was
-   *  lost may have held records, and that must show. */
+  /** The registers of one answer, or the exception. A read that itself empties the queue is not repeated, and its answer is waited
+   *  for as long as configured: one that is lost may have held records, and that must show. */
   async #ask(request: ModbusRequest, device: Acquaintance, signal: AbortSignal): Promise<Uint8Array | number> {
     let answer = new Uint8Array(0)
+    const once = request.drain!.acknowledge === null
     const code = await this.#asking.read({
       ask: request,
-      retries: request.drain!.acknowledge === null ? 0 : request.retries,
+      retries: once ? 0 : request.retries,
+      patient: once,
       device,
       take: (bytes, offset, length) => {
         answer = bytes.slice(offset, offset + length)

@@ -72,7 +72,7 @@ export class ModbusDriver implements Driver {
     const generation = (): number => this.#link.generation
     const { log } = options
     this.#preparation = new Preparation({ writing: this.#writing, clock, log, tally: this.#tally, generation })
-    this.#drains = new Drains({ asking: this.#asking, clock, log })
+    this.#drains = new Drains({ asking: this.#asking, clock, log, between: () => this.#turn?.between() })
   }
 
   async start(): Promise<void> {

@@ -45,6 +45,7 @@ export function resolveDevice(device: ParsedDevice, connection: ParsedConnection
       return range
     }),
     setup: resolveSetup(device, connection),
+    setupWrites: device.setupWrites === 'allow',
   }
 }
 

@@ -36,7 +36,7 @@ export function resolveSource(
   const queue = place.area === 'fifo'
   if (tag.bits !== undefined) problems.push({ key: 'bits', text: 'bits belong to registers of an area' })
   if (tag.write !== undefined) problems.push({ key: 'write', text: `a ${queue ? 'queue' : 'file'} can only be read` })
-  const drain = drainOf(tag, digits, problems)
+  const drain = drainOf(tag, { digits, allowed: device.setupWrites === 'allow', problems })
   if (queue && tag.count !== undefined) {
     problems.push({ key: 'count', text: 'a queue has as many elements as it holds: leave count off' })
   }
@@ -106,12 +106,23 @@ function misfits(
   return []
 }
 
-function drainOf(tag: ParsedTag, digits: 'one-based' | 'zero-based', problems: FormatProblem[]): Drain | undefined {
+function drainOf(
+  tag: ParsedTag,
+  around: {
+    readonly digits: 'one-based' | 'zero-based'
+    readonly allowed: boolean
+    readonly problems: FormatProblem[]
+  },
+): Drain | undefined {
+  const { digits, allowed, problems } = around
   const { drain } = tag
   if (drain === undefined || drain === false) return undefined
   const { acknowledge, most } = drain === true ? {} : drain
   if (acknowledge === undefined) return { most: most ?? MOST_READS, acknowledge: null }
   const problem = (text: string): undefined => void problems.push({ key: 'drain', text: `acknowledge: ${text}` })
+  if (!allowed) {
+    return problem('the gateway writes this by itself: say that it may, with setupWrites: allow at the device')
+  }
   const place = parseAddress(String(acknowledge.address), digits)
   if ('problem' in place) return problem(place.problem)
   if (place.area === 'input' || place.area === 'discrete') return problem(`${acknowledge.address} can only be read`)

@@ -287,7 +287,7 @@ const tag = z.object({
   }),
   drain: drain.optional().meta({
     description:
-      'For a queue or a file that gives each record once. `true`: reading drops what was read, and it is read until it is empty. `{ acknowledge: { address, value } }`: the device drops what was read when this is written, in the next cycle, once the batch has gone on; `value: count` writes how many registers were read. `most`: reads in one cycle. The value is the list of all records in order, reported whenever there was one.',
+      'For a queue or a file that gives each record once. `true`: reading drops what was read, and it is read until it is empty. `{ acknowledge: { address, value } }`: the device drops what was read when this is written, in the next cycle, once the batch has gone on (needs `setupWrites: allow` at the device); `value: count` writes how many registers were read. `most`: reads in one cycle. The value is the list of all records in order, reported whenever there was one.',
   }),
 })
 
@@ -377,7 +377,11 @@ function joined(connection: z.ZodObject, ofDevice: z.ZodObject) {
       groupProblems(tags, group, device as DeviceSettings),
     writable: (writes: readonly { readonly settings: unknown; readonly value: Value }[]): string | null =>
       togetherProblem(writes as readonly { readonly settings: TagSettings; readonly value: Value }[]),
-    selfWrites: (device: unknown) => ((device as DeviceSettings).setup.length > 0 ? 'setup' : null),
+    selfWrites: (device: unknown): string | null => {
+      const { setup, setupWrites } = device as DeviceSettings
+      if (setup.length > 0) return 'setup'
+      return setupWrites ? 'setupWrites' : null
+    },
     resolveDevice: (device: unknown, wire: unknown): unknown =>
       resolveDevice(device as ParsedDevice, wire as ParsedConnection),
   }

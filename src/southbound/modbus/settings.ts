@@ -97,6 +97,8 @@ export interface DeviceSettings extends DevicePresets {
   readonly noTouch: readonly AddressRange[]
   /** Written before it is read, in this order. */
   readonly setup: readonly SetupEntry[]
+  /** The gateway may write to it by itself: its set-up, and what makes it drop records that were read. */
+  readonly setupWrites: boolean
 }
 
 export interface SetupEntry {

@@ -48,7 +48,7 @@ describe('on a wire', () => {
   })
 
   function tags(...keys: Keys[]): GroupPlan {
-    return named(groupOf(keys, { device: { unitId: 7, timeout: '500ms', retries: 1 } }), 7)
+    return named(groupOf(keys, { device: { unitId: 7, setupWrites: 'allow', timeout: '500ms', retries: 1 } }), 7)
   }
 
   function read(group: GroupPlan): Promise<Outcome> {
@@ -232,13 +232,16 @@ describe('on a wire', () => {
   })
 })
 
+const ALLOWED = { device: { setupWrites: 'allow' } }
+
 describe('as they are written', () => {
   test('numbers may be hexadecimal; a type says what the elements are', () => {
     expect(settingsOf({ address: 'FIFO:0x4DE' })).toMatchObject({ area: 'fifo', address: 1246, span: 31 })
     expect(settingsOf({ address: 'file:1/0/10' })).toMatchObject({ area: 'file', file: 1, address: 0, span: 10 })
     expect(settingsOf({ address: 'file:1/0x10', type: 'float64' })).toMatchObject({ address: 16, span: 4 })
     expect(settingsOf({ address: 'file:1/0/8', type: 'string' }).format).toMatchObject({ length: 16, count: null })
-    expect(settingsOf({ address: 'fifo:1', drain: { acknowledge: { address: '40002' } } }).drain).toEqual({
+    const acknowledged = { address: 'fifo:1', drain: { acknowledge: { address: '40002' } } }
+    expect(settingsOf(acknowledged, ALLOWED).drain).toEqual({
       most: 1,
       acknowledge: { function: 6, address: 1, value: 1 },
     })
@@ -259,7 +262,14 @@ describe('as they are written', () => {
     [{ address: 'fifo:1', drain: { acknowledge: { address: 'input:1' } } }, /can only be read/],
     [{ address: 'fifo:1', drain: { acknowledge: { address: 'coil:1', value: 'count' } } }, /a coil takes 0 or 1/],
   ])('%j is refused', (tag, why) => {
-    expect(complaints(tag).join('; ')).toMatch(why)
+    expect(complaints(tag, ALLOWED).join('; ')).toMatch(why)
+  })
+
+  test('an acknowledgement needs the word that the gateway may write by itself', () => {
+    const drain = { acknowledge: { address: 'holding:1' } }
+    expect(complaints({ address: 'fifo:1', drain })).toEqual([
+      'drain: acknowledge: the gateway writes this by itself: say that it may, with setupWrites: allow at the device',
+    ])
   })
 })
 

@@ -125,6 +125,7 @@ describe('a device', () => {
         { area: 'holding', from: 300, to: 300 },
       ],
       setup: [],
+      setupWrites: false,
     })
   })
 

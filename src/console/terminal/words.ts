@@ -70,7 +70,7 @@ interface Carried {
 /** A value on one line; floats without the noise of their binary form, bytes as hex. */
 export function value(given: Value | Carried): string {
   if (given === null) return '–'
-  if (typeof given === 'number') return Number.isInteger(given) ? String(given) : String(Number(given.toPrecision(7)))
+  if (typeof given === 'number') return Number.isInteger(given) ? String(given) : String(Number(given.toPrecision(15)))
   if (typeof given === 'boolean') return given ? 'on' : 'off'
   if (typeof given === 'bigint') return given.toString()
   if (typeof given === 'string') return harmless(given)

@@ -78,7 +78,12 @@ export interface Write {
 export interface Peek {
   readonly request: string
   readonly elapsedMs: number
-  readonly rows: readonly { readonly address: string; readonly readings: Readonly<Record<string, string>> }[]
+  readonly rows: readonly {
+    readonly address: string
+    readonly readings: Readonly<Record<string, string>>
+    /** Names of the readings that may well be meant, the likeliest first. */
+    readonly plausible: readonly string[]
+  }[]
 }
 
 /** A driver's place in the queue of its connection. */

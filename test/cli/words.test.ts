@@ -27,14 +27,15 @@ describe('a read by hand', () => {
     const text = peekText({
       request: 'FC03 unit 1, 40001–40002',
       elapsedMs: 4.2,
-      rows: [{ address: '40001', readings: { uint16: '300', int16: '300', hex: '0x012c' } }],
+      rows: [{ address: '40001', readings: { uint16: '300', int16: '300', hex: '0x012c' }, plausible: ['uint16'] }],
     })
     expect(text.split('\n')).toEqual([
       'FC03 unit 1, 40001–40002, answered in 4.2 ms',
       'ADDRESS   40001',
-      'uint16      300',
+      'uint16    * 300',
       'int16       300',
       'hex      0x012c',
+      '* plausible',
     ])
   })
 })

@@ -44,21 +44,26 @@ export async function peek(words: readonly string[], surroundings: PeekSurroundi
   const startedAt = clock.monotonic()
   const { ask, bytes } = await shortest(surroundings, unit, place, wished, needed)
   const elapsedMs = clock.monotonic() - startedAt
+  const now = clock.wall()
   const rows = Array.from({ length: count }, (_, row) => {
     const address = place.address + row * step
     const name = formatAddress(place.area, address, settings.digits)
-    if (bits) return { address: name, readings: { bool: String(!!((bytes[row >> 3]! >> (row & 7)) & 1)) } }
+    if (bits) return oneBit(name, (bytes[row >> 3]! >> (row & 7)) & 1)
     const own = bytes.subarray(row * step * 2)
     if (place.bit !== null) {
       const word = (own[0]! << 8) | own[1]!
-      return { address: `${name}.${place.bit}`, readings: { bool: String(((word >> place.bit) & 1) === 1) } }
+      return oneBit(`${name}.${place.bit}`, (word >> place.bit) & 1)
     }
-    return { address: name, readings: type === null ? allReadings(own) : readingsOf(type, own) }
+    return { address: name, ...(type === null ? allReadings(own, now) : readingsOf(type, own, now)) }
   })
   const code = String(ask.function).padStart(2, '0')
   const first = formatAddress(place.area, place.address, settings.digits)
   const last = formatAddress(place.area, place.address + ask.quantity - 1, settings.digits)
   return { request: `FC${code} unit ${unit}, ${first}${ask.quantity > 1 ? `–${last}` : ''}`, elapsedMs, rows }
+}
+
+function oneBit(address: string, bit: number): Peek['rows'][number] {
+  return { address, readings: { bool: String(bit === 1) }, plausible: [] }
 }
 
 /** As much as wished, or only what was asked for where the device has no more. */

@@ -1,4 +1,5 @@
 /** Bytes of registers in every type and order that makes sense of them, for people who look for the right one. */
+import { mostPlausible, plausibility } from './plausibility.ts'
 import { type Element, NO_VALUE, NOT_DECODABLE, readerOf } from './registers-element.ts'
 import { formatOf } from './registers-format.ts'
 import type { Format, TypeName } from './settings.ts'
@@ -20,65 +21,88 @@ const COMMON: readonly TypeName[] = [
 ]
 const LONGEST_TEXT = 32
 
-/** One reading a type and order that `bytes` are enough for. */
-export function allReadings(bytes: Uint8Array): Record<string, string> {
-  const readings: Record<string, string> = {
+interface Reading {
+  readonly name: string
+  readonly text: string
+  readonly score: number
+}
+
+export interface Readings {
+  readonly readings: Readonly<Record<string, string>>
+  /** Names of those that may well be meant, the likeliest first. */
+  readonly plausible: readonly string[]
+}
+
+/** One reading a type and order that `bytes` are enough for, the plausible ones first. `now`: UTC milliseconds. */
+export function allReadings(bytes: Uint8Array, now: number): Readings {
+  const raw = {
     hex: [...bytes.subarray(0, 2)].map((byte) => byte.toString(16).padStart(2, '0')).join(''),
     bits: [...bytes.subarray(0, 2)].map((byte) => byte.toString(2).padStart(8, '0')).join(' '),
   }
-  for (const type of COMMON) Object.assign(readings, numberReadings(type, bytes))
-  return { ...readings, ...readingsOf('string', bytes.subarray(0, 8)) }
+  const found = [...COMMON, 'string' as const].flatMap((type) =>
+    ofType(type, type === 'string' ? bytes.subarray(0, 8) : bytes, now),
+  )
+  // Nearly any bytes are some time: only those near now are worth a line.
+  const times = ofType('datetime', bytes, now).filter(({ score }) => score > 0)
+  const all = [...found, ...times.map((time) => ({ ...time, name: `datetime ${time.name}` }))]
+  const plausible = mostPlausible(all)
+  const first = plausible.map((name) => all.find((reading) => reading.name === name)!)
+  return { readings: { ...raw, ...record(first), ...record(all) }, plausible }
 }
 
 /** The readings of one type in each of its orders; empty where the bytes are too few or form no value. */
-export function readingsOf(type: TypeName, bytes: Uint8Array): Record<string, string> {
-  if (type === 'string' || type === 'bytes') return textReadings(type, bytes.subarray(0, LONGEST_TEXT))
-  if (type === 'datetime') return datetimeReadings(bytes)
-  if (type === 'int8' || type === 'uint8') return halves(type, bytes)
-  return numberReadings(type, bytes)
+export function readingsOf(type: TypeName, bytes: Uint8Array, now: number): Readings {
+  const found = ofType(type, bytes, now)
+  return { readings: record(found), plausible: mostPlausible(found) }
 }
 
-function numberReadings(type: TypeName, bytes: Uint8Array): Record<string, string> {
-  const readings: Record<string, string> = {}
-  const width = TYPES[type].bytes ?? bytes.length
-  if (width > bytes.length) return readings
-  for (const order of width === 2 ? ['AB', 'BA'] : ORDERS) {
-    const found = formatOf({ type, order, ...(TYPES[type].bytes === null ? { length: width } : {}) })
-    if (!('problems' in found)) put(readings, width === 1 ? type : `${type} ${order}`, found.format, bytes)
+function record(readings: readonly Reading[]): Record<string, string> {
+  return Object.fromEntries(readings.map(({ name, text }) => [name, text]))
+}
+
+interface Candidate {
+  readonly name: string
+  readonly found: ReturnType<typeof formatOf>
+}
+
+function ofType(type: TypeName, bytes: Uint8Array, now: number): readonly Reading[] {
+  const own = type === 'string' || type === 'bytes' ? bytes.subarray(0, LONGEST_TEXT) : bytes
+  return candidates(type, own.length).flatMap(({ name, found }) => {
+    if ('problems' in found) return []
+    const { format } = found
+    if (type === 'datetime' && format.length > own.length) return []
+    return reading(name, format, own, now)
+  })
+}
+
+/** The ways in which so many bytes may hold a type. */
+function candidates(type: TypeName, length: number): readonly Candidate[] {
+  switch (type) {
+    case 'string':
+    case 'bytes':
+      return ['AB', 'BA'].map((order) => ({ name: `${type} ${order}`, found: formatOf({ type, order, length }) }))
+    case 'datetime':
+      return (['unix', 'unix-ms', 'ymdhms', 'iec870', 'bcd'] as const).map((layout) => ({
+        name: layout,
+        found: formatOf({ type, layout }),
+      }))
+    case 'int8':
+    case 'uint8':
+      return (['high', 'low'] as const).map((byte) => ({ name: `${type} ${byte}`, found: formatOf({ type, byte }) }))
   }
-  return readings
+  const width = TYPES[type].bytes ?? length
+  if (width > length) return []
+  const lengthOf = TYPES[type].bytes === null ? { length: width } : {}
+  return (width === 2 ? ['AB', 'BA'] : ORDERS).map((order) => ({
+    name: `${type} ${order}`,
+    found: formatOf({ type, order, ...lengthOf }),
+  }))
 }
 
-function halves(type: 'int8' | 'uint8', bytes: Uint8Array): Record<string, string> {
-  const readings: Record<string, string> = {}
-  for (const byte of ['high', 'low'] as const) {
-    const found = formatOf({ type, byte })
-    if (!('problems' in found)) put(readings, `${type} ${byte}`, found.format, bytes)
-  }
-  return readings
-}
-
-function textReadings(type: 'string' | 'bytes', bytes: Uint8Array): Record<string, string> {
-  const readings: Record<string, string> = {}
-  for (const order of ['AB', 'BA']) {
-    const found = formatOf({ type, order, length: bytes.length })
-    if (!('problems' in found)) put(readings, `${type} ${order}`, found.format, bytes)
-  }
-  return readings
-}
-
-function datetimeReadings(bytes: Uint8Array): Record<string, string> {
-  const readings: Record<string, string> = {}
-  for (const layout of ['unix', 'unix-ms', 'ymdhms', 'iec870', 'bcd'] as const) {
-    const found = formatOf({ type: 'datetime', layout })
-    if (!('problems' in found) && found.format.length <= bytes.length) put(readings, layout, found.format, bytes)
-  }
-  return readings
-}
-
-function put(readings: Record<string, string>, name: string, format: Format, bytes: Uint8Array): void {
-  const text = words(readerOf(format)(bytes, 0))
-  if (text !== null) readings[name] = text
+function reading(name: string, format: Format, bytes: Uint8Array, now: number): readonly Reading[] {
+  const element = readerOf(format)(bytes, 0)
+  const text = words(element)
+  return text === null ? [] : [{ name, text, score: plausibility(format.type, element, now) }]
 }
 
 function words(element: Element): string | null {

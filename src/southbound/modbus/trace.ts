@@ -165,7 +165,9 @@ export class Trace {
     this.#elapsed[(head >> 2) + 2] = elapsedMs
     this.#heads[(head >> 2) + 3] = length | (way << 16) | (mark << 18) | (unit << 24)
     const target = this.#bytes
-    for (let read = from, write = head + HEADER_BYTES; read < to; read++, write++) target[write] = bytes[read]!
+    // The native copy is the faster one from some 30 bytes on.
+    if (length > 32 && bytes instanceof Buffer) bytes.copy(target, head + HEADER_BYTES, from, to)
+    else for (let read = from, write = head + HEADER_BYTES; read < to; read++, write++) target[write] = bytes[read]!
     this.#head = head + size
     this.#next++
     if (this.#next === this.#copyAt) this.#keep()

@@ -364,6 +364,7 @@ export class Gateway {
           driver: configuration.driver,
           state: driver.state(),
           ...lane.usage.report(this.#clock.monotonic()),
+          budget: poller.budget(),
           devices: own.length,
           answering: own.filter((device) => device.answers === true).length,
           counters: { ...driver.counters(), ...poller.counters() },

@@ -5,29 +5,29 @@ import * as catalog from '../catalog.ts'
 import type { Configuration } from '../config/configuration.ts'
 import { load } from '../config/load.ts'
 import { formatProblems } from '../config/problems.ts'
+import { budgetLines } from '../console/terminal/budget.ts'
 import { harmless } from '../console/terminal/text.ts'
 import { interval, milliseconds, percent } from '../console/terminal/words.ts'
+import type { Budget, GroupLoad } from '../contracts/budget.ts'
 import type { Clock } from '../contracts/clock.ts'
 import type { Logger } from '../contracts/component.ts'
 import { Rejected } from '../contracts/errors.ts'
+import { budgetOf, costOf } from '../schedule/budget.ts'
 import { type Command, Exit } from './command.ts'
 
-export interface GroupBudget {
-  readonly device: string
-  readonly group: string
-  readonly everyMs: number
+export interface GroupBudget extends GroupLoad {
   readonly tags: number
   /** In words, as planned. */
   readonly requests: readonly string[]
+  /** Why each of them is as it is. */
+  readonly why: readonly (readonly string[])[]
   /** What one round of them takes on the wire; 0 where a wire is not shared. */
   readonly wireMs: number
 }
 
-export interface ConnectionBudget {
+export interface ConnectionBudget extends Omit<Budget, 'groups'> {
   readonly name: string
   readonly driver: string
-  /** Share of the wire's time; above 1 the groups cannot keep their interval. */
-  readonly load: number
   readonly requestsPerSecond: number
   readonly groups: readonly GroupBudget[]
 }
@@ -55,23 +55,24 @@ export async function budgets(configuration: Configuration, clock: Clock): Promi
     const create = await catalog.drivers[connection.driver]!.load()
     const { name, settings } = connection
     const driver = create({ name, settings, clock, log: SILENT, board: PAPER })
-    const groups = configuration.groups
+    const plans = configuration.groups
       .filter(({ device }) => device.connection === name && device.enabled)
-      .map((group): GroupBudget => {
-        const requests = driver.plan(group)
-        return {
-          device: group.ref.device,
-          group: group.ref.group,
-          everyMs: group.everyMs,
-          tags: group.tags.length,
-          requests: requests.map(({ text }) => text),
-          wireMs: requests.reduce((sum, { wireMs }) => sum + wireMs, 0),
-        }
-      })
+      .map((plan) => ({ plan, requests: driver.plan(plan) }))
+    const items = plans.map(({ plan, requests }) => ({ plan, cost: costOf(driver, requests) }))
+    const budget = budgetOf(items, { inFlight: driver.inFlight })
+    const groups = plans.map(
+      ({ plan, requests }, at): GroupBudget => ({
+        ...budget.groups[at]!,
+        tags: plan.tags.length,
+        requests: requests.map(({ text }) => text),
+        why: driver.explain?.(plan, requests) ?? requests.map(() => []),
+        wireMs: requests.reduce((sum, { wireMs }) => sum + wireMs, 0),
+      }),
+    )
     found.push({
+      ...budget,
       name,
       driver: connection.driver,
-      load: groups.reduce((sum, { wireMs, everyMs }) => sum + wireMs / everyMs, 0),
       requestsPerSecond: groups.reduce((sum, { requests, everyMs }) => sum + (requests.length * 1000) / everyMs, 0),
       groups,
     })
@@ -96,21 +97,20 @@ export function budgetText(
   const lines = [`${harmless(file)} is valid: ${counts.join(', ')}.`]
   for (const connection of connections) {
     const shared = connection.groups.some(({ wireMs }) => wireMs > 0)
-    const wire = shared ? `${percent(connection.load)} of the wire’s time, ` : ''
+    const whose = shared ? 'the wire’s' : 'its'
+    const wire = connection.load > 0 ? `${percent(connection.load)} of ${whose} time, ` : ''
     const rate = Number(connection.requestsPerSecond.toPrecision(3))
     lines.push('', `${harmless(connection.name)} (${connection.driver}): ${wire}${rate} requests/s`)
-    if (connection.load > 1) {
-      const slower = Math.ceil(connection.load * 10) / 10
-      lines.push(
-        `  The wire does not have this time: slots will be skipped. Read ${slower} times less often, or faster.`,
-      )
-    }
+    for (const line of budgetLines(connection.name, connection)) lines.push(`  ${line}`)
     for (const group of connection.groups) {
       const cost = group.wireMs > 0 ? `, ${milliseconds(group.wireMs)} of the wire` : ''
       const name = harmless(`${group.device}/${group.group}`)
       const requests = plural(group.requests.length, 'request')
       lines.push(`  ${name} every ${interval(group.everyMs)}: ${plural(group.tags, 'tag')}, ${requests}${cost}`)
-      for (const request of group.requests) lines.push(`    ${harmless(request)}`)
+      for (const [at, request] of group.requests.entries()) {
+        lines.push(`    ${harmless(request)}`)
+        for (const reason of group.why[at] ?? []) lines.push(`      ${harmless(reason)}`)
+      }
     }
   }
   return lines.join('\n')

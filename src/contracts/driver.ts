@@ -1,5 +1,6 @@
 /** Southbound: how a protocol is planned, read and written. One driver instance is one connection. */
 import type { BatchBuilder, GroupRef, Isa95Path, TagInfo, Value } from './batch.ts'
+import type { Cost } from './budget.ts'
 import type { Component, Counters, State } from './component.ts'
 import type { Mapping } from './stage.ts'
 import type { FrameTrace } from './trace.ts'
@@ -99,6 +100,10 @@ export interface Driver extends Component {
   readonly inFlight: number
   /** Pure: the fewest requests that read the group. */
   plan(group: GroupPlan): readonly Request[]
+  /** What these requests, of one device, take from the connection: as assumed, or as learnt since it answers. */
+  cost?(requests: readonly Request[]): Cost
+  /** Why the group is read by these requests, for people: a sentence or more for each. */
+  explain?(group: GroupPlan, requests: readonly Request[]): readonly (readonly string[])[]
   /** One request on the wire. Device fault: bad quality with a reason in `into`. Line fault: throws Retryable. */
   read(request: Request, into: BatchBuilder, signal: AbortSignal): Promise<void>
   /** Told once, before the first read, whose queue it is in. A driver that has joined does not wait a repetition out on the

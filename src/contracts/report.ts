@@ -1,5 +1,6 @@
 /** What the gateway says of itself: one snapshot that every console, LED and metric is made from. */
 import type { Batch } from './batch.ts'
+import type { Budget } from './budget.ts'
 import type { Counters, State } from './component.ts'
 import type { Receipt } from './log.ts'
 
@@ -36,6 +37,8 @@ export interface ConnectionReport {
   readonly load: number
   readonly requestsPerSecond: number
   readonly responseMs: { readonly p50: number; readonly p95: number }
+  /** What it has to do, by the response times that are known. */
+  readonly budget?: Budget
   readonly devices: number
   readonly answering: number
   readonly counters: Counters

@@ -1,13 +1,17 @@
 /** Reads every group of one connection when it is due, and hands on one batch a cycle. Due times stay on the group's
  *  grid for ever: a slot that cannot be made is skipped and counted, never queued. */
 import { type Batch, BatchBuilder, type GroupRef, Reason } from '../contracts/batch.ts'
+import type { Budget } from '../contracts/budget.ts'
 import type { Clock, Stop } from '../contracts/clock.ts'
 import type { Counters } from '../contracts/component.ts'
 import type { Driver, GroupPlan, Request } from '../contracts/driver.ts'
 import { Retryable, sentence } from '../contracts/errors.ts'
+import { budgetOf, costOf } from './budget.ts'
 import { Heap } from './heap.ts'
 import type { Lane } from './lane.ts'
 import { Attendance, Silence } from './silence.ts'
+
+const BUDGET_MS = 60_000
 
 /** One group's place on its grid, and the cycle under way. */
 class Round {
@@ -60,6 +64,7 @@ export class Poller {
   readonly #rounds = new Map<GroupRef, Round>()
   readonly #devices = new Map<string, Attendance>()
   readonly #silence = new Silence()
+  #budget: { readonly until: number; readonly budget: Budget } | undefined
   #timer: Stop | undefined
   #timerDue = Number.POSITIVE_INFINITY
   #polls = 0
@@ -93,6 +98,7 @@ export class Poller {
     const names = new Set(groups.map((group) => group.device.name))
     for (const name of this.#devices.keys()) if (!names.has(name)) this.#devices.delete(name)
     const now = this.#clock.monotonic()
+    this.#budget = undefined
     this.#origin ??= now
     for (const plan of groups) {
       if (this.#rounds.has(plan.ref)) continue
@@ -133,6 +139,20 @@ export class Poller {
     // A group that is read once an hour is not late after a minute.
     const due = this.#waiting.first === undefined || this.#waiting.first.wakeAt <= this.#clock.monotonic()
     return { at: this.#lastProgress, due: this.#rounds.size > 0 && due }
+  }
+
+  /** By what is known of the devices' answers; worked out anew once a minute. */
+  budget(): Budget {
+    const now = this.#clock.monotonic()
+    if (this.#budget === undefined || now >= this.#budget.until) {
+      const items = [...this.#rounds.values()].map(({ plan, requests }) => ({
+        plan,
+        cost: costOf(this.#driver, requests),
+      }))
+      const { inFlight } = this.#driver
+      this.#budget = { until: now + BUDGET_MS, budget: budgetOf(items, { inFlight }) }
+    }
+    return this.#budget.budget
   }
 
   counters(): Counters {

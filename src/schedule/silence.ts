@@ -2,9 +2,9 @@
 import type { Counters } from '../contracts/component.ts'
 
 /** All silent devices of a lane together get this share of its time. */
-const SHARE = 0.05
+export const SHARE = 0.05
 /** No silent device waits longer than this for its next try. */
-const LONGEST_MS = 60_000
+export const LONGEST_MS = 60_000
 
 /** What is known of one device's answers; times are monotonic milliseconds. */
 export class Attendance {

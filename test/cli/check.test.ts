@@ -45,7 +45,31 @@ describe('check', () => {
     const slow = file('slow.yaml', demoConfiguration(PLACES).replace('baudRate: 19200', 'baudRate: 1200'))
     const { status, out } = await fieldgate(['check', '--config', slow])
     expect(status).toBe(0)
+    expect(out).toMatch(/^ {2}bus: \d{3} % of the wire: groups .* cannot keep their interval; .* would fit/m)
     expect(out).toContain('The wire does not have this time')
+    const json = await fieldgate(['check', '--config', slow, '--json'])
+    const { connections } = JSON.parse(json.out) as { connections: ConnectionBudget[] }
+    const bus = connections.find(({ name }) => name === 'bus')!
+    expect(bus.load).toBeGreaterThan(1)
+    expect(bus.slower).toBeGreaterThan(1)
+    expect(bus.cannotKeep[0]).toMatchObject({ device: 'meter', group: 'power', everyMs: 1000 })
+    expect(bus.cannotKeep[0]!.fitsMs).toBeGreaterThan(1000)
+  })
+
+  it('says what is assumed, what a dead device would cost, and why each request is as it is', async () => {
+    const { out } = await fieldgate(['check', '--config', demo])
+    expect(out).toContain('(assumed: every device answers after 5 ms)')
+    expect(out).toMatch(
+      /load with a device dead: \d+ % without meter, \d+ % without tank; one that dies costs up to 1s once/,
+    )
+    expect(out).toMatch(/^ {6}\d+ tags, neighbours merged$/m)
+    const { connections } = JSON.parse((await fieldgate(['check', '--config', demo, '--json'])).out)
+    for (const { groups } of connections as ConnectionBudget[]) {
+      for (const { why, requests } of groups) {
+        expect(why).toHaveLength(requests.length)
+        expect(why.every((reasons) => reasons.length > 0)).toBe(true)
+      }
+    }
   })
 
   it('reports every problem with its place, and status 3', async () => {

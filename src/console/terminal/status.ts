@@ -1,8 +1,11 @@
 /** `status`: everything the gateway says of itself, as long as it takes, on a terminal or in a file. */
+import type { Budget } from '../../contracts/budget.ts'
 import type { GatewayReport } from '../../contracts/report.ts'
+import { budgetLines } from './budget.ts'
 import { spoken } from './lights.ts'
 import { connectionLines, deviceLines, headline, logLines, sinkLines, stateText } from './sections.ts'
 import { ascii, cut, harmless, type Ink, ink, pad, type Style, wrap } from './text.ts'
+import { percent } from './words.ts'
 
 /** Lines joined by line ends, none wider than `columns`. LEDs stand in words: on paper nothing blinks. */
 export function renderStatus(report: GatewayReport, options: { columns: number; style: Style }): string {
@@ -25,6 +28,7 @@ export function renderStatus(report: GatewayReport, options: { columns: number; 
       connections.map(({ state }) => stateText(state)),
       columns,
     ),
+    ...connections.flatMap(({ name, budget }) => planned(name, budget, columns)),
     ...whole(
       deviceLines(devices, columns, style),
       devices.map(({ text }) => harmless(text)),
@@ -41,6 +45,16 @@ export function renderStatus(report: GatewayReport, options: { columns: number; 
     .map((line) => (style.unicode ? line : ascii(line)))
     .map((line) => cut(line, columns))
     .join('\n')
+}
+
+/** What a connection is planned to do, where that is known. */
+function planned(name: string, budget: Budget | undefined, columns: number): string[] {
+  if (budget === undefined || budget.groups.length === 0) return []
+  const [first = '', ...rest] = budgetLines(name, budget)
+  const head = first.startsWith(`${harmless(name)}:`)
+    ? [first, ...rest]
+    : [`${harmless(name)}: ${percent(budget.load)} planned; ${[first, ...rest].join(' ')}`]
+  return head.flatMap((line) => wrap(line, columns - 4, '').map((each) => `    ${each}`))
 }
 
 /** A table with every sentence whole: where its column cut one, it follows below. Nothing for an empty table. */

@@ -79,6 +79,11 @@ export class Asking {
     return device
   }
 
+  /** What is remembered of a device; undefined before its first question. */
+  known(device: string): Acquaintance | undefined {
+    return this.#devices.get(device)
+  }
+
   /** A unit that is asked by hand: the device that has it, or one nobody configured. */
   stranger(unit: number): Acquaintance {
     for (const device of this.#devices.values()) if (device.unit === unit) return device

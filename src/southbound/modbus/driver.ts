@@ -1,11 +1,13 @@
 /** Modbus as the gateway sees it: one driver is one connection, over TCP, a serial line, or a socket that leads to one. */
 import type { Board } from '../../../hal/contract.ts'
 import { type BatchBuilder, Reason, type Value } from '../../contracts/batch.ts'
+import type { Cost } from '../../contracts/budget.ts'
 import type { Clock } from '../../contracts/clock.ts'
 import type { Counters, Logger, State } from '../../contracts/component.ts'
 import type { DevicePlan, Driver, GroupPlan, Peek, Request, Tag, Turn, Write } from '../../contracts/driver.ts'
 import { Rejected, Retryable, sentence } from '../../contracts/errors.ts'
 import { Asking } from './asking.ts'
+import { costOf } from './cost.ts'
 import { Drains } from './drain.ts'
 import { isRefusal } from './exceptions.ts'
 import type { Link, Take } from './exchange.ts'
@@ -15,6 +17,7 @@ import { orderOf, orderOfAll, targetOf } from './orders.ts'
 import { exception } from './pdu.ts'
 import { peek, poke } from './peek.ts'
 import { type ModbusRequest, planGroup, splitRequest } from './plan.ts'
+import { explainRequests } from './plan-explain.ts'
 import { Preparation } from './preparation.ts'
 import { type ConnectionSettings, connectionSettings, type DeviceSettings, type TagSettings } from './settings.ts'
 import { Tally } from './tally.ts'
@@ -130,6 +133,15 @@ export class ModbusDriver implements Driver {
       throw new Retryable(`not sent: ${sentence(thrown)}`, { reason: thrown.reason, cause: thrown })
     })
     if (why !== null) throw new Rejected(`not sent: ${device.name} ${why}`, { reason: Reason.notPrepared })
+  }
+
+  cost(requests: readonly Request[]): Cost {
+    const responses = requests.length === 0 ? undefined : this.#asking.known(requests[0]!.device)?.responses
+    return costOf(requests as readonly ModbusRequest[], { connection: this.#settings, responses })
+  }
+
+  explain(group: GroupPlan, requests: readonly Request[]): readonly (readonly string[])[] {
+    return explainRequests(group, this.#settings, requests as readonly ModbusRequest[])
   }
 
   /** Device fault: bad quality in `into`. Line fault: throws Retryable. */

@@ -13,10 +13,10 @@ const REQUEST_BYTES = 8
 /** Unit, function, byte count, CRC. */
 const REPLY_OVERHEAD = 5
 /** How long devices commonly think before they answer. */
-const THINKING_MS = 5
+export const THINKING_MS = 5
 
 /** A TCP round trip on a plant network, and what each byte adds where the answer comes from a serial device behind a gateway. */
-const ROUND_TRIP_MS = 2
+export const ROUND_TRIP_MS = 2
 const TCP_BYTE_MS = 0.001
 
 function replyBytes(quantity: number, bits: boolean): number {

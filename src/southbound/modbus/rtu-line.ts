@@ -66,6 +66,8 @@ export class RtuLine implements Link {
   #missedInRow = 0
   #deafAfter = 0
   #deadline: Stop | undefined
+  /** When the exchange under way ends, whatever still comes. */
+  #latestAt = 0
   #resume: Stop | undefined
   #unsubscribe = (): void => {}
 
@@ -225,7 +227,9 @@ export class RtuLine implements Link {
     this.#writing = true
     if (this.#ear.waitFor(exchange, frame)) this.#dirty = true
     // A port that does not even take the frame is found out, too.
-    this.#setDeadline(frame.length * this.#byteMs + this.#allowance(exchange.ask))
+    const longestMs = frame.length * this.#byteMs + this.#allowance(exchange.ask)
+    this.#latestAt = this.#clock.monotonic() + longestMs
+    this.#setDeadline(longestMs)
     this.#write(exchange, frame).then(
       () => this.#sent(exchange),
       (thrown) => {
@@ -252,6 +256,7 @@ export class RtuLine implements Link {
   #sent(exchange: Exchange): void {
     this.#writing = false
     this.#sentAt = this.#clock.monotonic()
+    this.#latestAt = this.#sentAt + this.#allowance(exchange.ask)
     this.#busyUntil = Math.max(this.#busyUntil, this.#sentAt + this.#gapMs)
     if (this.#active !== exchange) this.#pump()
     else if (exchange.ask.unit === 0) {
@@ -267,6 +272,11 @@ export class RtuLine implements Link {
   /** The device's time to answer, and the wire's to carry it. */
   #allowance(ask: Ask): number {
     return ask.timeoutMs + replyFrameLength(ask) * this.#byteMs
+  }
+
+  /** Somebody who never stops talking does not hold up the line. */
+  #withinLatest(ms: number): number {
+    return Math.max(0, Math.min(ms, this.#latestAt - this.#clock.monotonic()))
   }
 
   #setDeadline(ms: number): void {
@@ -287,7 +297,7 @@ export class RtuLine implements Link {
       else this.#answered(exchange, heard)
     } else if (exchange !== null) {
       // A good frame may stand behind what only looked like one: the line is heard out first.
-      if (this.#ear.damaged) this.#setDeadline(Math.max(DAMAGE_SILENCE_MS, 2 * this.#gapMs))
+      if (this.#ear.damaged) this.#setDeadline(this.#withinLatest(Math.max(DAMAGE_SILENCE_MS, 2 * this.#gapMs)))
       else if (exchange.ask.probeMs !== undefined && !this.#begun && !this.#writing) {
         this.#begun = true
         this.#setDeadline(replyFrameLength(exchange.ask) * this.#byteMs + DAMAGE_SILENCE_MS)

@@ -188,7 +188,8 @@ export class RtuLine implements Link {
   /** What must be answered before this may be asked; null: nothing. */
   #askedFirst({ ask, payload, doubts }: Exchange): Ask | null {
     const now = this.#clock.monotonic()
-    if (payload === null) return doubts > 0 ? null : this.#quarantine.marker(ask, now)
+    if (payload === null && doubts > 0) return null
+    if (payload === null) return this.#beforeRecords(ask, now) ?? this.#quarantine.marker(ask, now)
     if (ask.unit === 0) return null
     // The confirmation of a single write is the same bytes as the write: before it can be told from an echo, a read must have
     // shown whether the adapter hears itself. And what may still confirm an older write comes no more after a read's answer.
@@ -196,6 +197,15 @@ export class RtuLine implements Link {
     const owed = this.#quarantine.clearsByRead && this.#quarantine.owes(ask, now)
     if (!mistakable && !owed) return null
     return { ...ask, function: ask.function === 5 || ask.function === 15 ? 1 : 3, quantity: 1 }
+  }
+
+  /** Records that are given once are not asked for twice to be sure: a question of another function comes before. For a queue
+   *  it is the register of its count, for a file, which has none, the identification; an exception answers it as well. */
+  #beforeRecords(ask: Ask, now: number): Ask | null {
+    if (ask.function !== 20 && ask.function !== 24) return null
+    if (!this.#quarantine.clearsByRead || !this.#quarantine.owes(ask, now)) return null
+    if (ask.function === 24) return { ...ask, function: 3, quantity: 1 }
+    return { ...ask, function: 43, category: 1, address: 0, quantity: 1 }
   }
 
   /** A read that is asked before something else, and ends it when it is not answered. */

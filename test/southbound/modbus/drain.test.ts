@@ -110,6 +110,44 @@ describe('on a wire', () => {
     expect((await next()).values).toEqual([[5]])
   })
 
+  test('between two reads of a cycle writes that wait may go first', async () => {
+    held = Array.from({ length: 100 }, (_, at) => at)
+    let turns = 0
+    driver.join({ between: () => void turns++ })
+    expect((await cycles(tags({ address: 'fifo:11', drain: true }))()).values).toHaveLength(1)
+    expect([station.heard, turns]).toEqual([5, 4])
+  })
+
+  test.each([
+    ['fifo:11', { address: 'fifo:11', drain: true }],
+    ['file:2/0/2', { address: 'file:2/0/2', drain: { most: 1 } }],
+  ])('after an answer that never came, %s is not asked for twice to be sure', async (_, keys) => {
+    const next = cycles(tags(keys))
+    station.silent = true
+    expect((await next()).fault).toMatchObject({ reason: Reason.timeout })
+    station.silent = false
+    held = [3, 4]
+    const asked: number[] = []
+    const hear = station.hear.bind(station)
+    station.hear = (frame) => {
+      asked.push(frame[1]!)
+      return hear(frame)
+    }
+    expect((await next()).values).toEqual([keys.address === 'fifo:11' ? [3, 4] : [100, 101]])
+    expect(asked).toEqual(keys.address === 'fifo:11' ? [3, 24, 24] : [43, 20])
+  })
+
+  test('a device that was silent is given all its time for an answer that would be lost', async () => {
+    const next = cycles(tags({ address: 'fifo:11', drain: true }))
+    await next()
+    station.silent = true
+    for (let miss = 0; miss < 3; miss++) expect((await next()).fault).toMatchObject({ reason: Reason.timeout })
+    station.silent = false
+    station.turnaroundMs = 450
+    held = [3, 4]
+    expect((await next()).values).toEqual([[3, 4]])
+  })
+
   test('no cycle takes more reads than it may; the rest comes in the next', async () => {
     held = Array.from({ length: 70 }, (_, at) => at)
     const next = cycles(tags({ address: 'fifo:11', drain: { most: 2 } }))

@@ -92,6 +92,78 @@ describe('the examples of the specification (V1.1b3, 6.14 to 6.21)', () => {
   })
 })
 
+describe('replies that say their own length', () => {
+  const word = fc.integer({ min: 0, max: 0xffff })
+  const split = (words: readonly number[]): number[] => words.flatMap((value) => [value >> 8, value & 0xff])
+  const records = fc
+    .array(word, { minLength: 1, maxLength: 121 })
+    .map((words) => [20, 2 + 2 * words.length, 1 + 2 * words.length, 6, ...split(words)])
+  const queues = fc
+    .array(word, { maxLength: 31 })
+    .map((words) => [24, ...split([2 + 2 * words.length, words.length, ...words])])
+  const identities = fc
+    .array(fc.tuple(fc.nat(255), fc.uint8Array({ maxLength: 60 })), { maxLength: 3 })
+    .map((objects) => [
+      43,
+      14,
+      1,
+      1,
+      0,
+      0,
+      objects.length,
+      ...objects.flatMap(([id, text]) => [id, text.length, ...text]),
+    ])
+  const damage = fc.oneof(
+    fc.record({ at: fc.nat(20), byte: fc.nat(255) }).map(
+      ({ at, byte }) =>
+        (bytes: number[]) =>
+          bytes.with(at % bytes.length, byte),
+    ),
+    fc.nat(260).map((length) => (bytes: number[]) => bytes.slice(0, length % (bytes.length + 1))),
+    fc.uint8Array({ maxLength: 4 }).map((more) => (bytes: number[]) => [...bytes, ...more]),
+    fc.constant((bytes: number[]) => bytes),
+  )
+
+  /** A second opinion, as plainly as the chapters put it. */
+  function plainly(bytes: readonly number[], quantity: number): boolean {
+    const [code, ...rest] = bytes
+    if (code === 20) {
+      return (
+        rest[0] === rest.length - 1 && rest[1] === rest.length - 2 && rest[2] === 6 && rest.length === 3 + 2 * quantity
+      )
+    }
+    if (code === 24) {
+      const [count, held] = [rest[0]! * 256 + rest[1]!, rest[2]! * 256 + rest[3]!]
+      return rest.length >= 4 && count === rest.length - 2 && held <= 31 && count === 2 + 2 * held
+    }
+    if (rest[0] !== 14 || rest[1] !== 1 || rest.length < 6) return false
+    let left = rest.slice(6)
+    for (let objects = rest[5]!; objects > 0; objects--) {
+      if (left.length < 2 || left.length < 2 + left[1]!) return false
+      left = left.slice(2 + left[1]!)
+    }
+    return left.length === 0 && bytes.length <= 253
+  }
+
+  test('are accepted exactly when all their lengths add up', () => {
+    const seen = { taken: 0, refused: 0 }
+    fc.assert(
+      fc.property(fc.oneof(records, queues, identities), damage, (reply, change) => {
+        const bytes = change(reply)
+        const code = reply[0] as 20 | 24 | 43
+        if (bytes[0] !== code || bytes.length === 0) return
+        const quantity = code === 20 ? (reply.length - 4) / 2 : code === 24 ? 31 : 1
+        const question = ask({ function: code, quantity, file: 1, category: 1 })
+        const taken = verdict(question, null, bytes) === Verdict.answer
+        expect(taken).toBe(plainly(bytes, quantity))
+        seen[taken ? 'taken' : 'refused']++
+      }),
+      { seed: 21, numRuns: 20_000 },
+    )
+    expect(Math.min(seen.taken, seen.refused)).toBeGreaterThan(4000)
+  })
+})
+
 describe('limits', () => {
   test.each<[string, Ask, number, string | null]>([
     ['125 read, 121 written', ask({ function: 23, quantity: 125, writeAddress: 0 }), 242, null],

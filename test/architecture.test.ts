@@ -15,6 +15,8 @@ const HOMES: Readonly<Record<string, readonly string[]>> = {
   aedes: ['src/cli/demo/'],
   'modbus-serial': ['src/cli/demo/'],
   commander: ['src/cli/'],
+  fflate: ['src/cli/import/'],
+  'smol-toml': ['src/cli/import/'],
   pino: ['src/cli/'],
 }
 const HEAVY = ['lmdb', 'serialport', 'mqtt', 'aedes', 'modbus-serial']

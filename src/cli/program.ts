@@ -1,10 +1,10 @@
 /** The command line: names, arguments and help of every command, and what becomes of its errors. A command's module is loaded only
  *  when it is used, so that `run` starts fast. */
-import { resolve } from 'node:path'
 import { CommanderError, Command as Parser } from 'commander'
 import { ConfigurationFault, Retryable, sentence } from '../contracts/errors.ts'
 import { SystemClock } from '../time/system-clock.ts'
 import { type Command, Exit } from './command.ts'
+import { locate } from './location.ts'
 import { ProcessScreen } from './screen.ts'
 import { version } from './version.ts'
 
@@ -142,6 +142,25 @@ const COMMANDS: readonly Description[] = [
     ],
     load: () => import('./trace.ts'),
   },
+  {
+    name: 'import',
+    words: '[words...]',
+    summary: 'connections, devices and tags from another product’s file, as a configuration of ours',
+    more:
+      'FILE is a table of tags (CSV), Neuron’s JSON or its table (CSV, xlsx), Telegraf’s TOML with inputs.modbus, or a device\n' +
+      'profile of EdgeX. What cannot be carried over is listed on stderr and at the end of the result, and is left out. The\n' +
+      'result is what check accepts. Exit status 1: nothing could be carried over.',
+    options: [
+      ['--format <name>', 'csv, neuron, telegraf or edgex; without it the file’s ending and content say'],
+      ['--connection <name>', 'the connection the devices are on, where the file names none'],
+      ['--output <file>', 'write the result there, where nothing must stand yet'],
+    ],
+    examples: [
+      ['import telegraf.conf', 'print the configuration'],
+      ['import tags.xlsx --connection plc7 --output oven.yaml', 'tags of the connection plc7 of the configuration'],
+    ],
+    load: () => import('./import.ts'),
+  },
 ]
 
 /** Runs the command line and ends the process. */
@@ -242,12 +261,6 @@ function helpEnd(description: Description): string {
   const width = Math.max(...description.examples.map(([line]) => line.length))
   const examples = description.examples.map(([line, what]) => `  fieldgate ${line.padEnd(width)}  ${what}`)
   return `${description.more === undefined ? '' : `\n${description.more}\n`}\nExamples:\n${examples.join('\n')}`
-}
-
-/** `npm run` changes to the package's folder before it starts us: a relative path means the folder the user stood in. */
-function locate(file: string, env: NodeJS.ProcessEnv): string {
-  const throughNpm = env.npm_lifecycle_event === 'fieldgate' || env.npm_lifecycle_event === 'demo'
-  return resolve((throughNpm && env.INIT_CWD) || process.cwd(), file)
 }
 
 function statusOf(thrown: unknown): Exit {

@@ -39,14 +39,18 @@ export function resolveDevice(device: ParsedDevice, connection: ParsedConnection
     maxRegisters: device.maxRegisters ?? connection.maxRegisters,
     maxBits: device.maxBits ?? connection.maxBits,
     maxGap: device.maxGap ?? connection.maxGap,
-    noTouch: (device.noTouch ?? []).map((text): AddressRange => {
-      const range = parseRange(text, digits)
-      if ('problem' in range) throw new ConfigurationFault(`noTouch: ${range.problem}`)
-      return range
-    }),
+    noTouch: noTouchOf(device, digits),
     setup: resolveSetup(device, connection),
     setupWrites: device.setupWrites === 'allow',
   }
+}
+
+function noTouchOf({ noTouch = [] }: ParsedDevice, digits: 'one-based' | 'zero-based'): readonly AddressRange[] {
+  return noTouch.map((text) => {
+    const range = parseRange(text, digits)
+    if ('problem' in range) throw new ConfigurationFault(`noTouch: ${range.problem}`)
+    return range
+  })
 }
 
 function resolveSetup(device: ParsedDevice, connection: ParsedConnection): readonly SetupEntry[] {
@@ -98,10 +102,19 @@ export function resolveTag(
   if ('problems' in found) return found
   const digits = device.digits ?? connection.digits
   const broadcast = device.unitId === 0 && !isTcp(connection)
-  const problems = writeProblems(found.settings, { access, broadcast, digits })
+  const noTouch = access === 'w' ? readableRanges(device, digits) : []
+  const problems = writeProblems(found.settings, { access, broadcast, digits, noTouch })
   if (problems.length > 0) return { problems }
   const upkeep = upkeepOf(tag)
   return upkeep === undefined ? found : { ...found, upkeep }
+}
+
+/** What is wrong with a range is said where the device is read. */
+function readableRanges(device: ParsedDevice, digits: 'one-based' | 'zero-based'): readonly AddressRange[] {
+  return (device.noTouch ?? []).flatMap((text) => {
+    const range = parseRange(text, digits)
+    return 'problem' in range ? [] : [range]
+  })
 }
 
 /** Modbus TCP: units are the device's own numbers there, and 0 is one of them. */

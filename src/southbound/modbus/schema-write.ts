@@ -4,17 +4,19 @@ import { sentence } from '../../contracts/errors.ts'
 import { formatAddress, nameOf } from './address.ts'
 import { imageOf, isPartial } from './encode.ts'
 import type { FormatProblem } from './registers-format.ts'
-import { LIMITS, type TagSettings } from './settings.ts'
+import { type AddressRange, LIMITS, type TagSettings } from './settings.ts'
 
 export interface WriteCircumstances {
   readonly access: 'r' | 'rw' | 'w'
   /** Unit 0 of a serial line: everybody hears it, nobody answers. */
   readonly broadcast: boolean
   readonly digits: 'one-based' | 'zero-based'
+  /** Never read, unless a tag that is read names them. */
+  readonly noTouch: readonly AddressRange[]
 }
 
 export function writeProblems(settings: TagSettings, circumstances: WriteCircumstances): readonly FormatProblem[] {
-  const { access, broadcast, digits } = circumstances
+  const { access, broadcast, digits, noTouch } = circumstances
   const { area, address, span, words, write, readBackMs, format } = settings
   const problems: FormatProblem[] = []
   if (broadcast && access !== 'w') {
@@ -55,6 +57,14 @@ export function writeProblems(settings: TagSettings, circumstances: WriteCircums
   }
   if (broadcast && readBackMs !== null) {
     problems.push({ key: 'write', text: 'readBack: a broadcast is never answered, so it cannot be read back' })
+  }
+  // A tag that is only written must not be the reason for a read that its device's owner forbade.
+  const forbidden = noTouch.some((range) => range.area === area && range.from < address + span && range.to >= address)
+  if (access === 'w' && forbidden && readBackMs !== null) {
+    problems.push({ key: 'write', text: `readBack: ${where} is within noTouch, and would be read` })
+  } else if (access === 'w' && forbidden && (apart || (partial && write !== 'mask'))) {
+    const instead = apart || span > 1 ? 'write whole registers' : 'give it write: { function: mask }'
+    problems.push({ key: 'access', text: `${where} is within noTouch, and is read to be written in part: ${instead}` })
   }
   return problems
 }

@@ -121,6 +121,10 @@ export class Writing {
     try {
       await this.#send(target, { function: 22, address: image.address, quantity: 1, bytes: payload }, signal)
     } catch (thrown) {
+      if (thrown instanceof Retryable && thrown.ambiguous && device.knowsMaskWrite === null && write === 'auto') {
+        const hint = 'a device that does not even refuse function 22 needs write: { function: single }'
+        throw new Retryable(`${thrown.message}; ${hint}`, { reason: thrown.reason, ambiguous: true, cause: thrown })
+      }
       const unknown = thrown instanceof Rejected && thrown.reason === Reason.illegalFunction
       if (unknown) device.knowsMaskWrite = false
       if (!unknown || write === 'mask') throw thrown

@@ -279,6 +279,19 @@ describe('a tag', () => {
     }
   })
 
+  it('is not read because it is written, where nothing may be read', () => {
+    const device = { noTouch: ['holding:0-9'] }
+    const said = (tag: object, access: 'rw' | 'w' = 'w') =>
+      complaints(tag as Record<string, unknown>, { device, access })
+    expect(said({ address: '40001.3' })).toEqual([expect.stringContaining('give it write: { function: mask }')])
+    expect(said(at('int16', { write: { readBack: true } }))).toEqual([expect.stringContaining('would be read')])
+    expect(said({ address: ['40001', '40020'], type: 'uint32' })).toEqual([expect.stringContaining('write whole')])
+    expect(said({ address: '40001.3', write: { function: 'mask' } })).toEqual([])
+    expect(said(at('int16'))).toEqual([])
+    expect(said({ address: '40011.3' })).toEqual([])
+    expect(said({ address: '40001.3' }, 'rw')).toEqual([])
+  })
+
   it('can be written: bits, halves, words apart, coils', () => {
     const tags = [
       { address: '40001.3', write: { function: 'mask', readBack: true } },

@@ -154,6 +154,7 @@ describe('a part of a register', () => {
     const fault = await write(rig, bit, true)
     expect(fault).toMatchObject({ ambiguous: true, message: expect.stringContaining('unknown: sent but not answered') })
     expect(codes).toEqual([22])
+    expect((fault as Error).message).toContain('needs write: { function: single }')
   })
 })
 

@@ -84,10 +84,10 @@ export class Plant {
   }
 
   /** Starts to poll both devices. */
-  async poll(keys: object = {}): Promise<void> {
+  async poll(keys: object = {}, everyMs = 1000): Promise<void> {
     this.#plans = [3, 4].map((unit): GroupPlan => {
       const plan = registers(unit, 0, REGISTERS, { timeout: `${TIMEOUT_MS}ms`, retries: 0, ...keys })
-      return { ...plan, ref: { ...plan.ref, id: unit } }
+      return { ...plan, everyMs, ref: { ...plan.ref, id: unit } }
     })
     await this.driver.start()
     await this.run(50)

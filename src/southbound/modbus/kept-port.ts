@@ -5,6 +5,10 @@ import { sentence } from '../../contracts/errors.ts'
 import { Backoff } from './backoff.ts'
 import type { Tally } from './tally.ts'
 
+/** Looking for a device file costs nothing: an adapter that is plugged in again is found within two seconds. */
+const LOCAL = { firstMs: 200, longestMs: 2000 }
+const REMOTE = { firstMs: 500, longestMs: 10_000 }
+
 export class KeptPort {
   readonly port: SerialPort
   isOpen = false
@@ -29,6 +33,8 @@ export class KeptPort {
     clock: Clock
     tally: Tally
     random: () => number
+    /** It leads over a network. */
+    remote: boolean
     onOpen: () => void
     /** Also when it could not be opened. */
     onLost: (why: string) => void
@@ -37,7 +43,7 @@ export class KeptPort {
     this.#line = options.line
     this.#clock = options.clock
     this.#tally = options.tally
-    this.#backoff = new Backoff({ firstMs: 500, longestMs: 10_000, random: options.random })
+    this.#backoff = new Backoff({ ...(options.remote ? REMOTE : LOCAL), random: options.random })
     this.#onOpen = options.onOpen
     this.#onLost = options.onLost
   }

@@ -88,6 +88,7 @@ export class RtuLine implements Link {
       clock,
       tally,
       random,
+      remote: overTcp,
       onOpen: () => this.#opened(),
       onLost: (why) => this.#lost(why),
     })

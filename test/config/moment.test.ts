@@ -56,7 +56,9 @@ describe('a coherent group', () => {
 
   it('may name a register that noTouch keeps from being read along', async () => {
     const tags = 'a: { address: "40001", type: int16 }, b: { address: "40002", type: int32 }'
-    expect(await said(tags, 'coherent: true', 'noTouch: ["holding:2"]')).toEqual([])
+    expect(await said(tags, 'coherent: true', 'noTouch: ["holding:2", "input:0-9"]')).toEqual([])
+    const gap = 'a: { address: "40001", type: int16 }, b: { address: "40009", type: int16 }'
+    expect(await said(gap, 'coherent: true', 'noTouch: ["input:0-9"]')).toEqual([])
   })
 })
 

@@ -17,6 +17,8 @@ interface Queue {
   pending: { readonly bytes: Uint8Array; readonly at: number; told: boolean } | null
   /** It has given a record. */
   proven: boolean
+  /** The device refused to drop what was read, and that has been said. */
+  stuck: boolean
 }
 
 /** What was handed on so long ago is in the log, however fast the group is read: batches are committed each 200 ms. */
@@ -83,7 +85,7 @@ export class Drains {
   #queueOf(request: ModbusRequest): Queue {
     let queue = this.#queues.get(request)
     if (queue === undefined) {
-      queue = { pending: null, proven: false }
+      queue = { pending: null, proven: false, stuck: false }
       this.#queues.set(request, queue)
     }
     return queue
@@ -132,13 +134,15 @@ export class Drains {
     try {
       await this.#asking.write(ask, payload, signal)
       queue.pending = null
+      queue.stuck = false
     } catch (thrown) {
       if (thrown instanceof Retryable) {
         pending.told = thrown.ambiguous
         throw thrown
       }
-      // It was not carried out: the queue still begins with what was read.
-      pending.told = true
+      // It was not carried out: the queue still begins with what was read, which is left out then.
+      if (queue.stuck) return
+      queue.stuck = true
       this.#log.warn(`${device} does not take the acknowledgement of ${request.text}: ${sentence(thrown)}`)
     }
   }

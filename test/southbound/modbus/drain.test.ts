@@ -8,7 +8,7 @@ import type { GroupPlan } from '../../../src/contracts/driver.ts'
 import type { ModbusDriver } from '../../../src/southbound/modbus/driver.ts'
 import { ManualClock } from '../../../src/time/manual-clock.ts'
 import { complaints, groupOf, rtu, settingsOf } from './configured.ts'
-import { driverOf, named, type Outcome, readGroup, settled } from './rig.ts'
+import { driverOf, named, type Outcome, readGroup, SILENT, settled } from './rig.ts'
 
 type Keys = Readonly<Record<string, unknown>>
 
@@ -23,12 +23,14 @@ describe('on a wire', () => {
   let held: number[]
   let file: number[]
   let writes: number[]
+  let said: string[]
 
   beforeEach(async () => {
     clock = new ManualClock()
     held = []
     file = Array.from({ length: 40 }, (_, at) => 100 + at)
     writes = []
+    said = []
     const wire = new SimulatedWire({ clock, baudRate: 19_200, seed: 3 })
     memory = new Acknowledging((count) => {
       writes.push(count)
@@ -42,7 +44,8 @@ describe('on a wire', () => {
     station = new Station({ unit: 7, memory })
     wire.attach(station)
     const board = new SimulatedBoard({ wires: { 'rs485-1': wire } })
-    driver = driverOf(rtu({ baudRate: 19_200 }), { clock, board })
+    const log = { ...SILENT, warn: (text: string) => void said.push(text) }
+    driver = driverOf(rtu({ baudRate: 19_200 }), { clock, board, log })
     await driver.start()
     await clock.advance(20)
   })
@@ -223,7 +226,13 @@ describe('on a wire', () => {
     expect((await next()).values).toEqual([[1, 2]])
     held.push(3)
     expect((await next()).values).toEqual([[3]])
+    const before = station.heard
     expect((await next()).values).toEqual([[]])
+    // One acknowledgement and one read: nothing new is nothing to go on for.
+    expect(station.heard - before).toBe(2)
+    expect(said).toEqual([
+      expect.stringMatching(/does not take the acknowledgement of FC24 unit 7, fifo:10: .*no such/),
+    ])
   })
 
   test('with more reads a cycle a long queue is acknowledged in between', async () => {

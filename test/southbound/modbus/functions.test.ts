@@ -7,6 +7,7 @@ import { SimulatedWire } from '../../../hal/simulated/wire.ts'
 import { Asking } from '../../../src/southbound/modbus/asking.ts'
 import { openLink } from '../../../src/southbound/modbus/open-link.ts'
 import { type Ask, encodeRequest, judge, requestProblem, Verdict } from '../../../src/southbound/modbus/pdu.ts'
+import { lengthOfReply } from '../../../src/southbound/modbus/pdu-length.ts'
 import { findFrame, holdsDamagedAnswer } from '../../../src/southbound/modbus/rtu-frame.ts'
 import { Tally } from '../../../src/southbound/modbus/tally.ts'
 import { ManualClock } from '../../../src/time/manual-clock.ts'
@@ -234,6 +235,21 @@ describe('replies that say their own length, in a stream', () => {
       expect(holdsDamagedAnswer(frame, 0, frame.length, of)).toBe(true)
       expect(holdsDamagedAnswer(frame, 0, frame.length - 1, of)).toBe(false)
     }
+  })
+
+  test('replies to somebody else’s questions have the length that their inner lengths add up to, or none', () => {
+    const length = (...bytes: number[]): number => lengthOfReply(Uint8Array.from([7, ...bytes]), 1, 1 + bytes.length)
+    const record = [5, 6, 0, 1, 0, 2]
+    expect(length(20, 12, ...record, ...record)).toBe(14)
+    expect(length(20, 12, ...record)).toBe(0)
+    expect(length(20, 11, ...record, ...record)).toBe(0)
+    expect(length(20, 3, 2, 6, 0)).toBe(0)
+    expect(length(20, 2, 1, 6)).toBe(0)
+    expect(length(20, 6, 5, 7, 0, 1, 0, 2)).toBe(0)
+    expect(length(24, 0, 66, 0, 32, ...new Array(64).fill(0))).toBe(0)
+    expect(length(24, 0, 64, 0, 31, ...new Array(62).fill(0))).toBe(67)
+    expect(length(43, 13, 0)).toBe(0)
+    expect(length(7, 1)).toBe(0)
   })
 
   test('questions of another master are told from answers', () => {

@@ -107,9 +107,12 @@ export function filled(unit: number, count = 200): RegisterMap {
   return map
 }
 
-export function driverOf(settings: ConnectionSettings, options: { clock: Clock; board?: Board }): ModbusDriver {
-  const board = options.board ?? new SimulatedBoard({ wires: {} })
-  return new ModbusDriver({ name: 'bus', settings, clock: options.clock, log: SILENT, board, random: () => 0.5 })
+export function driverOf(
+  settings: ConnectionSettings,
+  options: { clock: Clock; board?: Board; log?: Logger },
+): ModbusDriver {
+  const { clock, board = new SimulatedBoard({ wires: {} }), log = SILENT } = options
+  return new ModbusDriver({ name: 'bus', settings, clock, log, board, random: () => 0.5 })
 }
 
 /** Moves time until a promise is settled; fails the test after five minutes of it. */

@@ -1,7 +1,9 @@
 import { describe, expect, test } from 'vitest'
+import { seeded } from '../../../hal/simulated/random.ts'
 import type { Value } from '../../../src/contracts/batch.ts'
 import { Rejected, Retryable } from '../../../src/contracts/errors.ts'
-import { groupOf } from './configured.ts'
+import { imageOf } from '../../../src/southbound/modbus/encode.ts'
+import { groupOf, settingsOf } from './configured.ts'
 import { ALWAYS, Line, named, registers, settled } from './rig.ts'
 
 type Keys = Readonly<Record<string, unknown>>
@@ -300,4 +302,100 @@ test('tags that follow each other go in one request', async () => {
   expect([20, 21, 22, 23].map((at) => rig.memories[3].get('holding', at))).toEqual([0xfffe, 7, 0x3fc0, 0])
   const apart = rig.driver.writeTogether(group.device, [...writes, { tag: group.tags[3]!, value: 1 }], ALWAYS)
   await expect(apart).rejects.toThrow('do not follow each other')
+})
+
+describe('whatever is written in whatever order', () => {
+  const kinds = [
+    ({ at, a, b }: Drawn) => ({ tag: { address: `holding:${at}.${a % 16}` }, value: b % 2 === 0 }),
+    ({ at, b }: Drawn) => ({
+      tag: { address: `holding:${at}`, type: 'uint8', byte: b % 2 ? 'high' : 'low' },
+      value: b & 255,
+    }),
+    ({ at, a, b }: Drawn) => ({
+      tag: { address: `holding:${at}`, type: 'uint16', bits: `${a % 8}-${8 + (a % 8)}` },
+      value: b & 0x1ff,
+    }),
+    ({ at, a, b }: Drawn) => ({
+      tag: { address: `holding:${at}`, type: 'uint32', bits: `${a % 16}-${16 + (a % 16)}`, order: 'CDAB' },
+      value: b,
+    }),
+    ({ at, b }: Drawn) => ({ tag: { address: `holding:${at}`, type: 'uint16' }, value: b }),
+    ({ at, b }: Drawn) => ({
+      tag: { address: [`holding:${at + 2}`, `holding:${at}`], type: 'uint32' },
+      value: b * 65_537,
+    }),
+  ]
+  interface Drawn {
+    readonly at: number
+    readonly a: number
+    readonly b: number
+  }
+  const FIRST = 20
+  const COUNT = 8
+  const memoryOf = (rig: Line): number[] =>
+    Array.from({ length: COUNT }, (_, at) => rig.memories[3].get('holding', FIRST + at)!)
+
+  /** What stands there once the bits of the image are set. */
+  function after(before: readonly number[], tag: Keys, value: Value): number[] {
+    const { address, bytes, mask } = imageOf(settingsOf(tag), value)
+    return before.map((word, at) => {
+      const from = 2 * (FIRST + at - address)
+      if (from < 0 || from >= bytes.length) return word
+      const own = mask === null ? 0xffff : (mask[from]! << 8) | mask[from + 1]!
+      return (word & ~own) | (((bytes[from]! << 8) | bytes[from + 1]!) & own)
+    })
+  }
+
+  test.each([
+    ['by function 22', [], 0],
+    ['without function 22', [22], 0],
+    ['with lost questions and answers', [], 0.15],
+    ['with lost questions and answers, without function 22', [22], 0.15],
+  ] as const)('done is what was asked and nothing else, failed is nothing: %s', async (_, missing, loss) => {
+    const rig = await line({ seed: 7 })
+    rig.memories[3].set('holding', FIRST, ...Array(COUNT).fill(0x5aa5))
+    lacks(rig, ...missing)
+    const random = seeded(42)
+    const { hear } = rig.stations[3]
+    let writes = 0
+    rig.stations[3].hear = (frame) => {
+      if (random() < loss) return null
+      const answer = hear.call(rig.stations[3], frame)
+      if (answer !== null && [6, 16, 22].includes(answer.frame[1]!)) writes++
+      return random() < loss ? null : answer
+    }
+    const outcomes = { done: 0, failed: 0, unknown: 0 }
+    for (let nth = 0; nth < 150; nth++) {
+      const drawn = {
+        at: FIRST + Math.floor(random() * 6),
+        a: Math.floor(random() * 16),
+        b: Math.floor(random() * 65_536),
+      }
+      const { tag, value } = kinds[nth % kinds.length]!(drawn)
+      const before = memoryOf(rig)
+      const wanted = after(before, tag, value)
+      writes = 0
+      const outcome = await write(rig, tag, value, { timeout: '100ms' })
+      const found = memoryOf(rig)
+      // Words that stand apart are two writes, all else is one.
+      expect(writes).toBeLessThanOrEqual(Array.isArray(tag.address) ? 2 : 1)
+      if (outcome === undefined) {
+        outcomes.done++
+        expect(found).toEqual(wanted)
+      } else if ((outcome as Retryable).ambiguous) {
+        outcomes.unknown++
+        for (const [at, word] of found.entries()) expect([before[at], wanted[at]]).toContain(word)
+      } else {
+        outcomes.failed++
+        if (!String((outcome as Error).message).startsWith('only a part')) expect(found).toEqual(before)
+      }
+      // What is late has come by then.
+      await rig.clock.advance(300)
+    }
+    if (loss === 0) expect(outcomes).toEqual({ done: 150, failed: 0, unknown: 0 })
+    else {
+      expect(outcomes.done).toBeGreaterThan(50)
+      expect(outcomes.unknown).toBeGreaterThan(5)
+    }
+  })
 })

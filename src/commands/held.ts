@@ -11,8 +11,6 @@ export class Held {
   writes: readonly Write[]
   readonly refreshMs: number | null
   readonly expiresMs: number | null
-  /** The value may not be what stands in the device: it is not repeated, but it is let go of. */
-  uncertain = false
   /** It no longer holds: only the value to leave behind is still to be written. */
   over = false
   refreshes = 0

@@ -101,9 +101,9 @@ export class WriteUpkeep {
     for (const old of before) this.#forget(old)
     const held = new Held(plan, [...values.values()])
     const { refreshMs, expiresMs, leaves } = held
+    // What may not be what stands in the device is not repeated, but it is let go of.
     const repeats = refreshMs !== null && !uncertain
     if (this.#stopped || !(repeats || leaves)) return
-    held.uncertain = uncertain
     for (const key of held.keys) this.#held.set(key, held)
     if (repeats) this.#refreshAfter(held, refreshMs)
     if (expiresMs !== null) held.stopExpiry = this.#clock.after(expiresMs, () => this.#expire(held))

@@ -3,6 +3,7 @@ import { type UpkeepOptions, WriteUpkeep } from '../../src/commands/upkeep.ts'
 import { Reason, type Value } from '../../src/contracts/batch.ts'
 import type { GroupPlan, Tag, Upkeep } from '../../src/contracts/driver.ts'
 import { Rejected, Retryable } from '../../src/contracts/errors.ts'
+import { Lane } from '../../src/schedule/lane.ts'
 import { ManualClock } from '../../src/time/manual-clock.ts'
 
 const never = new AbortController().signal
@@ -14,7 +15,7 @@ function tag(name: string, upkeep: Partial<Upkeep>): Tag {
 
 /** A plant that takes 5 ms for each write, or fails as told. */
 function plant(tags: Readonly<Record<string, Partial<Upkeep>>>, options: Partial<UpkeepOptions> = {}) {
-  const clock = new ManualClock()
+  const clock = (options.clock as ManualClock | undefined) ?? new ManualClock()
   const written: string[] = []
   const audited: string[] = []
   const failing: { with: unknown } = { with: null }
@@ -81,24 +82,17 @@ describe('a write that is refreshed', () => {
   })
 
   it('never overtakes a command: the old value is not sent after the new one', async () => {
-    const clock = new ManualClock()
-    const sent: string[] = []
-    // A line that is busy for 90 ms with each write, one after the other.
-    let line = Promise.resolve()
-    const { write } = slow(clock, sent, (run) => {
-      line = line.then(run)
-      return line
-    })
-    const first = write(1)
+    const { clock, lane, sent, write } = busyLine({ refreshMs: 100 })
+    const first = write({ speed: 1 })
     await clock.advance(90)
     await first
-    // At 190 the old value is due again; the new one waits behind something else until then.
-    line = line.then(() => clock.sleep(150, never))
-    const second = write(2)
+    // The old value is due again while the new one waits behind something else.
+    void lane.submit(() => clock.sleep(60, never))
+    const second = write({ speed: 2 })
     await clock.advance(1000)
     await second
-    const values = sent.map((one) => one.split('=')[1])
-    expect(values.lastIndexOf('1')).toBeLessThan(values.indexOf('2'))
+    expect(sent.indexOf(2)).toBeGreaterThan(0)
+    expect(sent.lastIndexOf(1)).toBeLessThan(sent.indexOf(2))
   })
 
   it('keeps the old value when the new one was refused', async () => {
@@ -141,27 +135,42 @@ describe('a write that is refreshed', () => {
   })
 })
 
-function slow(clock: ManualClock, sent: string[], inTurn: (run: () => Promise<void>) => Promise<void>) {
-  const speed = tag('speed', { refreshMs: 100 })
-  const plan = { ref: { device: 'press', group: 'main' }, device: {} } as unknown as GroupPlan
-  const upkeep = new WriteUpkeep({
-    clock,
-    invert: (_, value) => value,
-    find: () => ({ plan, tag: speed }),
-    audit: () => {},
-    write: async (_, [one], signal) => {
-      await inTurn(async () => {
-        if (signal.aborted) return
-        await clock.sleep(90, never)
-        sent.push(`${clock.monotonic()}: speed=${one!.value}`)
-      })
-      return undefined
+/** A line on which each write takes 90 ms, and what it was sent. */
+function busyLine(upkeep: Partial<Upkeep>) {
+  const clock = new ManualClock()
+  const lane = new Lane({ clock, inFlight: 1 })
+  const sent: Value[] = []
+  const { write } = plant(
+    { speed: upkeep },
+    {
+      clock,
+      write: async (_, [one], signal) =>
+        lane.submit(async () => {
+          if (signal.aborted) throw signal.reason
+          sent.push(one!.value)
+          await clock.sleep(90, never)
+          return undefined
+        }),
     },
-  })
-  return { write: (value: Value) => upkeep.write(plan, [{ tag: speed, value }], never) }
+  )
+  return { clock, lane, sent, write }
 }
 
 describe('a write that expires', () => {
+  it('while the next one waits for the line is followed by that, not by what it would leave behind', async () => {
+    const { clock, lane, sent, write } = busyLine({ expiresMs: 200, onStop: 0 })
+    const first = write({ speed: 1 })
+    await clock.advance(90)
+    await first
+    void lane.submit(() => clock.sleep(300, never))
+    const second = write({ speed: 2 })
+    await clock.advance(450)
+    await second
+    expect(sent).toEqual([1, 2])
+    await clock.advance(1000)
+    expect(sent).toEqual([1, 2, 0])
+  })
+
   it('is repeated no more, and the value to leave behind is written once', async () => {
     const { clock, write, written, audited, upkeep } = plant({ speed: { refreshMs: 100, expiresMs: 250, onStop: 0 } })
     await write({ speed: 1 })

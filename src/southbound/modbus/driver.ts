@@ -12,6 +12,7 @@ import { Drains } from './drain.ts'
 import { isRefusal } from './exceptions.ts'
 import type { Link, Take } from './exchange.ts'
 import { Holes } from './holes.ts'
+import { Listening } from './listening.ts'
 import { openLink } from './open-link.ts'
 import { orderOf, orderOfAll, targetOf } from './orders.ts'
 import { exception } from './pdu.ts'
@@ -35,6 +36,9 @@ export interface ModbusOptions {
   readonly random?: () => number
 }
 
+/** Intervals of its group for which a value that was heard counts. */
+const HEARD_SLOTS = 3
+
 export class ModbusDriver implements Driver {
   readonly name: string
   readonly lane: string
@@ -55,6 +59,8 @@ export class ModbusDriver implements Driver {
   readonly #holes = new WeakMap<ModbusRequest, Holes>()
   #holesKnown = 0
   #turn: Turn | null = null
+  /** Where another master asks: for how long what was heard counts. */
+  readonly #freshMs = new WeakMap<Request, number>()
 
   constructor(options: ModbusOptions) {
     const { name, settings, clock, board } = options
@@ -105,6 +111,10 @@ export class ModbusDriver implements Driver {
 
   plan(group: GroupPlan): readonly Request[] {
     const requests = planGroup(group, this.#settings)
+    if (this.#link instanceof Listening) {
+      const freshMs = Math.max(HEARD_SLOTS * group.everyMs, (group.device.settings as DeviceSettings).timeoutMs)
+      for (const request of requests) this.#freshMs.set(request, freshMs)
+    }
     if ((group.device.settings as DeviceSettings).setup.length > 0) {
       this.#preparing = true
       for (const [at, request] of requests.entries()) {
@@ -147,6 +157,7 @@ export class ModbusDriver implements Driver {
   /** Device fault: bad quality in `into`. Line fault: throws Retryable. */
   async read(planned: Request, into: BatchBuilder, signal: AbortSignal): Promise<void> {
     const request = planned as ModbusRequest
+    if (this.#link instanceof Listening) return this.#link.fill(request, into, this.#freshMs.get(request)!)
     if (this.#preparing) {
       const prepared = this.#prepared.get(request)
       if (prepared !== undefined && (await this.#unready(prepared.device, prepared.cycle, signal)) !== null) {

@@ -2,6 +2,7 @@
 import type { Board } from '../../../hal/contract.ts'
 import type { Clock } from '../../contracts/clock.ts'
 import type { Link } from './exchange.ts'
+import { Listening } from './listening.ts'
 import { RtuLine } from './rtu-line.ts'
 import type { ConnectionSettings } from './settings.ts'
 import type { Tally } from './tally.ts'
@@ -26,6 +27,9 @@ export function openLink(options: {
   const port = overTcp ? new TcpPort({ host: settings.host, port: settings.port, clock }) : board.serial(settings.port)
   const { connect, pauseMs, pauseAfterConnectMs, checkUnit } = settings
   const line = overTcp ? NO_LINE : settings
+  if (!overTcp && settings.mode === 'listen') {
+    return new Listening({ port, line: settings, clock, tally, trace, random })
+  }
   return new RtuLine({
     port,
     line,

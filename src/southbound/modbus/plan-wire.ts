@@ -34,6 +34,7 @@ export function wireCost(connection: ConnectionSettings): WireCost {
       ROUND_TRIP_MS + connection.pauseMs + replyBytes(quantity, bits) * TCP_BYTE_MS
     return { wireMs: () => 0, weight }
   }
+  if (connection.mode === 'listen') return { wireMs: () => 0, weight: () => 1 }
   const { baudRate, dataBits, parity, stopBits, pauseMs } = connection
   const bitsOfCharacter = 1 + dataBits + (parity === 'none' ? 0 : 1) + stopBits
   const characterMs = (bitsOfCharacter * 1000) / baudRate

@@ -63,13 +63,16 @@ export function planGroup(
   for (const [area, tags] of areas) {
     const bits = isBits(area)
     const forbidden = [...device.noTouch, ...(coherent ? [] : avoid)].filter((range) => range.area === area)
-    const stretches = cutStretches(extentsOf(tags), {
+    const listens = connection.kind === 'rtu' && connection.mode === 'listen' && !coherent
+    const rules = {
       most: bits ? device.maxBits : device.maxRegisters,
       // One request whatever lies between: the configuration has made sure that there can be one.
       maxGap: coherent ? LIMITS.addresses : device.maxGap,
       forbidden,
-      weight: coherent ? () => 1 : (quantity) => wire.weight(quantity, bits),
-    })
+      weight: coherent ? () => 1 : (quantity: number) => wire.weight(quantity, bits),
+    }
+    // What is only heard has no cost, and each value has its own moment.
+    const stretches = listens ? extentsOf(tags).map((extent) => [extent]) : cutStretches(extentsOf(tags), rules)
     for (const extents of stretches) requests.push(requestOf(extents, { group, device, area, wire }))
   }
   if (sources.length > 0) requests.push(...sourceRequests(group, sources, wire))

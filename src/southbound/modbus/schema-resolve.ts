@@ -59,6 +59,9 @@ function resolveSetup(device: ParsedDevice, connection: ParsedConnection): reado
   if (setup.length > 0 && setupWrites !== 'allow') {
     throw fault('the gateway writes these to the device by itself: say that it may, with setupWrites: allow')
   }
+  if (setup.length > 0 && connection.mode === 'listen') {
+    throw fault('a connection with mode: listen never sends anything')
+  }
   if (setup.length > 0 && connection.masters !== 'sole') {
     throw fault('another master sets its devices up itself: it needs a connection with masters: sole')
   }
@@ -103,7 +106,10 @@ export function resolveTag(
   const digits = device.digits ?? connection.digits
   const broadcast = device.unitId === 0 && !isTcp(connection)
   const noTouch = access === 'w' ? readableRanges(device, digits) : []
-  const problems = writeProblems(found.settings, { access, broadcast, digits, noTouch })
+  const problems =
+    connection.mode === 'listen'
+      ? listeningProblems(found.settings, access)
+      : writeProblems(found.settings, { access, broadcast, digits, noTouch })
   if (problems.length > 0) return { problems }
   const upkeep = upkeepOf(tag)
   return upkeep === undefined ? found : { ...found, upkeep }
@@ -115,6 +121,19 @@ function readableRanges(device: ParsedDevice, digits: 'one-based' | 'zero-based'
     const range = parseRange(text, digits)
     return 'problem' in range ? [] : [range]
   })
+}
+
+/** Another master asks, and what is heard are its registers and coils. */
+function listeningProblems({ area }: TagSettings, access: 'r' | 'rw' | 'w'): FormatProblem[] {
+  const problems: FormatProblem[] = []
+  if (access !== 'r') {
+    const text = 'its connection has mode: listen and never sends anything: the tag can only be read'
+    problems.push({ key: 'access', text })
+  }
+  if (area === 'fifo' || area === 'file') {
+    problems.push({ key: 'address', text: 'a connection with mode: listen hears registers and coils only' })
+  }
+  return problems
 }
 
 /** Modbus TCP: units are the device's own numbers there, and 0 is one of them. */

@@ -94,7 +94,6 @@ const anyConnection = {
     .default('sole')
     .meta({ description: '`sole`: this gateway is the only master on the wire.' }),
   quiet: later('quiet'),
-  mode: later('mode'),
 }
 
 const oneAtATime = elsewhere('inFlight belongs to modbus-tcp: a serial wire carries one request at a time')
@@ -105,6 +104,7 @@ const checkUnit = z
   .meta({ description: 'false: a reply that carries another unit id is accepted, as some TCP devices send it.' })
 
 const remote = {
+  mode: elsewhere('mode belongs to a serial line: on a network nobody hears what others say'),
   host: z
     .string()
     .min(1, { error: 'expected a host name or an address' })
@@ -131,6 +131,10 @@ const line = {
     .literal([1, 2], { error: 'expected 1 or 2' })
     .default(1)
     .meta({ description: 'Stop bits of a character.' }),
+  mode: z.enum(['master', 'listen'], { error: 'expected master or listen' }).default('master').meta({
+    description:
+      '`listen`: another master asks on this line. What it reads and writes is listened to, nothing is ever sent, and a value that was not heard for three intervals of its group (at least the timeout) is bad.',
+  }),
   rs485: later('rs485'),
 }
 

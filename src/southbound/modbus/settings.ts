@@ -64,6 +64,8 @@ interface RtuSettings extends AnyConnection {
   readonly dataBits: 7 | 8
   readonly parity: 'none' | 'even' | 'odd'
   readonly stopBits: 1 | 2
+  /** `listen`: another master asks, and nothing is ever sent. */
+  readonly mode?: 'master' | 'listen'
 }
 
 export interface TcpSettings extends AnyConnection {
@@ -189,7 +191,7 @@ type Parsed = Omit<DevicePresets, 'timeoutMs'> & {
   readonly pauseAfterConnect: number
   readonly connect: 'keep' | 'per-cycle'
   readonly port: string | number
-} & Partial<Pick<RtuSettings, 'baudRate' | 'dataBits' | 'parity' | 'stopBits'>> &
+} & Partial<Pick<RtuSettings, 'baudRate' | 'dataBits' | 'parity' | 'stopBits' | 'mode'>> &
   Partial<Pick<TcpSettings, 'host' | 'inFlight' | 'checkUnit'>>
 
 /** The settings of a connection from what its schema parsed: a baud rate makes it a line, `inFlight` Modbus TCP. What is
@@ -203,6 +205,7 @@ export function connectionSettings(parsed: unknown): ConnectionSettings {
     dataBits,
     parity,
     stopBits,
+    mode,
     inFlight,
     checkUnit,
     timeout,
@@ -232,6 +235,7 @@ export function connectionSettings(parsed: unknown): ConnectionSettings {
       dataBits: dataBits!,
       parity: parity!,
       stopBits: stopBits!,
+      mode: mode ?? 'master',
     }
   }
   const remote = { host: host!, port: port as number }

@@ -60,7 +60,7 @@ describe('a connection', () => {
   })
 
   it('says what is not available in this version', () => {
-    for (const key of ['backupHost', 'listen', 'quiet', 'mode']) {
+    for (const key of ['backupHost', 'listen', 'quiet']) {
       expect(wrong(modbusTcp.connection, { host: 'x', [key]: 'y' })).toEqual([
         `${key}: ${key} is not available in this version`,
       ])
@@ -136,6 +136,19 @@ describe('a device', () => {
     expect(wrong(modbusTcp.device, { unitId: 255 })).toEqual([])
     expect(wrong(modbusTcp.device, { unitId: 256 })).toHaveLength(1)
     expect(modbusTcp.device.parse({})).toMatchObject({ unitId: 1 })
+  })
+
+  it('can only be read where the connection listens', () => {
+    const listening = modbusRtu.connection.parse({ port: 'a', mode: 'listen' })
+    const device = modbusRtu.device.parse({ unitId: 1 })
+    const resolved = (keys: object, access: 'r' | 'rw') =>
+      modbusRtu.resolve(modbusRtu.tag.parse(keys), device, listening, { noValueBits: [], access })
+    expect(resolved({ address: '40001', type: 'int16' }, 'r')).not.toHaveProperty('problems')
+    expect(resolved({ address: '40001', type: 'int16' }, 'rw')).toMatchObject({ problems: [{ key: 'access' }] })
+    expect(resolved({ address: 'fifo:1', type: 'uint16' }, 'r')).toMatchObject({ problems: [{ key: 'address' }] })
+    expect(wrong(modbusTcp.connection, { host: 'a', mode: 'listen' })).toEqual([
+      expect.stringContaining('belongs to a serial line'),
+    ])
   })
 
   it('refuses ranges it cannot read', () => {

@@ -22,6 +22,7 @@ describe('a connection', () => {
       retries: 1,
       pauseMs: 0,
       pauseAfterConnectMs: 0,
+      mode: 'master',
       connect: 'keep',
       checkUnit: true,
       order: 'ABCD',

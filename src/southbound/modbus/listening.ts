@@ -80,6 +80,7 @@ export class Listening implements Link {
       clock,
       tally,
       random,
+      remote: false,
       onOpen: () => this.#conversation.drop(),
       onLost: () => {
         this.generation++

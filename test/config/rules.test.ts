@@ -171,6 +171,18 @@ describe('what is written to a device by the gateway itself', () => {
     expect(found.map((one) => one.slice(0, text.length))).toEqual([text])
   })
 
+  it('contradicts a connection that only listens', async () => {
+    const file = withFile(
+      `t: { ${word} }`,
+      `unitId: 3, setup: [${entry}], setupWrites: allow`.replaceAll(', setup', '\n    setup'),
+    )
+      .replace('modbus-tcp, host: 127.0.0.1', 'modbus-rtu, port: rs485-1, mode: listen')
+      .replace(', setupWrites', '\n    setupWrites')
+    expect((await complaints(file)).map((one) => one.replace(/^\S+ devices\.d\./, ''))).toEqual([
+      expect.stringContaining('setup: a connection with mode: listen never sends anything'),
+    ])
+  })
+
   it('contradicts a gateway that is one-way', async () => {
     const device = `setup: [${entry}]\n    setupWrites: allow`
     const sinks = (keys: string) => `sinks: { s: { type: mqtt, url: "mqtt://a"${keys} } }\n`

@@ -21,6 +21,7 @@ import { type ModbusRequest, planGroup, splitRequest } from './plan.ts'
 import { explainRequests } from './plan-explain.ts'
 import { Preparation } from './preparation.ts'
 import { type ConnectionSettings, connectionSettings, type DeviceSettings, type TagSettings } from './settings.ts'
+import { setupMs, setupTexts } from './setup-plan.ts'
 import { Tally } from './tally.ts'
 import { Trace } from './trace.ts'
 import { TracedLine } from './traced.ts'
@@ -77,7 +78,9 @@ export class ModbusDriver implements Driver {
     const shortTries = settings.kind === 'rtu'
     this.#asking = new Asking({ link: this.#link, clock, tally: this.#tally, shortTries })
     const broadcasts = settings.kind !== 'tcp'
-    this.#writing = new Writing({ asking: this.#asking, clock, tally: this.#tally, broadcasts, shared: null })
+    const sole = !('masters' in settings) || settings.masters === 'sole'
+    const shared = sole ? null : 'it would be read, changed and written back, while another master may change it'
+    this.#writing = new Writing({ asking: this.#asking, clock, tally: this.#tally, broadcasts, shared })
     const generation = (): number => this.#link.generation
     const { log } = options
     this.#preparation = new Preparation({ writing: this.#writing, clock, log, tally: this.#tally, generation })
@@ -147,11 +150,23 @@ export class ModbusDriver implements Driver {
 
   cost(requests: readonly Request[]): Cost {
     const responses = requests.length === 0 ? undefined : this.#asking.known(requests[0]!.device)?.responses
-    return costOf(requests as readonly ModbusRequest[], { connection: this.#settings, responses })
+    const cost = costOf(requests as readonly ModbusRequest[], { connection: this.#settings, responses })
+    const extraMs = setupMs(this.#setupBefore(requests[0]), this.#settings)
+    if (extraMs === 0) return cost
+    const [firstMs = 0, ...restMs] = cost.exchangesMs
+    return { ...cost, exchangesMs: [firstMs + extraMs, ...restMs] }
   }
 
   explain(group: GroupPlan, requests: readonly Request[]): readonly (readonly string[])[] {
-    return explainRequests(group, this.#settings, requests as readonly ModbusRequest[])
+    const reasons = explainRequests(group, this.#settings, requests as readonly ModbusRequest[])
+    const before = setupTexts(this.#setupBefore(requests[0]))
+    return before.length === 0 ? reasons : reasons.map((own, at) => (at === 0 ? [...before, ...own] : own))
+  }
+
+  /** What is written before a group's first request. */
+  #setupBefore(request: Request | undefined): DeviceSettings['setup'] {
+    const prepared = request === undefined ? undefined : this.#prepared.get(request)
+    return prepared?.cycle === true ? (prepared.device.settings as DeviceSettings).setup : []
   }
 
   /** Device fault: bad quality in `into`. Line fault: throws Retryable. */

@@ -106,10 +106,11 @@ export function resolveTag(
   const digits = device.digits ?? connection.digits
   const broadcast = device.unitId === 0 && !isTcp(connection)
   const noTouch = access === 'w' ? readableRanges(device, digits) : []
+  const shared = connection.masters !== 'sole'
   const problems =
     connection.mode === 'listen'
       ? listeningProblems(found.settings, access)
-      : writeProblems(found.settings, { access, broadcast, digits, noTouch })
+      : writeProblems(found.settings, { access, broadcast, shared, digits, noTouch })
   if (problems.length > 0) return { problems }
   const upkeep = upkeepOf(tag)
   return upkeep === undefined ? found : { ...found, upkeep }

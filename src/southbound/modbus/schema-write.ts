@@ -10,13 +10,15 @@ export interface WriteCircumstances {
   readonly access: 'r' | 'rw' | 'w'
   /** Unit 0 of a serial line: everybody hears it, nobody answers. */
   readonly broadcast: boolean
+  /** Another master is on the line. */
+  readonly shared: boolean
   readonly digits: 'one-based' | 'zero-based'
   /** Never read, unless a tag that is read names them. */
   readonly noTouch: readonly AddressRange[]
 }
 
 export function writeProblems(settings: TagSettings, circumstances: WriteCircumstances): readonly FormatProblem[] {
-  const { access, broadcast, digits, noTouch } = circumstances
+  const { access, broadcast, shared, digits, noTouch } = circumstances
   const { area, address, span, words, write, readBackMs, format } = settings
   const problems: FormatProblem[] = []
   if (broadcast && access !== 'w') {
@@ -48,6 +50,11 @@ export function writeProblems(settings: TagSettings, circumstances: WriteCircums
   if (write === 'mask' && (!partial || apart || span > 1)) {
     const what = partial && !apart ? `${span} registers` : 'whole registers or coils'
     problems.push({ key: 'write', text: `function: mask changes a part of one register; this value has ${what}` })
+  }
+  if (shared && partial && !apart && (span > 1 || write === 'single' || write === 'multiple')) {
+    const instead = span > 1 ? 'write whole registers' : 'leave the function to auto or mask'
+    const text = `${where} would be read, changed and written back, while another master may change it: ${instead}`
+    problems.push({ key: 'access', text })
   }
   if (broadcast && partial) {
     problems.push({

@@ -190,3 +190,19 @@ test('requests under way at once wait for one set-up', async () => {
   await settled(own.rig.clock, Promise.all(own.requests.map((request) => own.rig.driver.read(request, into, ALWAYS))))
   expect(own.heard).toEqual(['6@20', '3@0', '3@1'])
 })
+
+test('what it costs and when it is written is part of the plan', async () => {
+  const cyclic = { ...entry, when: 'cycle', address: 'holding:22' }
+  const { rig, group, requests } = await line([entry, cyclic, { ...cyclic, verify: true }], { maxRegisters: 1 })
+  const plain = registers(3, 0, 2, { maxRegisters: 1 })
+  const [with_, without] = [rig.driver.cost(requests), rig.driver.cost(rig.driver.plan(plain))]
+  const [first, second] = with_.exchangesMs.map((ms, at) => ms - without.exchangesMs[at]!)
+  // Two writes and one reading back, each about as long as reading one register.
+  expect(first! / without.exchangesMs[0]!).toBeCloseTo(3, 0)
+  expect(second).toBe(0)
+  expect(rig.driver.explain(group, requests)[0]!.slice(0, 2)).toEqual([
+    'after connecting, and when the device is back, holding:20 = 7 is written',
+    'before each reading, holding:22 = 7, holding:22 = 7 are written',
+  ])
+  expect(rig.driver.explain(group, requests)[1]!.join()).not.toContain('written')
+})

@@ -139,6 +139,17 @@ describe('a part of a register', () => {
     expect(rig.memories[3].get('holding', 20)).toBe(0)
   })
 
+  test('of a line with another master goes by function 22 or not at all', async () => {
+    const rig = await line({ keys: { masters: 'sole' }, settings: { masters: 'shared' } })
+    const codes = heard(rig)
+    expect(await write(rig, bit, true)).toBeUndefined()
+    lacks(rig, 22)
+    const fault = await write(rig, bit, false)
+    expect(fault).toBeInstanceOf(Rejected)
+    expect((fault as Error).message).toContain('while another master may change it')
+    expect(codes).toEqual([22, 22])
+  })
+
   test('nothing of ours comes between the read and the write, whatever is under way', async () => {
     const rig = await line()
     rig.memories[3].set('holding', 20, 0)

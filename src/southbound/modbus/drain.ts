@@ -17,7 +17,7 @@ interface Queue {
   pending: { readonly bytes: Uint8Array; readonly at: number; told: boolean } | null
   /** It has given a record. */
   proven: boolean
-  /** The device refused to drop what was read, and that has been said. */
+  /** The device does not drop what was read, or seems not to, and that has been said. */
   stuck: boolean
 }
 
@@ -78,6 +78,7 @@ export class Drains {
     const end = request.function === 20 && queue.proven && (code === 2 || code === 3)
     if (taken.length === 0 && code !== 0 && !end) return code
     queue.proven ||= taken.length > 0
+    if (acknowledge === null && most > 2 && taken.length === most) this.#suspect(request, queue, taken)
     this.#fill(request, taken, into)
     return 0
   }
@@ -145,6 +146,14 @@ export class Drains {
       queue.stuck = true
       this.#log.warn(`${device} does not take the acknowledgement of ${request.text}: ${sentence(thrown)}`)
     }
+  }
+
+  /** By the standard, reading leaves a queue as it is: then every answer of the cycle was the same. */
+  #suspect(request: ModbusRequest, queue: Queue, taken: readonly Uint8Array[]): void {
+    if (queue.stuck || taken.some((answer) => Buffer.compare(answer, taken[0]!) !== 0)) return
+    queue.stuck = true
+    const text = `${request.text} gave the same ${taken.length} times in a row. If reading does not empty it, its records come twice`
+    this.#log.warn(`${request.device}: ${text}: give drain an acknowledge, or leave drain off`)
   }
 
   #doubt(request: ModbusRequest, thrown: unknown, device: Acquaintance): void {

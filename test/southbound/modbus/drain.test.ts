@@ -151,6 +151,14 @@ describe('on a wire', () => {
     expect((await next()).values).toEqual([[3, 4]])
   })
 
+  test('a queue that reading does not empty is suspected, once', async () => {
+    held = [1, 2]
+    const next = cycles(tags({ address: 'fifo:10', drain: { most: 3 } }))
+    await next()
+    await next()
+    expect(said).toEqual([expect.stringContaining('fifo:10 gave the same 3 times in a row')])
+  })
+
   test('no cycle takes more reads than it may; the rest comes in the next', async () => {
     held = Array.from({ length: 70 }, (_, at) => at)
     const next = cycles(tags({ address: 'fifo:11', drain: { most: 2 } }))

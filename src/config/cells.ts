@@ -5,10 +5,19 @@ import type { Keys } from './check.ts'
 /** The forms a key takes in YAML. */
 type Forms = ReadonlySet<string>
 
-/** By key: the forms its schema accepts. */
+/** By key, and by `key.inner` for keys of maps: the forms its schema accepts. */
 export function formsOf(schema: z.ZodObject): ReadonlyMap<string, Forms> {
-  const { properties = {} } = z.toJSONSchema(schema, { io: 'input', unrepresentable: 'any' }) as { properties?: object }
-  return new Map(Object.entries(properties).map(([key, value]) => [key, new Set(typesIn(value))]))
+  const forms = new Map<string, Forms>()
+  const add = (json: unknown, prefix: string): void => {
+    const { properties = {}, anyOf = [] } = json as { properties?: object; anyOf?: unknown[] }
+    for (const branch of prefix === '' ? [] : anyOf) add(branch, prefix)
+    for (const [key, value] of Object.entries(properties)) {
+      forms.set(prefix + key, new Set(typesIn(value)))
+      if (prefix === '') add(value, `${key}.`)
+    }
+  }
+  add(z.toJSONSchema(schema, { io: 'input', unrepresentable: 'any' }), '')
+  return forms
 }
 
 function typesIn(json: unknown): string[] {
@@ -33,15 +42,17 @@ export function putCell(
     return
   }
   const map = (keys[key] ?? {}) as Keys
-  map[inner] = key === 'labels' || inner === 'tag' ? cell : numberIn(cell, options.decimalComma)
+  if (key === 'labels') map[inner] = cell
+  else map[inner] = valueIn(inner, cell, options.forms, options.decimalComma)
   keys[key] = map
 }
 
 function valueIn(key: string, cell: string, forms: Forms, decimalComma: boolean): unknown {
   const commas = cell.startsWith('[') || (!decimalComma && !forms.has('number') && cell.includes(','))
-  if (forms.has('array') && (commas || /[;|]/.test(cell))) {
+  if (forms.has('array') && (commas || forms.size === 1 || /[;|]/.test(cell))) {
     const parts = cell.replace(/^\[|\]$/g, '').split(commas && !/[;|]/.test(cell) ? ',' : /[;|]/)
-    return parts.map((part) => (key === 'address' ? part.trim() : numberIn(part.trim(), decimalComma)))
+    const asText = key === 'address' || key === 'with'
+    return parts.map((part) => (asText ? part.trim() : numberIn(part.trim(), decimalComma)))
   }
   if (key === 'address') return cell
   if (forms.has('object') && (cell.includes('=') || cell === '{}')) {

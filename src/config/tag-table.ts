@@ -99,7 +99,7 @@ export class TagTable {
       const whole = inner === undefined ? key : `${key}.${inner}`
       if (taken.has(whole)) fault(place, `the column "${whole}" stands here twice: keep one of them`)
       taken.add(whole)
-      columns.push({ index, key: inner === undefined ? [key] : [key, inner], forms: forms.get(key) ?? new Set() })
+      columns.push({ index, key: inner === undefined ? [key] : [key, inner], forms: forms.get(whole) ?? new Set() })
     }
     this.#columns.set(tagKeys, columns)
     return columns

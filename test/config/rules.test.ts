@@ -171,6 +171,13 @@ describe('what is written to a device by the gateway itself', () => {
     expect(found.map((one) => one.slice(0, text.length))).toEqual([text])
   })
 
+  it('is not due at each connecting where there is one in each cycle', async () => {
+    const device = `setup: [${entry.replace(' }', ', when: connect }')}]\n    setupWrites: allow`
+    const file = withFile(`t: { ${word} }`, device).replace('127.0.0.1', '127.0.0.1, connect: per-cycle')
+    expect(await complaints(file)).toEqual([expect.stringContaining('say when: cycle, or return')])
+    expect(await complaints(file.replace('when: connect', 'when: return'))).toEqual([])
+  })
+
   it('contradicts a connection that only listens', async () => {
     const file = withFile(
       `t: { ${word} }`,

@@ -29,6 +29,26 @@ describe('a table of tags', () => {
     })
   })
 
+  it('has the ways in which tags are written', async () => {
+    const csv = [
+      'name,address,type,access,write.function,write.readBack,write.refresh,write.expires,write.onStop,write.with',
+      'a,40001,int16,rw,multiple,true,10s,1m,5,b;c',
+      'b,40002,int16,rw,,100ms,,,-6,a;c',
+      'c,40003,bool,w,,,,,true,a|b',
+      'd,40009,int16,rw,,,,,,',
+      'e,40010,int16,rw,,false,,,,d',
+    ]
+    const [a, b, d, e, c] = await tags(`${csv.join('\n')}\n`)
+    expect(a).toMatchObject({
+      settings: { write: 'multiple', readBackMs: 0 },
+      upkeep: { refreshMs: 10_000, expiresMs: 60_000, onStop: 5, with: ['b', 'c'] },
+    })
+    expect(b).toMatchObject({ settings: { readBackMs: 100 }, upkeep: { onStop: -6, with: ['a', 'c'] } })
+    expect(c).toMatchObject({ info: { name: 'c' }, upkeep: { onStop: true, with: ['a', 'b'] } })
+    expect(d!.upkeep).toBeUndefined()
+    expect(e).toMatchObject({ settings: { readBackMs: null }, upkeep: { with: ['d'] } })
+  })
+
   it('has lists, maps and the keys of maps', async () => {
     const csv = [
       'name;address;type;range;enum;noValue;scaleFrom.tag;scaleFrom.as;counter.wrap;access;limits',

@@ -309,6 +309,7 @@ devices:
     setup: [{ address: "45000", type: uint16, value: 1 }]
     setupWrites: allow
     groups: { main: { every: 100ms, tags: { mode: { address: "40050", type: uint16, access: rw } } } }
+  valve: { connection: plc, unitId: 2, groups: { main: { tags: { open: { address: "00001", access: w } } } } }
 log: { path: ${join(folder, 'log')} }
 `,
     )
@@ -318,6 +319,9 @@ log: { path: ${join(folder, 'log')} }
       return stdout.includes('is not set up') && stdout
     })
     expect(said).toContain('45000 = 1: drive has no such address (exception 2)')
+    expect(said).toMatch(/^BUS .*drive is not set up/m)
+    expect(said).toMatch(/^valve .*only written, never read/m)
+    expect((await fieldgate('write', 'valve/main/open', 'on', '--config', file)).status).toBe(0)
     const { stdout } = await fieldgate('values', '--config', file)
     expect(stdout).toContain('device not set up as configured')
     const refused = await fieldgate('write', 'drive/main/mode', '1', '--config', file)

@@ -70,6 +70,9 @@ function resolveSetup(device: ParsedDevice, connection: ParsedConnection): reado
   }
   return setup.map(({ value, when, verify, ...keys }, at) => {
     const entry = setup.length === 1 ? '' : `entry ${at + 1}: `
+    if (when === 'connect' && connection.connect === 'per-cycle') {
+      throw fault(`${entry}a connection with connect: per-cycle connects all the time: say when: cycle, or return`)
+    }
     const tag: ParsedTag = { ...keys, write: { function: 'auto', readBack: verify } }
     const found = resolveTag(tag, device, connection, { noValueBits: [], access: 'w' })
     if ('problems' in found) throw fault(entry + found.problems.map(({ key, text }) => `${key}: ${text}`).join('; '))

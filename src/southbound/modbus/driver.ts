@@ -78,7 +78,7 @@ export class ModbusDriver implements Driver {
     const shortTries = settings.kind === 'rtu'
     this.#asking = new Asking({ link: this.#link, clock, tally: this.#tally, shortTries })
     const broadcasts = settings.kind !== 'tcp'
-    const sole = !('masters' in settings) || settings.masters === 'sole'
+    const sole = settings.kind !== 'rtu' || settings.masters === 'sole'
     const shared = sole ? null : 'it would be read, changed and written back, while another master may change it'
     this.#writing = new Writing({ asking: this.#asking, clock, tally: this.#tally, broadcasts, shared })
     const generation = (): number => this.#link.generation

@@ -38,6 +38,7 @@ export function openLink(options: {
     pauseMs,
     pauseAfterConnectMs,
     checkUnit,
+    quietMs: !overTcp && settings.masters === 'shared' ? settings.quietMs : null,
     clock,
     tally,
     random,

@@ -15,6 +15,8 @@ interface Debt {
   /** Of the answer without exception; 0: it would say so itself. */
   readonly pduBytes: number
   readonly timeoutMs: number
+  /** Another master asked. */
+  readonly foreign: boolean
   /** Until then the same is not asked. */
   readonly until: number
   readonly forgetAt: number
@@ -49,27 +51,36 @@ export class Quarantine {
     return until
   }
 
-  #add(ask: Ask, when: { until: number; forgetAt: number }, times: number): void {
+  /** Another master asked: the answer looks like one to a question of ours. `between`: ours is under way, and nobody knows
+   *  which is answered first, so that neither answer counts. */
+  overhear(ask: Ask, now: number, between: boolean): void {
+    // Nobody waits for it: a busy other master would never let us ask.
+    this.#add(ask, { until: now, forgetAt: now + ask.timeoutMs }, between ? 2 : 1, true)
+  }
+
+  #add(ask: Ask, when: { until: number; forgetAt: number }, times: number, foreign = false): void {
     const { timeoutMs } = ask
     const key = this.#key(ask.unit, ask.function)
     const debts = this.#owed.get(key) ?? []
-    for (let count = 0; count < times; count++) debts.push({ pduBytes: sizeOf(ask), timeoutMs, ...when })
+    for (let count = 0; count < times; count++) debts.push({ pduBytes: sizeOf(ask), timeoutMs, foreign, ...when })
     this.#owed.set(key, debts.slice(-MOST_OWED))
   }
 
-  /** An answer came that is, or may be, an older question's. False: none was owed. */
-  pay(answer: Answer, now: number): boolean {
+  /** An answer came that is, or may be, an older question's, or that of another master. Null: none was owed. */
+  pay(answer: Answer, now: number): 'late' | 'foreign' | null {
     const key = this.#key(answer.unit, answer.function)
     const debts = this.#present(key, now)
-    if (debts === undefined) return false
+    if (debts === undefined) return null
     const at = debts.findIndex((debt) => couldBe(debt, answer))
-    if (at < 0) return false
+    if (at < 0) return null
     // What was asked before it will not be answered any more; what was asked after it still may.
-    const { timeoutMs } = debts[at]!
-    const left = debts.slice(at + 1).map((debt) => ({ ...debt, ...span(now, timeoutMs, timeoutMs) }))
+    const { timeoutMs, foreign } = debts[at]!
+    const left = debts
+      .slice(at + 1)
+      .map((debt) => (debt.foreign ? debt : { ...debt, ...span(now, timeoutMs, timeoutMs) }))
     if (left.length === 0) this.#owed.delete(key)
     else this.#owed.set(key, left)
-    return true
+    return foreign ? 'foreign' : 'late'
   }
 
   /** An answer that could be no older one's came after it was asked for `1 + doubts` times: so many answers may still come. */

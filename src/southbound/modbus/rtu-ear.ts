@@ -1,7 +1,7 @@
 /** What comes over the wire: finds the answer that is waited for, and knows what everything else is. */
 import type { Clock } from '../../contracts/clock.ts'
 import type { Exchange } from './exchange.ts'
-import { confirmsBySame, contentAt, judge, objection, Verdict } from './pdu.ts'
+import { type Ask, confirmsBySame, contentAt, judge, objection, Verdict } from './pdu.ts'
 import type { Quarantine } from './quarantine.ts'
 import { findEcho, findFrame, holdsDamagedAnswer } from './rtu-frame.ts'
 import type { Tally } from './tally.ts'
@@ -10,6 +10,10 @@ import { Mark, type Trace } from './trace.ts'
 /** Three questions of somebody else within this time are another master. */
 const MASTER_WINDOW_MS = 10_000
 const MASTER_QUESTIONS = 3
+/** For so long another master's question may be answered. */
+export const FOREIGN_ANSWER_MS = 500
+/** So many answers without an echo, and the adapter does not hear itself after all. */
+const ECHOES_MISSED = 3
 const RECEIVE_BYTES = 2048
 
 /** A good answer, while its bytes are valid. */
@@ -24,6 +28,8 @@ export interface Heard {
 export class RtuEar {
   /** Whether the adapter hears itself; null until a read has shown it. */
   echoes: boolean | null
+  /** Another master's question was heard last: its answer is still to come. */
+  questionOpen = false
   /** Something that was the answer but for its CRC has come. */
   damaged = false
   readonly #clock: Clock
@@ -34,6 +40,8 @@ export class RtuEar {
   readonly #received = new Uint8Array(RECEIVE_BYTES)
   readonly #foreignQuestions: number[] = []
   #bytes = 0
+  /** Answers in a row before which no echo came, though there should have been one. */
+  #withoutEcho = 0
   /** Of them, those at the front that the trace has. */
   #traced = 0
   #heardAt = 0
@@ -180,9 +188,16 @@ export class RtuEar {
 
   /** An answer came: with an echo before it, or without one. */
   #learn({ ask }: Exchange): void {
-    if (this.#echoed) return
+    if (this.#echoed) {
+      this.#withoutEcho = 0
+      return
+    }
     if (this.echoes === null && !confirmsBySame(ask.function)) this.echoes = false
-    else if (this.echoes === true) this.#tally.collisions++
+    else if (this.echoes === true) {
+      this.#tally.collisions++
+      // Another master's question was the same as ours: that was no echo.
+      if (++this.#withoutEcho >= ECHOES_MISSED) this.echoes = null
+    }
   }
 
   /** A whole frame that is not the answer is dropped, and the wait goes on: it may answer something older. */
@@ -191,10 +206,13 @@ export class RtuEar {
     const unit = this.#received[at]!
     const answer = { unit, function: this.#received[at + 1]!, pduBytes: length - 3 }
     let mark: Mark = Mark.foreignAnswer
-    if (this.#quarantine.pay(answer, this.#clock.monotonic())) {
+    this.questionOpen = false
+    const owed = this.#quarantine.pay(answer, this.#clock.monotonic())
+    if (owed === 'late') {
       mark = Mark.late
       this.#tally.lateReplies++
-    } else if (exchange === null) this.#tally.contention++
+    } else if (owed === 'foreign') this.#tally.foreignAnswers++
+    else if (exchange === null) this.#tally.contention++
     else if (unit !== exchange.ask.unit) {
       mark = Mark.foreignUnit
       exchange.impostor = unit
@@ -211,7 +229,8 @@ export class RtuEar {
   }
 
   #overhearQuestion(at: number, length: number): void {
-    if (findEcho(this.#received.subarray(at, at + length), length, this.#frame) === 0) {
+    const ours = this.#waitingFor !== null && !this.#echoed
+    if (ours && findEcho(this.#received.subarray(at, at + length), length, this.#frame) === 0) {
       // An adapter that was thought deaf to itself hears itself.
       this.echoes = true
       this.#echoed = true
@@ -220,9 +239,28 @@ export class RtuEar {
       return
     }
     this.#note(Mark.foreignQuestion, this.#received[at]!, at, at + length)
+    this.questionOpen = true
+    const question = this.#questionAt(at)
+    const now = this.#clock.monotonic()
+    if (question !== null) this.#quarantine.overhear(question, now, this.#waitingFor !== null)
     this.#tally.foreignQuestions++
     this.#foreignQuestions.push(this.#clock.monotonic())
     if (this.#foreignQuestions.length > MASTER_QUESTIONS) this.#foreignQuestions.shift()
+  }
+
+  /** What another master asked, as far as its answer could be mistaken for one to us. */
+  #questionAt(at: number): Ask | null {
+    const code = this.#received[at + 1]!
+    if (code < 1 || code > 4) return null
+    const word = (from: number): number => (this.#received[from]! << 8) | this.#received[from + 1]!
+    return {
+      device: '',
+      unit: this.#received[at]!,
+      function: code as 1 | 2 | 3 | 4,
+      address: word(at + 2),
+      quantity: word(at + 4),
+      timeoutMs: FOREIGN_ANSWER_MS,
+    }
   }
 
   #consume(bytes: number, asGarbage: boolean): void {

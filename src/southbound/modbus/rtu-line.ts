@@ -9,7 +9,7 @@ import { AbortWatch, duration, Exchange, type Link } from './exchange.ts'
 import { KeptPort } from './kept-port.ts'
 import { type Ask, confirmsBySame, contentAt, describe } from './pdu.ts'
 import { Quarantine } from './quarantine.ts'
-import { type Heard, RtuEar } from './rtu-ear.ts'
+import { FOREIGN_ANSWER_MS, type Heard, RtuEar } from './rtu-ear.ts'
 import { encodeFrame, frameGapMs, replyFrameLength } from './rtu-frame.ts'
 import type { Tally } from './tally.ts'
 import { Mark, type Trace } from './trace.ts'
@@ -23,6 +23,10 @@ const DAMAGE_SILENCE_MS = 25
 const TURNAROUND_MS = 150
 /** With `connect: per-cycle`: closed when nothing waited for so long. */
 const CYCLE_GAP_MS = 20
+/** A question whose answers keep being in doubt is given up: somebody else asks the same. */
+const MOST_DOUBTS = 8
+/** After a damaged answer the line must be silent for so many times longer: it may have been a collision. */
+const COLLISION_QUIETS = 4
 /** What a timer may miss its moment by. */
 const EARLY_MS = 0.01
 
@@ -35,6 +39,8 @@ interface RtuLineOptions {
   readonly pauseMs: number
   readonly pauseAfterConnectMs: number
   readonly checkUnit: boolean
+  /** Other masters are expected: the line must have been silent for so long before a question; null: there are none. */
+  readonly quietMs: number | null
   readonly clock: Clock
   readonly tally: Tally
   readonly random: () => number
@@ -63,6 +69,8 @@ export class RtuLine implements Link {
   /** Bytes may lie in the port that belong to nothing. */
   #dirty = false
   #busyUntil = 0
+  /** Other masters go first until then. */
+  #yieldUntil = 0
   #missedInRow = 0
   #deafAfter = 0
   #deadline: Stop | undefined
@@ -115,6 +123,9 @@ export class RtuLine implements Link {
     const settings = overTcp ? '' : `, ${baudRate} ${dataBits}${parity[0]!.toUpperCase()}${stopBits}`
     if (this.#kept.isOpen) {
       if (!this.#ear.otherMaster()) return { condition: 'fine', text: `${device} open${settings}` }
+      if (this.#options.quietMs !== null) {
+        return { condition: 'fine', text: `${device} open${settings}, shared with another master` }
+      }
       return { condition: 'degraded', text: `another master talks on ${device}: nothing is written until it is quiet` }
     }
     if (this.#kept.trouble !== null) return { condition: 'fault', text: this.#kept.trouble }
@@ -155,8 +166,20 @@ export class RtuLine implements Link {
     }
     if (this.#queue.length === 0) this.#rest()
     else if (next < 0) this.#pumpAt(free, now)
-    else if (this.#busyUntil > now + EARLY_MS) this.#pumpAt(this.#busyUntil, now)
+    else if (this.#freeAt() > now + EARLY_MS) this.#pumpAt(this.#freeAt(), now)
     else this.#begin(this.#queue.splice(next, 1)[0]!)
+  }
+
+  #freeAt(): number {
+    return Math.max(this.#busyUntil, this.#yieldUntil)
+  }
+
+  /** On a shared line something was heard: others may have more to say, and two that wait alike would meet for ever. */
+  #giveWay(times = 1): void {
+    const { quietMs, random } = this.#options
+    if (quietMs === null) return
+    const holdMs = this.#ear.questionOpen ? FOREIGN_ANSWER_MS : times * quietMs * (1 + random())
+    this.#yieldUntil = this.#clock.monotonic() + holdMs
   }
 
   #pumpAt(at: number, now: number): void {
@@ -176,7 +199,7 @@ export class RtuLine implements Link {
   }
 
   #begin(exchange: Exchange): void {
-    if (exchange.payload !== null && this.#ear.otherMaster()) {
+    if (exchange.payload !== null && this.#options.quietMs === null && this.#ear.otherMaster()) {
       this.#watch.release(exchange.signal)
       exchange.fail('not sent: another master talks on this line', Reason.refused)
       this.#pump()
@@ -302,6 +325,7 @@ export class RtuLine implements Link {
     this.#busyUntil = Math.max(this.#busyUntil, this.#clock.monotonic() + this.#gapMs)
     this.#missedInRow = 0
     const heard = this.#ear.hear(chunk)
+    this.#giveWay()
     const exchange = this.#active
     if (heard !== null && exchange !== null) {
       if (this.#doubtful(exchange, heard)) this.#doubt(exchange)
@@ -321,7 +345,7 @@ export class RtuLine implements Link {
     const now = this.#clock.monotonic()
     const pduBytes = contentAt(ask.function) + contentBytes
     const answer = { unit: ask.unit, function: verdict === 0 ? ask.function : ask.function | 0x80, pduBytes }
-    if (this.#quarantine.pay(answer, now)) return true
+    if (this.#quarantine.pay(answer, now) !== null) return true
     // What a gateway says in a device's place shows nothing of the device.
     if (verdict !== 10 && verdict !== 11) this.#quarantine.settle(ask, now, doubts)
     return false
@@ -333,6 +357,13 @@ export class RtuLine implements Link {
     this.#tally.doubtfulReplies++
     exchange.device.doubtfulReplies++
     if (exchange.payload !== null) return
+    if (exchange.doubts > MOST_DOUBTS) {
+      this.#end(exchange)
+      const text = `answers to ${describe(exchange.ask)} cannot be told from those to other questions`
+      exchange.fail(text, Reason.badFrame)
+      this.#pump()
+      return
+    }
     this.#active = null
     this.#ear.rest()
     this.#deadline?.()
@@ -365,6 +396,7 @@ export class RtuLine implements Link {
     if (this.#ear.damaged) {
       this.#tally.crcErrors++
       device.crcErrors++
+      this.#giveWay(COLLISION_QUIETS)
       exchange.fail(`the answer to ${describe(ask)} was damaged on the line`, Reason.badFrame)
     } else {
       this.#tally.timeouts++

@@ -62,7 +62,7 @@ function resolveSetup(device: ParsedDevice, connection: ParsedConnection): reado
   if (setup.length > 0 && connection.mode === 'listen') {
     throw fault('a connection with mode: listen never sends anything')
   }
-  if (setup.length > 0 && connection.masters !== 'sole') {
+  if (setup.length > 0 && connection.masters === 'shared') {
     throw fault('another master sets its devices up itself: it needs a connection with masters: sole')
   }
   if (setup.length > 0 && device.unitId === 0 && !isTcp(connection)) {

@@ -89,11 +89,6 @@ const anyConnection = {
     .enum(['keep', 'per-cycle'])
     .default('keep')
     .meta({ description: '`per-cycle`: connected for each cycle and closed after it, for devices that want it.' }),
-  masters: z
-    .literal('sole', { error: 'only masters: sole is available in this version' })
-    .default('sole')
-    .meta({ description: '`sole`: this gateway is the only master on the wire.' }),
-  quiet: later('quiet'),
 }
 
 const oneAtATime = elsewhere('inFlight belongs to modbus-tcp: a serial wire carries one request at a time')
@@ -104,6 +99,8 @@ const checkUnit = z
   .meta({ description: 'false: a reply that carries another unit id is accepted, as some TCP devices send it.' })
 
 const remote = {
+  masters: elsewhere('masters belongs to a serial line: a network carries each master by itself'),
+  quiet: elsewhere('quiet belongs to a serial line'),
   mode: elsewhere('mode belongs to a serial line: on a network nobody hears what others say'),
   host: z
     .string()
@@ -131,6 +128,13 @@ const line = {
     .literal([1, 2], { error: 'expected 1 or 2' })
     .default(1)
     .meta({ description: 'Stop bits of a character.' }),
+  masters: z.enum(['sole', 'shared'], { error: 'expected sole or shared' }).default('sole').meta({
+    description:
+      '`sole`: this gateway is the only master on the wire; when it hears another it writes nothing and raises an alarm. `shared`: other masters are expected, and it listens before it talks.',
+  }),
+  quiet: duration(SHORTEST)
+    .prefault('50ms')
+    .meta({ description: 'With masters: shared, how long the line must have been silent before a question.' }),
   mode: z.enum(['master', 'listen'], { error: 'expected master or listen' }).default('master').meta({
     description:
       '`listen`: another master asks on this line. What it reads and writes is listened to, nothing is ever sent, and a value that was not heard for three intervals of its group (at least the timeout) is bad.',

@@ -65,7 +65,10 @@ interface RtuSettings extends AnyConnection {
   readonly parity: 'none' | 'even' | 'odd'
   readonly stopBits: 1 | 2
   /** `listen`: another master asks, and nothing is ever sent. */
-  readonly mode?: 'master' | 'listen'
+  readonly mode: 'master' | 'listen'
+  /** `shared`: other masters ask on this line, too; it must have been silent for `quietMs` before a question. */
+  readonly masters: 'sole' | 'shared'
+  readonly quietMs: number
 }
 
 export interface TcpSettings extends AnyConnection {
@@ -191,8 +194,9 @@ type Parsed = Omit<DevicePresets, 'timeoutMs'> & {
   readonly pauseAfterConnect: number
   readonly connect: 'keep' | 'per-cycle'
   readonly port: string | number
-} & Partial<Pick<RtuSettings, 'baudRate' | 'dataBits' | 'parity' | 'stopBits' | 'mode'>> &
-  Partial<Pick<TcpSettings, 'host' | 'inFlight' | 'checkUnit'>>
+} & Partial<Pick<RtuSettings, 'baudRate' | 'dataBits' | 'parity' | 'stopBits' | 'mode' | 'masters'>> & {
+    readonly quiet?: number
+  } & Partial<Pick<TcpSettings, 'host' | 'inFlight' | 'checkUnit'>>
 
 /** The settings of a connection from what its schema parsed: a baud rate makes it a line, `inFlight` Modbus TCP. What is
  *  settings already stays as it is. */
@@ -206,6 +210,8 @@ export function connectionSettings(parsed: unknown): ConnectionSettings {
     parity,
     stopBits,
     mode,
+    masters,
+    quiet,
     inFlight,
     checkUnit,
     timeout,
@@ -235,7 +241,9 @@ export function connectionSettings(parsed: unknown): ConnectionSettings {
       dataBits: dataBits!,
       parity: parity!,
       stopBits: stopBits!,
-      mode: mode ?? 'master',
+      mode: mode!,
+      masters: masters!,
+      quietMs: quiet!,
     }
   }
   const remote = { host: host!, port: port as number }

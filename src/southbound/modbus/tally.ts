@@ -25,6 +25,8 @@ export class Tally {
   contention = 0
   /** Questions of another master on the line. */
   foreignQuestions = 0
+  /** Answers to them. */
+  foreignAnswers = 0
   echoes = 0
   /** The echo of a request differed from it. */
   collisions = 0

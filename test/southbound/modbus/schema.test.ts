@@ -23,6 +23,8 @@ describe('a connection', () => {
       pauseMs: 0,
       pauseAfterConnectMs: 0,
       mode: 'master',
+      masters: 'sole',
+      quietMs: 50,
       connect: 'keep',
       checkUnit: true,
       order: 'ABCD',
@@ -61,16 +63,13 @@ describe('a connection', () => {
   })
 
   it('says what is not available in this version', () => {
-    for (const key of ['backupHost', 'listen', 'quiet']) {
+    for (const key of ['backupHost', 'listen']) {
       expect(wrong(modbusTcp.connection, { host: 'x', [key]: 'y' })).toEqual([
         `${key}: ${key} is not available in this version`,
       ])
     }
     expect(wrong(modbusRtu.connection, { port: 'p', rs485: {} })).toEqual([
       'rs485: rs485 is not available in this version',
-    ])
-    expect(wrong(modbusRtu.connection, { port: 'p', masters: 'shared' })).toEqual([
-      'masters: only masters: sole is available in this version',
     ])
     expect(wrong(modbusRtu.connection, { port: 'p', dataBits: 7 })).toEqual([expect.stringContaining('modbus-ascii')])
   })

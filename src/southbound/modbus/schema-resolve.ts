@@ -109,7 +109,7 @@ export function resolveTag(
   const digits = device.digits ?? connection.digits
   const broadcast = device.unitId === 0 && !isTcp(connection)
   const noTouch = access === 'w' ? readableRanges(device, digits) : []
-  const shared = connection.masters !== 'sole'
+  const shared = connection.masters === 'shared'
   const problems =
     connection.mode === 'listen'
       ? listeningProblems(found.settings, access)

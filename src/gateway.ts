@@ -106,6 +106,7 @@ export class Gateway {
       clock: this.#clock,
       invert: (tag, value, plan) => this.#pipeline.invert(tag, value, plan),
       find: (device, group, tag) => this.#find(device, group, tag),
+      answers: (device) => this.#attendance(device)?.answers ?? undefined,
       audit: (text, facts) => this.audit(text, facts),
       write: (plan, writes, signal) => this.#write(plan, writes, signal),
     } satisfies UpkeepOptions

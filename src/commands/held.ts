@@ -15,7 +15,9 @@ export class Held {
   over = false
   refreshes = 0
   failures = 0
-  failing = false
+  failedInRow = 0
+  /** Monotonic: not repeated before this. */
+  tryAgainAt = 0
   ending = new AbortController()
   stopRefresh: Stop = () => {}
   stopExpiry: Stop = () => {}

@@ -13,6 +13,8 @@ export interface UpkeepOptions {
   readonly write: (plan: GroupPlan, writes: readonly Write[], signal: AbortSignal) => Promise<string | undefined>
   readonly invert: (tag: Tag, value: Value, plan: GroupPlan) => Value
   readonly find: (device: string, group: string, tag: string) => { plan: GroupPlan; tag: Tag } | undefined
+  /** Whether a device answers those who read it; undefined: nobody knows. */
+  readonly answers: (device: string) => boolean | undefined
   readonly audit: (text: string, facts: Record<string, string | number | boolean>) => void
 }
 
@@ -123,20 +125,36 @@ export class WriteUpkeep {
     const from = this.#clock.monotonic()
     while (this.#isCommanded(held) && !ending.signal.aborted) await this.#commandEnded(ending.signal)
     if (ending.signal.aborted) return
-    try {
-      await this.#send(held, held.writes, ending.signal, Math.min(everyMs, LONGEST_WAIT_MS))
-      held.refreshes++
-      this.#counts.refreshes++
-      if (held.failing) this.#audit(held, 'is written again, after it could not be')
-      held.failing = false
-    } catch (thrown) {
-      if (ending.signal.aborted) return
-      held.failures++
-      this.#counts.refreshesFailed++
-      if (!held.failing) this.#audit(held, `could not be written again: ${sentence(thrown)}; tried on`)
-      held.failing = true
+    if (this.#isSilent(held)) {
+      // Whoever reads it finds out when it is back, and then it is told at once.
+      held.tryAgainAt = 0
+      this.#notRefreshed(held, `${held.plan.ref.device} does not answer`)
+    } else if (from >= held.tryAgainAt) {
+      try {
+        await this.#send(held, held.writes, ending.signal, Math.min(everyMs, LONGEST_WAIT_MS))
+        held.refreshes++
+        this.#counts.refreshes++
+        if (held.failedInRow > 0) this.#audit(held, 'is written again, after it could not be')
+        held.failedInRow = 0
+      } catch (thrown) {
+        if (ending.signal.aborted) return
+        // The wire belongs to others, too: what fails again and again is tried less and less often.
+        held.tryAgainAt = from + Math.min(everyMs * 2 ** held.failedInRow, Math.max(everyMs, LONGEST_RETRY_MS))
+        this.#notRefreshed(held, sentence(thrown))
+      }
     }
     this.#refreshAfter(held, Math.max(0, everyMs - (this.#clock.monotonic() - from)))
+  }
+
+  #notRefreshed(held: Held, why: string): void {
+    held.failures++
+    this.#counts.refreshesFailed++
+    if (held.failedInRow++ === 0) this.#audit(held, `could not be written again: ${why}; tried on`)
+  }
+
+  /** It is read, and gives no answer. */
+  #isSilent({ plan }: Held): boolean {
+    return this.#options.answers(plan.ref.device) === false
   }
 
   #expire(held: Held): void {
@@ -157,7 +175,9 @@ export class WriteUpkeep {
       while (this.#isCommanded(held) && !ending.signal.aborted) await this.#commandEnded(ending.signal)
       if (ending.signal.aborted) return
       if (!held.leaves) return this.#ended(held, why)
+      const silent = waitMs !== null && this.#isSilent(held)
       try {
+        if (silent) throw new Retryable(`${held.plan.ref.device} does not answer`, { reason: Reason.timeout })
         const rest = this.#rest(held)
         await this.#send(held, rest, ending.signal, LONGEST_WAIT_MS)
         this.#counts.lettingsGo++
@@ -169,8 +189,9 @@ export class WriteUpkeep {
         const text = `${why}; the value to leave behind could not be written: ${sentence(thrown)}`
         if (thrown instanceof Rejected || waitMs === null) return this.#ended(held, text)
         if (first) this.#audit(held, `${text}; tried on`)
+        if (silent) waitMs = FIRST_RETRY_MS
         await this.#clock.sleep(waitMs, ending.signal).catch(() => {})
-        waitMs = Math.min(2 * waitMs, LONGEST_RETRY_MS)
+        if (!silent) waitMs = Math.min(2 * waitMs, LONGEST_RETRY_MS)
       }
     }
   }

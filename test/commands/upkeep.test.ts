@@ -27,6 +27,7 @@ function plant(tags: Readonly<Record<string, Partial<Upkeep>>>, options: Partial
   const upkeep = new WriteUpkeep({
     clock,
     invert: (_, value) => (typeof value === 'number' ? value * 10 : value),
+    answers: () => undefined,
     find: (_, __, name) => (known.has(name) ? { plan, tag: known.get(name)! } : undefined),
     write: async (_, writes, signal) => {
       await clock.sleep(5, signal)
@@ -78,7 +79,7 @@ describe('a write that is refreshed', () => {
       'write to press/main/speed could not be written again: no answer; tried on',
       'write to press/main/speed is written again, after it could not be',
     ])
-    expect(upkeep.counters()).toMatchObject({ refreshes: 1, refreshesFailed: 3 })
+    expect(upkeep.counters()).toMatchObject({ refreshes: 1, refreshesFailed: 2 })
   })
 
   it('never overtakes a command: the old value is not sent after the new one', async () => {
@@ -93,6 +94,43 @@ describe('a write that is refreshed', () => {
     await second
     expect(sent.indexOf(2)).toBeGreaterThan(0)
     expect(sent.lastIndexOf(1)).toBeLessThan(sent.indexOf(2))
+  })
+
+  it('of a device that does not answer costs nothing, and it is told as soon as it is back', async () => {
+    let answers = true
+    const { clock, write, written, audited, upkeep } = plant({ speed: { refreshMs: 100 } }, { answers: () => answers })
+    await write({ speed: 1 })
+    answers = false
+    await clock.advance(60_000)
+    expect(written).toHaveLength(1)
+    expect(upkeep.counters().refreshesFailed).toBe(600)
+    expect(audited).toHaveLength(2)
+    expect(audited[1]).toContain('could not be written again: press does not answer; tried on')
+    answers = true
+    await clock.advance(110)
+    expect(written).toHaveLength(2)
+  })
+
+  it('that fails again and again is tried less and less often', async () => {
+    const attempts: number[] = []
+    const { clock, write, failing } = plant(
+      { speed: { refreshMs: 1000 } },
+      {
+        write: async () => {
+          attempts.push(clock.monotonic())
+          if (failing.with !== null) throw failing.with
+          return undefined
+        },
+      },
+    )
+    await write({ speed: 1 })
+    failing.with = silence()
+    await clock.advance(300_000)
+    expect(attempts.slice(0, 6).map((at) => Math.round(at / 1000))).toEqual([0, 1, 2, 4, 8, 16])
+    expect(attempts.length).toBeLessThan(14)
+    failing.with = null
+    await clock.advance(60_000)
+    expect(attempts.at(-1)! - attempts.at(-2)!).toBeLessThanOrEqual(1000)
   })
 
   it('keeps the old value when the new one was refused', async () => {
@@ -130,7 +168,7 @@ describe('a write that is refreshed', () => {
     )
     await write({ speed: 1 })
     await clock.advance(1000)
-    expect(upkeep.counters()).toMatchObject({ refreshes: 0, refreshesFailed: 9 })
+    expect(upkeep.counters()).toMatchObject({ refreshes: 0, refreshesFailed: 4 })
     expect(audited[1]).toContain('the line was busy for 100 ms: not sent')
   })
 })
@@ -210,6 +248,22 @@ describe('a write that expires', () => {
       '; the value to leave behind could not be written: no answer; tried on',
       '; speed = 0 was written',
     ])
+  })
+
+  it('of a device that does not answer is let go of within a second of its return', async () => {
+    let answers: boolean | undefined = true
+    const { clock, write, written, audited } = plant(
+      { speed: { expiresMs: 100, onStop: 0 } },
+      { answers: () => answers },
+    )
+    await write({ speed: 1 })
+    answers = false
+    await clock.advance(600_000)
+    expect(written).toHaveLength(1)
+    expect(audited).toHaveLength(2)
+    answers = true
+    await clock.advance(1010)
+    expect(written).toHaveLength(2)
   })
 
   it('whose value to leave behind the device refuses is at its end', async () => {

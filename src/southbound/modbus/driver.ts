@@ -175,6 +175,9 @@ export class ModbusDriver implements Driver {
     if (this.#link instanceof Listening) return this.#link.fill(request, into, this.#freshMs.get(request)!)
     if (this.#preparing) {
       const prepared = this.#prepared.get(request)
+      // A device that was silent is asked before it is written to: that is cheaper, and nothing is thrown at what may be gone.
+      const probe = prepared !== undefined && request.drain === undefined && !this.#asking.device(request).answered
+      if (probe) await this.#ask(request, into, signal)
       if (prepared !== undefined && (await this.#unready(prepared.device, prepared.cycle, signal)) !== null) {
         for (const tag of request.tags) into.bad(tag, Reason.notPrepared)
         return

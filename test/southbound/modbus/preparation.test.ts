@@ -123,6 +123,21 @@ describe('a device that is set up', () => {
     expect((await cycle(own)).quality).toEqual([0, 0])
     expect(own.rig.memories[3].get('holding', 20)).toBe(7)
   })
+
+  test('that was silent is asked before it is written to', async () => {
+    const own = await line()
+    await cycle(own)
+    own.rig.stations[3].silent = true
+    await cycle(own)
+    own.heard.length = 0
+    await own.rig.clock.advance(5000)
+    expect((await cycle(own)).fault).toBeInstanceOf(Retryable)
+    expect(own.heard).toEqual(['3@0'])
+    own.rig.stations[3].silent = false
+    await own.rig.clock.advance(5000)
+    expect((await cycle(own)).quality).toEqual([0, 0])
+    expect(own.heard.slice(1)).toEqual(['3@0', '6@20', '3@0'])
+  })
 })
 
 describe('a device that refuses to be set up', () => {

@@ -5,16 +5,15 @@ import type { Clock } from '../../contracts/clock.ts'
 import type { Logger } from '../../contracts/component.ts'
 import { Retryable, sentence } from '../../contracts/errors.ts'
 import type { Acquaintance, Asking } from './asking.ts'
+import { Handed } from './drain-handed.ts'
 import type { Ask } from './pdu.ts'
 import type { ModbusRequest } from './plan.ts'
 import { fillList } from './registers.ts'
-import type { TagSettings } from './settings.ts'
+import { LIMITS, type TagSettings } from './settings.ts'
 
 /** What is remembered of one queue between cycles. A configuration that is another forgets it: its records are read again. */
 interface Queue {
-  /** Read, handed on, and still in the device. `at`: when, monotonic. `told`: it was told to drop them, and it is unknown whether
-   *  it has. */
-  pending: { readonly bytes: Uint8Array; readonly at: number; told: boolean } | null
+  readonly handed: Handed
   /** It has given a record. */
   proven: boolean
   /** The device does not drop what was read, or seems not to, and that has been said. */
@@ -23,14 +22,14 @@ interface Queue {
 
 /** What was handed on so long ago is in the log, however fast the group is read: batches are committed each 200 ms. */
 const SETTLED_MS = 500
+const NOTHING = new Uint8Array(0)
 
 export class Drains {
   readonly #asking: Asking
   readonly #clock: Clock
   readonly #log: Logger
-  readonly #queues = new WeakMap<ModbusRequest, Queue>()
-
   readonly #between: () => Promise<void> | undefined
+  readonly #queues = new WeakMap<ModbusRequest, Queue>()
 
   /** `between`: lets writes that wait go first. */
   constructor(options: {
@@ -51,27 +50,37 @@ export class Drains {
     const { most, acknowledge } = request.drain!
     const queue = this.#queueOf(request)
     const device = this.#asking.device(request)
+    const { handed } = queue
     const taken: Uint8Array[] = []
     let code = 0
-    const unsettled = queue.pending !== null && this.#clock.monotonic() - queue.pending.at < SETTLED_MS
+    const verified = isVerified(request)
+    const settled = handed.since(this.#clock.monotonic()) >= SETTLED_MS
+    if (!verified && !settled && handed.bytes.length > 0) return this.#fill(request, queue, taken, into)
     try {
-      for (let reads = 0; reads < most && !unsettled; reads++) {
-        if (queue.pending?.told === false) await this.#acknowledge(request, queue.pending, queue, signal)
+      // A queue that was full of what is dropped now is read once more.
+      for (let reads = 0; taken.length < most && reads <= most; reads++) {
+        if (!verified && handed.bytes.length > 0 && !handed.unsure) {
+          await this.#acknowledge(request, queue, handed.bytes.length, signal)
+        }
         if (reads > 0) await this.#between()
         const answer = await this.#ask(request, device, signal)
         if (typeof answer === 'number') {
           code = answer
           break
         }
-        const fresh = this.#freshOf(answer, queue, device)
-        queue.pending =
-          acknowledge === null || answer.length === 0
-            ? null
-            : { bytes: answer, at: this.#clock.monotonic(), told: false }
-        if (fresh.length === 0) break
-        taken.push(fresh)
+        const known = acknowledge === null ? 0 : this.#knownOf(answer, queue, device)
+        const fresh = answer.subarray(known)
+        if (fresh.length > 0) taken.push(fresh)
+        if (acknowledge !== null && fresh.length > 0) handed.hold(answer, this.#clock.monotonic())
+        else handed.keep(acknowledge === null ? NOTHING : answer)
+        const full = verified && answer.length === 2 * LIMITS.readFifo
+        const due = full && fresh.length > 0 && taken.length < most ? answer.length : settled ? known : 0
+        const more = verified && due > 0 && (await this.#acknowledge(request, queue, due, signal)) && full
+        if (verified ? !more : fresh.length === 0) break
       }
     } catch (thrown) {
+      // What the device read out last may be more than came here: it is looked at again before anything is dropped.
+      if (!verified) handed.perhapsDropped(handed.bytes.length)
       this.#doubt(request, thrown, device)
       if (taken.length === 0) throw thrown
     }
@@ -79,14 +88,13 @@ export class Drains {
     if (taken.length === 0 && code !== 0 && !end) return code
     queue.proven ||= taken.length > 0
     if (acknowledge === null && most > 2 && taken.length === most) this.#suspect(request, queue, taken)
-    this.#fill(request, taken, into)
-    return 0
+    return this.#fill(request, queue, taken, into)
   }
 
   #queueOf(request: ModbusRequest): Queue {
     let queue = this.#queues.get(request)
     if (queue === undefined) {
-      queue = { pending: null, proven: false, stuck: false }
+      queue = { handed: new Handed(), proven: false, stuck: false }
       this.#queues.set(request, queue)
     }
     return queue
@@ -110,41 +118,38 @@ export class Drains {
     return code === 0 ? answer : code
   }
 
-  /** What of an answer was not handed on before. After an acknowledgement of which nothing is known the queue itself says: it
-   *  still begins with what was to be dropped, or it does not. */
-  #freshOf(answer: Uint8Array, { pending }: Queue, device: Acquaintance): Uint8Array {
-    if (pending === null) return answer
-    const { bytes } = pending
-    if (answer.length < bytes.length || Buffer.compare(answer.subarray(0, bytes.length), bytes) !== 0) return answer
-    this.#asking.count(device, 'recordsReadAgain')
-    return answer.subarray(bytes.length)
+  #knownOf(answer: Uint8Array, { handed }: Queue, device: Acquaintance): number {
+    const { unsure, bytes } = handed
+    const known = handed.known(answer)
+    if (unsure && known === bytes.length) this.#asking.count(device, 'recordsReadAgain')
+    // The device has dropped records by itself, and perhaps some that nobody read.
+    if (!unsure && known < bytes.length) this.#asking.count(device, 'recordsInDoubt')
+    return known
   }
 
-  /** Tells the device that what was read may go. Throws Retryable. */
-  async #acknowledge(
-    request: ModbusRequest,
-    pending: NonNullable<Queue['pending']>,
-    queue: Queue,
-    signal: AbortSignal,
-  ): Promise<void> {
+  /** Tells the device that so many bytes of what was read may go. False: it refuses. Throws Retryable. */
+  async #acknowledge(request: ModbusRequest, queue: Queue, bytes: number, signal: AbortSignal): Promise<boolean> {
     const { function: code, address, value } = request.drain!.acknowledge!
     const { device, unit, timeoutMs } = request
     const ask: Ask = { device, unit, function: code, address, quantity: 1, timeoutMs }
-    const word = value === 'count' ? pending.bytes.length / 2 : value
+    const word = value === 'count' ? bytes / 2 : value
     const payload = code === 5 ? Uint8Array.of(word === 0 ? 0 : 0xff, 0) : Uint8Array.of(word >> 8, word & 0xff)
     try {
       await this.#asking.write(ask, payload, signal)
-      queue.pending = null
+      queue.handed.dropped(bytes)
       queue.stuck = false
+      return true
     } catch (thrown) {
       if (thrown instanceof Retryable) {
-        pending.told = thrown.ambiguous
+        if (thrown.ambiguous) queue.handed.perhapsDropped(bytes)
         throw thrown
       }
       // It was not carried out: the queue still begins with what was read, which is left out then.
-      if (queue.stuck) return
-      queue.stuck = true
-      this.#log.warn(`${device} does not take the acknowledgement of ${request.text}: ${sentence(thrown)}`)
+      if (!queue.stuck) {
+        queue.stuck = true
+        this.#log.warn(`${device} does not take the acknowledgement of ${request.text}: ${sentence(thrown)}`)
+      }
+      return false
     }
   }
 
@@ -164,15 +169,24 @@ export class Drains {
     this.#log.warn(`${request.device}: ${text} (${sentence(thrown)})`)
   }
 
-  #fill(request: ModbusRequest, taken: readonly Uint8Array[], into: BatchBuilder): void {
+  #fill(request: ModbusRequest, queue: Queue, taken: readonly Uint8Array[], into: BatchBuilder): number {
     for (const tag of request.members) {
       const unit = 2 * (tag.settings as TagSettings).format.units
       // Half a record says that the type is wrong, or that the next answer begins in the middle of one.
-      if (taken.some((answer) => answer.length % unit !== 0)) into.bad(tag.index, Reason.notDecodable)
-      else {
+      if (taken.some((answer) => answer.length % unit !== 0)) {
+        into.bad(tag.index, Reason.notDecodable)
+        queue.handed.forget()
+      } else {
         const all = Buffer.concat(taken)
         fillList(tag, all, 0, all.length, into)
       }
     }
+    return 0
   }
+}
+
+/** The device drops as many as it is told: what it holds is looked at again right before, so that a queue which was emptied or
+ *  ran over meanwhile loses nothing that nobody read. Any other acknowledgement drops what was read last. */
+function isVerified({ function: code, drain }: ModbusRequest): boolean {
+  return code === 24 && drain!.acknowledge?.value === 'count'
 }

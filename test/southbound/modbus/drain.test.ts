@@ -13,6 +13,8 @@ import { driverOf, named, type Outcome, readGroup, SILENT, settled } from './rig
 type Keys = Readonly<Record<string, unknown>>
 
 const ACKNOWLEDGED = { drain: { acknowledge: { address: 'holding:50', value: 'count' } } }
+/** The device drops what was read last. */
+const DROPS_LAST = { drain: { acknowledge: { address: 'holding:51', value: 1 } } }
 
 describe('on a wire', () => {
   let clock: ManualClock
@@ -32,12 +34,19 @@ describe('on a wire', () => {
     writes = []
     said = []
     const wire = new SimulatedWire({ clock, baudRate: 19_200, seed: 3 })
-    memory = new Acknowledging((count) => {
+    let last = 0
+    memory = new Acknowledging((count, address) => {
       writes.push(count)
-      held.splice(0, count)
+      held.splice(0, address === 50 ? count : last)
     }).set('holding', 0, ...new Array(60).fill(7))
     memory.queues = new Map([
-      [10, () => held.slice(0, 31)],
+      [
+        10,
+        () => {
+          last = Math.min(31, held.length)
+          return held.slice(0, 31)
+        },
+      ],
       [11, () => held.splice(0, 31)],
     ])
     memory.files = new Map([[2, file]])
@@ -194,37 +203,77 @@ describe('on a wire', () => {
     expect(writes).toEqual([3, 1])
   })
 
-  test('nor before the log can have it, however often the group is read', async () => {
+  test.each([
+    ['as many as it is told', ACKNOWLEDGED],
+    ['what was read last', DROPS_LAST],
+  ])('nor before the log can have it, however often the group is read: dropping %s', async (_, keys) => {
     held = [1]
-    const next = cycles(tags({ address: 'fifo:10', ...ACKNOWLEDGED }), 200)
+    const next = cycles(tags({ address: 'fifo:10', ...keys }), 200)
     expect((await next()).values).toEqual([[1]])
-    held.push(2)
-    expect([(await next()).values, (await next()).values, writes]).toEqual([[[]], [[]], []])
-    expect((await next()).values).toEqual([[2]])
-    expect(writes).toEqual([1])
+    await next()
+    await next()
+    expect([held, writes]).toEqual([[1], []])
+    await next()
+    expect([held, writes]).toEqual([[], [1]])
   })
 
   test.each([
-    ['arrived', true],
-    ['did not arrive', false],
+    ['as many as it is told, the telling arrived', ACKNOWLEDGED, true],
+    ['as many as it is told, the telling did not arrive', ACKNOWLEDGED, false],
+    ['what was read last, the telling arrived', DROPS_LAST, true],
+    ['what was read last, the telling did not arrive', DROPS_LAST, false],
   ])(
-    'an acknowledgement of which nothing is known, that %s, neither loses nor doubles a record',
-    async (_, arrives) => {
+    'an acknowledgement without an answer neither loses nor doubles a record: dropping %s',
+    async (_, keys, arrives) => {
       held = [1, 2, 3]
-      const next = cycles(tags({ address: 'fifo:10', ...ACKNOWLEDGED }))
-      expect((await next()).values).toEqual([[1, 2, 3]])
-      held.push(4, 5)
+      const next = cycles(tags({ address: 'fifo:10', ...keys }))
+      const arrived: unknown[] = []
+      const cycle = async (...more: number[]): Promise<void> => {
+        held.push(...more)
+        const { values, fault } = await next()
+        if (fault === undefined) arrived.push(...(values[0] as number[]))
+      }
+      await cycle()
       station.alter = (frame) => (frame[1] === 6 ? null : frame)
       if (!arrives) memory.write = () => 0
-      expect((await next()).fault).toMatchObject({ ambiguous: true })
+      await cycle(...(keys === ACKNOWLEDGED ? [4, 5] : []))
       station.alter = null
       Reflect.deleteProperty(memory, 'write')
-      expect((await next()).values).toEqual([[4, 5]])
+      expect(driver.counters().unknownWrites).toBe(1)
+      await cycle(...(keys === ACKNOWLEDGED ? [] : [4, 5]))
       expect(driver.counters().recordsReadAgain).toBe(arrives ? 0 : 1)
-      held.push(6)
-      expect((await next()).values).toEqual([[6]])
+      await cycle(6)
+      await cycle()
+      expect([arrived, held]).toEqual([[1, 2, 3, 4, 5, 6], []])
     },
   )
+
+  test('what the device lost by itself, or dropped when it ran over, takes nothing with it that nobody read', async () => {
+    held = [1, 2, 3]
+    const next = cycles(tags({ address: 'fifo:10', ...ACKNOWLEDGED }))
+    expect((await next()).values).toEqual([[1, 2, 3]])
+    held = [7, 8]
+    expect((await next()).values).toEqual([[7, 8]])
+    expect([held, writes, driver.counters().recordsInDoubt]).toEqual([[7, 8], [], 1])
+    await next()
+    expect([held, writes]).toEqual([[], [2]])
+  })
+
+  test('a full queue is read once more when it was made room in', async () => {
+    held = Array.from({ length: 40 }, (_, at) => at)
+    const next = cycles(tags({ address: 'fifo:10', ...ACKNOWLEDGED }))
+    expect((await next()).values).toEqual([Array.from({ length: 31 }, (_, at) => at)])
+    expect((await next()).values).toEqual([Array.from({ length: 9 }, (_, at) => 31 + at)])
+    expect(writes).toEqual([31])
+  })
+
+  test('what could not be decoded is not dropped', async () => {
+    held = [1, 2, 3]
+    const next = cycles(tags({ address: 'fifo:10', type: 'uint32', ...ACKNOWLEDGED }))
+    expect((await next()).quality).toEqual([Reason.notDecodable])
+    expect((await next()).quality).toEqual([Reason.notDecodable])
+    expect(held).toEqual([1, 2, 3])
+  })
 
   test('a device that refuses the acknowledgement gives nothing twice', async () => {
     held = [1, 2]
@@ -248,6 +297,8 @@ describe('on a wire', () => {
     const all = held.slice()
     const next = cycles(tags({ address: 'fifo:10', drain: { ...ACKNOWLEDGED.drain, most: 10 } }))
     expect((await next()).values).toEqual([all])
+    expect([held.length, writes]).toEqual([18, [31, 31]])
+    await next()
     expect([held, writes]).toEqual([[], [31, 31, 18]])
   })
 
@@ -328,18 +379,18 @@ describe('as they are written', () => {
   })
 })
 
-/** A write to register 50 makes the device drop what was read. */
+/** A write to register 50 or 51 makes the device drop what was read. */
 class Acknowledging extends RegisterMap {
-  acknowledged: (value: number) => void
+  acknowledged: (value: number, address: number) => void
 
-  constructor(acknowledged: (value: number) => void) {
+  constructor(acknowledged: (value: number, address: number) => void) {
     super()
     this.acknowledged = acknowledged
   }
 
   override write(area: 'coil' | 'holding', address: number, values: ArrayLike<number>): number {
     const refused = super.write(area, address, values)
-    if (refused === 0 && address === 50) this.acknowledged(values[0]!)
+    if (refused === 0 && (address === 50 || address === 51)) this.acknowledged(values[0]!, address)
     return refused
   }
 }

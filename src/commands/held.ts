@@ -16,6 +16,8 @@ export class Held {
   refreshes = 0
   failures = 0
   failedInRow = 0
+  /** Before the next attempt, after one that failed. */
+  pauseMs = 0
   /** Monotonic: not repeated before this. */
   tryAgainAt = 0
   ending = new AbortController()

@@ -128,18 +128,21 @@ export class WriteUpkeep {
     if (this.#isSilent(held)) {
       // Whoever reads it finds out when it is back, and then it is told at once.
       held.tryAgainAt = 0
+      held.pauseMs = 0
       this.#notRefreshed(held, `${held.plan.ref.device} does not answer`)
     } else if (from >= held.tryAgainAt) {
       try {
-        await this.#send(held, held.writes, ending.signal, Math.min(everyMs, LONGEST_WAIT_MS))
+        await this.#send(held, held.writes, ending.signal)
         held.refreshes++
         this.#counts.refreshes++
         if (held.failedInRow > 0) this.#audit(held, 'is written again, after it could not be')
         held.failedInRow = 0
+        held.pauseMs = 0
       } catch (thrown) {
         if (ending.signal.aborted) return
         // The wire belongs to others, too: what fails again and again is tried less and less often.
-        held.tryAgainAt = from + Math.min(everyMs * 2 ** held.failedInRow, Math.max(everyMs, LONGEST_RETRY_MS))
+        held.pauseMs = Math.min(held.pauseMs === 0 ? everyMs : 2 * held.pauseMs, Math.max(everyMs, LONGEST_RETRY_MS))
+        held.tryAgainAt = from + held.pauseMs
         this.#notRefreshed(held, sentence(thrown))
       }
     }
@@ -179,7 +182,7 @@ export class WriteUpkeep {
       try {
         if (silent) throw new Retryable(`${held.plan.ref.device} does not answer`, { reason: Reason.timeout })
         const rest = this.#rest(held)
-        await this.#send(held, rest, ending.signal, LONGEST_WAIT_MS)
+        await this.#send(held, rest, ending.signal)
         this.#counts.lettingsGo++
         const left = rest.map(({ tag }) => `${tag.info.name} = ${shown(tag.upkeep!.onStop)}`).join(', ')
         return this.#ended(held, `${why}; ${left} was written`)
@@ -226,10 +229,10 @@ export class WriteUpkeep {
     return left.map(({ tag }) => ({ tag, value: this.#options.invert(tag, tag.upkeep!.onStop, plan) }))
   }
 
-  async #send(held: Held, writes: readonly Write[], ending: AbortSignal, waitMs: number): Promise<void> {
+  async #send(held: Held, writes: readonly Write[], ending: AbortSignal): Promise<void> {
     const late = new AbortController()
-    const why = new Retryable(`the line was busy for ${seconds(waitMs)}: not sent`, { reason: Reason.timeout })
-    const stop = this.#clock.after(waitMs, () => late.abort(why))
+    const why = new Retryable(`the line was busy for ${seconds(LONGEST_WAIT_MS)}`, { reason: Reason.timeout })
+    const stop = this.#clock.after(LONGEST_WAIT_MS, () => late.abort(why))
     try {
       await this.#options.write(held.plan, writes, AbortSignal.any([ending, late.signal]))
     } finally {

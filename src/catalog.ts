@@ -39,6 +39,10 @@ const modbus: DriverKind['load'] = async () => (await import('./southbound/modbu
 
 export const drivers: Readonly<Record<string, DriverKind>> = {
   'modbus-rtu': { schema: async () => (await modbusSchemas()).modbusRtu, load: modbus },
+  'modbus-ascii': {
+    schema: async () => (await modbusSchemas()).modbusAscii,
+    load: async () => (await import('./southbound/modbus/driver.ts')).createModbusAsciiDriver,
+  },
   'modbus-tcp': { schema: async () => (await modbusSchemas()).modbusTcp, load: modbus },
   'modbus-rtu-over-tcp': { schema: async () => (await modbusSchemas()).modbusRtuOverTcp, load: modbus },
   blueprint: {

@@ -1,6 +1,6 @@
 """A pymodbus device, unit 1, whose holding registers pymodbus' own payload builder filled: every type in every byte and word order.
 
-Usage: modbus-device.py TABLE tcp PORT | TABLE rtu-over-tcp PORT | TABLE rtu PTY BAUD. Writes what stands where to TABLE, then
+Usage: modbus-device.py TABLE tcp PORT | TABLE rtu-over-tcp PORT | TABLE rtu PTY BAUD | TABLE ascii PTY BAUD. Writes what stands where to TABLE, then
 prints "ready".
 """
 import asyncio
@@ -11,7 +11,7 @@ from pymodbus.constants import Endian
 from pymodbus.datastore import ModbusSequentialDataBlock, ModbusServerContext, ModbusSlaveContext
 from pymodbus.payload import BinaryPayloadBuilder
 from pymodbus.server import async_io
-from pymodbus.transaction import ModbusRtuFramer
+from pymodbus.transaction import ModbusAsciiFramer, ModbusRtuFramer
 
 BITS = [n % 3 == 0 for n in range(200)]
 INPUTS = [n * 7 % 65536 for n in range(200)]
@@ -69,9 +69,13 @@ async def main():
     with open(sys.argv[1], "w") as file:
         json.dump({"table": table, "free": free}, file)
     print("ready", flush=True)
-    if mode == "rtu":
+    if mode in ("rtu", "ascii"):
         await async_io.StartAsyncSerialServer(
-            context=context, framer=ModbusRtuFramer, port=where, baudrate=int(sys.argv[4]), autoreconnect=True
+            context=context,
+            framer=ModbusAsciiFramer if mode == "ascii" else ModbusRtuFramer,
+            port=where,
+            baudrate=int(sys.argv[4]),
+            autoreconnect=True,
         )
     else:
         framer = {"framer": ModbusRtuFramer} if mode == "rtu-over-tcp" else {}

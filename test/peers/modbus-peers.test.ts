@@ -8,7 +8,7 @@ import { afterEach, describe, expect, test } from 'vitest'
 import { openBoard } from '../../hal/linux/board.ts'
 import { Reason } from '../../src/contracts/batch.ts'
 import { ModbusDriver } from '../../src/southbound/modbus/driver.ts'
-import { modbusRtu, modbusRtuOverTcp, modbusTcp } from '../../src/southbound/modbus/schema.ts'
+import { modbusAscii, modbusRtu, modbusRtuOverTcp, modbusTcp } from '../../src/southbound/modbus/schema.ts'
 import { type ConnectionSettings, connectionSettings } from '../../src/southbound/modbus/settings.ts'
 import { SystemClock } from '../../src/time/system-clock.ts'
 import { groupOf } from '../southbound/modbus/configured.ts'
@@ -89,6 +89,14 @@ async function python(...words: string[]): Promise<Table> {
   return JSON.parse(readFileSync(file, 'utf8'))
 }
 
+/** Two ends of a serial line. */
+async function cable(): Promise<[string, string]> {
+  const [near, far] = ['near', 'far'].map((end) => join(newFolder(), end)) as [string, string]
+  const ends = [near, far].map((end) => `pty,raw,echo=0,link=${end}`)
+  await keep(started(SOCAT, ['-d', '-d', ...ends], /starting data transfer loop/))
+  return [near, far]
+}
+
 const ways: Readonly<Record<string, () => Promise<Way>>> = {
   async 'over TCP'() {
     const port = await freePort()
@@ -98,12 +106,17 @@ const ways: Readonly<Record<string, () => Promise<Way>>> = {
     return { driver, table, mbpoll: ['-m', 'tcp', '-p', String(port), '127.0.0.1'] }
   },
   async 'over a serial line'() {
-    const [near, far] = ['near', 'far'].map((end) => join(newFolder(), end)) as [string, string]
-    const ends = [near, far].map((end) => `pty,raw,echo=0,link=${end}`)
-    await keep(started(SOCAT, ['-d', '-d', ...ends], /starting data transfer loop/))
+    const [near, far] = await cable()
     const table = await python('rtu', far, '19200')
     const driver = await connected(connectionSettings(modbusRtu.connection.parse({ port: near, baudRate: 19_200 })))
     return { driver, table, mbpoll: ['-m', 'rtu', '-b', '19200', '-P', 'none', near] }
+  },
+  async 'over a line of ASCII'() {
+    const [near, far] = await cable()
+    const table = await python('ascii', far, '19200')
+    const parsed = modbusAscii.connection.parse({ port: near, baudRate: 19_200 })
+    const driver = await connected(connectionSettings({ ...parsed, framing: 'ascii' }))
+    return { driver, table, mbpoll: null }
   },
   async 'through a converter'() {
     const port = await freePort()

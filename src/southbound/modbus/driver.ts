@@ -268,6 +268,13 @@ export class ModbusDriver implements Driver {
   }
 }
 
+/** For the catalog: a line of Modbus ASCII. */
+export function createModbusAsciiDriver(
+  surroundings: Omit<ModbusOptions, 'settings'> & { readonly settings: unknown },
+): ModbusDriver {
+  return createModbusDriver({ ...surroundings, settings: { ...(surroundings.settings as object), framing: 'ascii' } })
+}
+
 /** For the catalog: `settings` as the schema parsed them. */
 export function createModbusDriver(
   surroundings: Omit<ModbusOptions, 'settings'> & { readonly settings: unknown },

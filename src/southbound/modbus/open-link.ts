@@ -1,10 +1,11 @@
 /** The link that a connection's settings ask for. */
-import type { Board } from '../../../hal/contract.ts'
+import type { Board, SerialPort } from '../../../hal/contract.ts'
 import type { Clock } from '../../contracts/clock.ts'
+import { AsciiPort } from './ascii-port.ts'
 import type { Link } from './exchange.ts'
 import { Listening } from './listening.ts'
 import { RtuLine } from './rtu-line.ts'
-import type { ConnectionSettings } from './settings.ts'
+import type { ConnectionSettings, RtuSettings } from './settings.ts'
 import type { Tally } from './tally.ts'
 import { TcpLink } from './tcp-link.ts'
 import { TcpPort } from './tcp-port.ts'
@@ -24,7 +25,7 @@ export function openLink(options: {
   const { settings, clock, board, tally, random, trace = new Trace() } = options
   if (settings.kind === 'tcp') return new TcpLink({ settings, clock, tally, random, trace })
   const overTcp = settings.kind === 'rtu-over-tcp'
-  const port = overTcp ? new TcpPort({ host: settings.host, port: settings.port, clock }) : board.serial(settings.port)
+  const port = overTcp ? new TcpPort({ host: settings.host, port: settings.port, clock }) : serialPort(settings, board)
   const { connect, pauseMs, pauseAfterConnectMs, checkUnit } = settings
   const line = overTcp ? NO_LINE : settings
   if (!overTcp && settings.mode === 'listen') {
@@ -34,6 +35,7 @@ export function openLink(options: {
     port,
     line,
     overTcp,
+    framing: overTcp ? 'rtu' : settings.framing,
     connect,
     pauseMs,
     pauseAfterConnectMs,
@@ -44,4 +46,9 @@ export function openLink(options: {
     random,
     trace,
   })
+}
+
+function serialPort({ port, framing }: RtuSettings, board: Board): SerialPort {
+  const serial = board.serial(port)
+  return framing === 'ascii' ? new AsciiPort(serial) : serial
 }

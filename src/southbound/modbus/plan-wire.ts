@@ -1,4 +1,5 @@
 /** What an exchange costs the wire, so that the planner can weigh a hole against another request. Pure. */
+import { asciiCharacters } from './ascii-frame.ts'
 import type { ConnectionSettings } from './settings.ts'
 
 export interface WireCost {
@@ -12,6 +13,7 @@ export interface WireCost {
 const REQUEST_BYTES = 8
 /** Unit, function, byte count, CRC. */
 const REPLY_OVERHEAD = 5
+const CRC_BYTES = 2
 /** How long devices commonly think before they answer. */
 export const THINKING_MS = 5
 
@@ -38,6 +40,13 @@ export function wireCost(connection: ConnectionSettings): WireCost {
   const { baudRate, dataBits, parity, stopBits, pauseMs } = connection
   const bitsOfCharacter = 1 + dataBits + (parity === 'none' ? 0 : 1) + stopBits
   const characterMs = (bitsOfCharacter * 1000) / baudRate
+  if (connection.framing === 'ascii') {
+    // Two characters a byte; the frame's ends are characters, and no silence is needed.
+    const ends = asciiCharacters(REQUEST_BYTES - CRC_BYTES) + asciiCharacters(REPLY_OVERHEAD - CRC_BYTES)
+    const fixed = ends * characterMs + THINKING_MS + pauseMs
+    const wireMs = (quantity: number, bits: boolean): number => fixed + 2 * replyBytes(quantity, bits) * characterMs
+    return { wireMs, weight: wireMs }
+  }
   const fixed = (REQUEST_BYTES + REPLY_OVERHEAD) * characterMs + 2 * silenceMs(baudRate) + THINKING_MS + pauseMs
   const wireMs = (quantity: number, bits: boolean): number => fixed + replyBytes(quantity, bits) * characterMs
   return { wireMs, weight: wireMs }

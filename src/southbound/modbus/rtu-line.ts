@@ -23,6 +23,8 @@ const DAMAGE_SILENCE_MS = 25
 const TURNAROUND_MS = 150
 /** With `connect: per-cycle`: closed when nothing waited for so long. */
 const CYCLE_GAP_MS = 20
+/** Modbus ASCII: colon, CR and LF included, a byte of an RTU frame takes at most so many characters. */
+const ASCII_CHARACTERS = 2.2
 /** A question whose answers keep being in doubt is given up: somebody else asks the same. */
 const MOST_DOUBTS = 8
 /** After a damaged answer the line must be silent for so many times longer: it may have been a collision. */
@@ -33,6 +35,8 @@ const EARLY_MS = 0.01
 interface RtuLineOptions {
   readonly port: SerialPort
   readonly line: LineSettings
+  /** `ascii`: the port translates, and each byte of a frame costs the wire more. */
+  readonly framing: 'rtu' | 'ascii'
   /** A socket: its bytes cannot be flushed, so a timeout closes it; the far end keeps the silence between frames. */
   readonly overTcp: boolean
   readonly connect: 'keep' | 'per-cycle'
@@ -82,11 +86,12 @@ export class RtuLine implements Link {
   constructor(options: RtuLineOptions) {
     const { port, line, overTcp, clock, tally, trace, checkUnit, random } = options
     this.#options = options
+    const ascii = options.framing === 'ascii'
     this.#clock = clock
     this.#tally = tally
     this.#trace = trace
     const bits = 1 + line.dataBits + (line.parity === 'none' ? 0 : 1) + line.stopBits
-    this.#byteMs = overTcp ? 0 : (bits * 1000) / line.baudRate
+    this.#byteMs = overTcp ? 0 : ((ascii ? ASCII_CHARACTERS : 1) * bits * 1000) / line.baudRate
     this.#gapMs = overTcp ? 0 : frameGapMs(line.baudRate)
     this.#quarantine = new Quarantine({ byUnit: checkUnit })
     this.#ear = new RtuEar({ clock, tally, trace, quarantine: this.#quarantine, checkUnit, echoes: this.#knownEcho() })

@@ -117,12 +117,9 @@ const line = {
   }),
   baudRate: whole(50, 4_000_000).default(9600).meta({ description: 'Bits a second.' }),
   dataBits: z
-    .literal([7, 8], { error: 'expected 7 or 8' })
+    .literal(8, { error: 'Modbus RTU needs 8 data bits; 7 belong to modbus-ascii' })
     .default(8)
-    .refine((bits) => bits === 8, {
-      error: 'Modbus RTU needs 8 data bits; 7 belong to modbus-ascii, which is not available in this version',
-    })
-    .meta({ description: 'Data bits of a character; RTU has 8.' }),
+    .meta({ description: 'Data bits of a character: RTU has 8, ASCII 7 or 8.' }),
   parity: z.enum(['none', 'even', 'odd']).default('none').meta({ description: 'Parity bit of a character.' }),
   stopBits: z
     .literal([1, 2], { error: 'expected 1 or 2' })
@@ -338,6 +335,12 @@ const rtuConnection = z.object({
     'checkUnit belongs to TCP: on a wire with several devices a reply from another unit is another device',
   ),
 })
+const asciiConnection = rtuConnection.extend({
+  dataBits: z
+    .literal([7, 8], { error: 'expected 7 or 8' })
+    .default(8)
+    .meta({ description: 'Data bits of a character: RTU has 8, ASCII 7 or 8.' }),
+})
 const tcpConnection = z.object({
   ...remote,
   ...presets('3s'),
@@ -357,6 +360,7 @@ const rtuOverTcpConnection = z.object({
 
 export type ParsedConnection =
   | z.output<typeof rtuConnection>
+  | z.output<typeof asciiConnection>
   | z.output<typeof tcpConnection>
   | z.output<typeof rtuOverTcpConnection>
 
@@ -401,6 +405,7 @@ const lineUnit = device(
 )
 
 export const modbusRtu = joined(rtuConnection, lineUnit)
+export const modbusAscii = joined(asciiConnection, lineUnit)
 export const modbusTcp = joined(
   tcpConnection,
   device({ from: 0, to: 255, preset: 1 }, 'The unit id, 0 to 255; behind a gateway it tells the devices apart.'),

@@ -57,8 +57,9 @@ interface AnyConnection extends DevicePresets {
   readonly checkUnit: boolean
 }
 
-interface RtuSettings extends AnyConnection {
+export interface RtuSettings extends AnyConnection {
   readonly kind: 'rtu'
+  readonly framing: 'rtu' | 'ascii'
   readonly port: string
   readonly baudRate: number
   readonly dataBits: 7 | 8
@@ -194,7 +195,7 @@ type Parsed = Omit<DevicePresets, 'timeoutMs'> & {
   readonly pauseAfterConnect: number
   readonly connect: 'keep' | 'per-cycle'
   readonly port: string | number
-} & Partial<Pick<RtuSettings, 'baudRate' | 'dataBits' | 'parity' | 'stopBits' | 'mode' | 'masters'>> & {
+} & Partial<Pick<RtuSettings, 'baudRate' | 'dataBits' | 'parity' | 'stopBits' | 'mode' | 'masters' | 'framing'>> & {
     readonly quiet?: number
   } & Partial<Pick<TcpSettings, 'host' | 'inFlight' | 'checkUnit'>>
 
@@ -209,6 +210,7 @@ export function connectionSettings(parsed: unknown): ConnectionSettings {
     dataBits,
     parity,
     stopBits,
+    framing,
     mode,
     masters,
     quiet,
@@ -236,6 +238,7 @@ export function connectionSettings(parsed: unknown): ConnectionSettings {
     return {
       ...any,
       kind: 'rtu',
+      framing: framing ?? 'rtu',
       port: port as string,
       baudRate,
       dataBits: dataBits!,

@@ -3,7 +3,7 @@ import { BatchBuilder, type GroupRef, type Reason, type Value } from '../../../s
 import type { GroupPlan, Tag } from '../../../src/contracts/driver.ts'
 import type { Mapping } from '../../../src/contracts/stage.ts'
 import { compileDecoder } from '../../../src/southbound/modbus/registers.ts'
-import { modbusRtu, modbusTcp } from '../../../src/southbound/modbus/schema.ts'
+import { modbusAscii, modbusRtu, modbusTcp } from '../../../src/southbound/modbus/schema.ts'
 import {
   type ConnectionSettings,
   connectionSettings,
@@ -52,6 +52,11 @@ export function tcp(keys: Keys = {}): ConnectionSettings {
 
 export function rtu(keys: Keys = {}): ConnectionSettings {
   return connectionSettings(modbusRtu.connection.parse({ port: 'rs485-1', ...keys }))
+}
+
+/** A line of Modbus ASCII. */
+export function ascii(keys: Keys = {}): ConnectionSettings {
+  return connectionSettings({ ...modbusAscii.connection.parse({ port: 'rs485-1', ...keys }), framing: 'ascii' })
 }
 
 export interface TagWritten {

@@ -1,4 +1,5 @@
 import { createServer, type Server, type Socket } from 'node:net'
+import { AsciiStation } from '../../../hal/simulated/ascii.ts'
 import { SimulatedBoard } from '../../../hal/simulated/board.ts'
 import { type Memory, RegisterMap, Station, seal } from '../../../hal/simulated/station.ts'
 import { SimulatedWire } from '../../../hal/simulated/wire.ts'
@@ -6,7 +7,7 @@ import type { Clock } from '../../../src/contracts/clock.ts'
 import { modbusRtuOverTcp } from '../../../src/southbound/modbus/schema.ts'
 import { type ConnectionSettings, connectionSettings } from '../../../src/southbound/modbus/settings.ts'
 import { type DriverFixture, driverSuite } from '../../contracts/driver-suite.ts'
-import { groupOf, rtu, tcp } from './configured.ts'
+import { ascii, groupOf, rtu, tcp } from './configured.ts'
 import { driverOf } from './rig.ts'
 
 const TIMEOUT_MS = 100
@@ -46,21 +47,21 @@ function bench(settings: ConnectionSettings, clock: Clock, board?: SimulatedBoar
   }
 }
 
-const line: DriverFixture = {
+const line = (framing: 'rtu' | 'ascii'): DriverFixture => ({
   async make({ clock, peer }) {
     const wire = new SimulatedWire({ clock, baudRate: 115_200 })
     const station = new Station({ unit: 3, memory: memory(), turnaroundMs: 1 })
     station.silent = peer === 'silent'
-    wire.attach(station)
+    wire.attach(framing === 'ascii' ? new AsciiStation(station) : station)
     if (peer === 'absent') wire.unplug()
     const board = new SimulatedBoard({ wires: { 'rs485-1': wire } })
     return {
-      ...bench(rtu({ baudRate: 115_200, ...keys }), clock, board),
+      ...bench((framing === 'ascii' ? ascii : rtu)({ baudRate: 115_200, ...keys }), clock, board),
       appear: async () => wire.plug(),
       dispose: async () => {},
     }
   },
-}
+})
 
 /** A device at a socket: `answer` turns what came into what goes back. */
 function socketFixture(
@@ -97,7 +98,9 @@ function socketFixture(
   }
 }
 
-driverSuite('Modbus RTU', line)
+driverSuite('Modbus RTU', line('rtu'))
+
+driverSuite('Modbus ASCII', line('ascii'))
 
 driverSuite(
   'Modbus TCP',

@@ -22,6 +22,7 @@ describe('a connection', () => {
       retries: 1,
       pauseMs: 0,
       pauseAfterConnectMs: 0,
+      framing: 'rtu',
       mode: 'master',
       masters: 'sole',
       quietMs: 50,

@@ -36,7 +36,12 @@ export function resolveSource(
   const queue = place.area === 'fifo'
   if (tag.bits !== undefined) problems.push({ key: 'bits', text: 'bits belong to registers of an area' })
   if (tag.write !== undefined) problems.push({ key: 'write', text: `a ${queue ? 'queue' : 'file'} can only be read` })
-  const drain = drainOf(tag, { digits, allowed: device.setupWrites === 'allow', problems })
+  const drain = drainOf(tag, {
+    digits,
+    allowed: device.setupWrites === 'allow',
+    shared: connection.masters === 'shared',
+    problems,
+  })
   if (queue && tag.count !== undefined) {
     problems.push({ key: 'count', text: 'a queue has as many elements as it holds: leave count off' })
   }
@@ -111,10 +116,11 @@ function drainOf(
   around: {
     readonly digits: 'one-based' | 'zero-based'
     readonly allowed: boolean
+    readonly shared: boolean
     readonly problems: FormatProblem[]
   },
 ): Drain | undefined {
-  const { digits, allowed, problems } = around
+  const { digits, allowed, shared, problems } = around
   const { drain } = tag
   if (drain === undefined || drain === false) return undefined
   const { acknowledge, most } = drain === true ? {} : drain
@@ -123,6 +129,7 @@ function drainOf(
   if (!allowed) {
     return problem('the gateway writes this by itself: say that it may, with setupWrites: allow at the device')
   }
+  if (shared) return problem('another master may read and drop records, too: it needs a connection with masters: sole')
   const place = parseAddress(String(acknowledge.address), digits)
   if ('problem' in place) return problem(place.problem)
   if (place.area === 'input' || place.area === 'discrete') return problem(`${acknowledge.address} can only be read`)

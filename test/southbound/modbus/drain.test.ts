@@ -6,6 +6,7 @@ import { SimulatedWire } from '../../../hal/simulated/wire.ts'
 import { Reason } from '../../../src/contracts/batch.ts'
 import type { GroupPlan } from '../../../src/contracts/driver.ts'
 import type { ModbusDriver } from '../../../src/southbound/modbus/driver.ts'
+import { modbusRtu } from '../../../src/southbound/modbus/schema.ts'
 import { ManualClock } from '../../../src/time/manual-clock.ts'
 import { complaints, groupOf, rtu, settingsOf } from './configured.ts'
 import { driverOf, named, type Outcome, readGroup, SILENT, settled } from './rig.ts'
@@ -369,6 +370,14 @@ describe('as they are written', () => {
     [{ address: 'fifo:1', drain: { acknowledge: { address: 'coil:1', value: 'count' } } }, /a coil takes 0 or 1/],
   ])('%j is refused', (tag, why) => {
     expect(complaints(tag, ALLOWED).join('; ')).toMatch(why)
+  })
+
+  test('nothing is acknowledged on a line with other masters', () => {
+    const device = modbusRtu.device.parse({ unitId: 3, setupWrites: 'allow' })
+    const wire = modbusRtu.connection.parse({ port: 'rs485-1', masters: 'shared' })
+    const tag = modbusRtu.tag.parse({ address: 'fifo:1', drain: { acknowledge: { address: 'holding:1' } } })
+    const found = modbusRtu.resolve(tag, device, wire, { noValueBits: [], access: 'r' })
+    expect(found).toEqual({ problems: [{ key: 'drain', text: expect.stringContaining('masters: sole') }] })
   })
 
   test('an acknowledgement needs the word that the gateway may write by itself', () => {

@@ -121,6 +121,26 @@ const COMMANDS: readonly Description[] = [
     load: () => import('./write.ts'),
   },
   {
+    name: 'scan',
+    words: '<connection>',
+    summary: 'who answers: units, what they are, and where asked baud rates and parities',
+    more:
+      'Polling goes on between the questions. With --baud or --parity the port of a serial line is opened with those settings\n' +
+      'by turns, polling being paused for some seconds at a time, and put back in any case. Exit status 4: nobody answered.',
+    options: [
+      ['--units <list>', 'numbers and ranges: 1-32,247 (all there are)'],
+      ['--baud <list>', 'rates to try: 9600,19200,115200 or all'],
+      ['--parity <list>', 'parities to try: none,even,odd or all'],
+      ['--timeout <duration>', 'how long each unit is waited for (300ms on a line, 1s over TCP)'],
+    ],
+    examples: [
+      ['scan bus1', 'all units, with the settings of the line'],
+      ['scan bus1 --units 1-32 --baud all --parity all', 'find out the settings'],
+      ['scan plc7 --units 1-10 --json', 'as one JSON document'],
+    ],
+    load: () => import('./scan.ts'),
+  },
+  {
     name: 'trace',
     words: '<connection>',
     summary: 'frames as they pass, decoded, with timing and verdict',

@@ -2,6 +2,7 @@
 import type { BatchBuilder, GroupRef, Isa95Path, TagInfo, Value } from './batch.ts'
 import type { Cost } from './budget.ts'
 import type { Component, Counters, State } from './component.ts'
+import type { Errand, Scan } from './errand.ts'
 import type { Mapping } from './stage.ts'
 import type { FrameTrace } from './trace.ts'
 
@@ -117,6 +118,8 @@ export interface Driver extends Component {
   /** By hand: `words` as typed after the connection's name, e.g. `1 40001 int16`. Throws Rejected for words it cannot read. */
   peek?(words: readonly string[], signal: AbortSignal): Promise<Peek>
   poke?(words: readonly string[], signal: AbortSignal): Promise<string>
+  /** Who answers. `options` as typed, by name. Throws Rejected for what it cannot read, Retryable without a connection. */
+  scan?(options: Readonly<Record<string, unknown>>, errand: Errand): Promise<Scan>
   state(): State
   counters(): Counters
   /** Its frames, where the driver remembers them. */

@@ -19,6 +19,9 @@ export class Lane {
   readonly #clock: Clock
   readonly #inFlight: number
   readonly #commands: Command[] = []
+  readonly #errands: Command[] = []
+  /** Until then polls that are due go before errands. */
+  #errandsAfter = Number.NEGATIVE_INFINITY
   readonly #ending = new AbortController()
   #source: Source = () => undefined
   #busy = 0
@@ -45,6 +48,24 @@ export class Lane {
     })
   }
 
+  /** Runs when no poll is due; on a lane that is never without one, errands get half of its time. */
+  errand<T>(run: (signal: AbortSignal) => Promise<T>): Promise<T> {
+    return new Promise((resolve, reject) => {
+      if (this.#ending.signal.aborted) return reject(stopped())
+      const start = (signal: AbortSignal): Promise<void> => {
+        const startedAt = this.#clock.monotonic()
+        return run(signal)
+          .finally(() => {
+            const now = this.#clock.monotonic()
+            this.#errandsAfter = now + (now - startedAt)
+          })
+          .then(resolve, reject)
+      }
+      this.#errands.push({ start, refuse: reject })
+      this.wake()
+    })
+  }
+
   /** Inside an exchange that consists of several: lets the commands that wait go first. undefined: none waits. */
   between(): Promise<void> | undefined {
     return this.#commands.length === 0 ? undefined : this.#commandsFirst()
@@ -60,18 +81,25 @@ export class Lane {
     const { signal } = this.#ending
     while (this.#busy < this.#inFlight && !signal.aborted) {
       const startedAt = this.#clock.monotonic()
-      const command = this.#commands.shift()
-      const exchange = command === undefined ? this.#source(signal) : command.start(signal)
+      const exchange = this.#next(startedAt, signal)
       if (exchange === undefined) return
       if (this.#busy++ === 0) this.#busySince = startedAt
       exchange.then(() => this.#done(startedAt))
     }
   }
 
+  #next(now: number, signal: AbortSignal): Promise<void> | undefined {
+    const command = this.#commands.shift()
+    if (command !== undefined) return command.start(signal)
+    if (this.#errands.length === 0) return this.#source(signal)
+    const poll = now < this.#errandsAfter ? this.#source(signal) : undefined
+    return poll ?? this.#errands.shift()!.start(signal)
+  }
+
   /** Aborts what is on the wire, refuses what waits, resolves when nothing is left. */
   async stop(): Promise<void> {
     if (!this.#ending.signal.aborted) this.#ending.abort(stopped())
-    for (const command of this.#commands.splice(0)) command.refuse(stopped())
+    for (const command of [...this.#commands.splice(0), ...this.#errands.splice(0)]) command.refuse(stopped())
     if (this.#busy > 0) await new Promise<void>((resolve) => (this.#idle = resolve))
   }
 

@@ -115,3 +115,23 @@ describe('trace', () => {
     expect(stopped.err).toContain('start one with "fieldgate run"')
   })
 })
+
+describe('scan', () => {
+  it('tells how it goes, names who answers, and ends with 4 when nobody does', async () => {
+    const found = await fieldgate(['scan', 'plc', '--units', '1-3', '--timeout', '100ms', ...at])
+    expect({ status: found.status, err: found.err }).toEqual({ status: 0, err: '' })
+    const lines = found.out.trimEnd().split('\n')
+    expect(lines[0]).toBe('asking 3 units from 1 to 3, at most 1 s; polling goes on in between')
+    expect(lines.at(-1)).toBe('one unit answers: 2')
+    const nobody = await fieldgate(['scan', 'plc', '--units', '7', '--timeout', '100ms', '--json', ...at])
+    expect(nobody.status).toBe(4)
+    expect(JSON.parse(nobody.out)).toMatchObject({ found: [], asked: 1 })
+  })
+
+  it('refuses what it cannot do, and says what it can', async () => {
+    const { status, err } = await fieldgate(['scan', 'plc', '--baud', 'all', ...at])
+    expect(status).toBe(1)
+    expect(err).toBe('fieldgate: --baud and --parity are for a serial line of this box\n')
+    expect((await fieldgate(['scan', 'plcc', ...at])).err).toContain('did you mean "plc"?')
+  })
+})

@@ -10,6 +10,7 @@ import { tagAt } from '../../contracts/batch.ts'
 import type { Clock } from '../../contracts/clock.ts'
 import { Rejected, sentence } from '../../contracts/errors.ts'
 import type { Gateway } from '../../gateway.ts'
+import { errandMethods } from './errands.ts'
 import { has, text, wordsOf, writesOf } from './given.ts'
 import { traceMethods } from './trace.ts'
 
@@ -96,6 +97,7 @@ export async function openSurfaces(options: SurfacesOptions): Promise<Surfaces> 
           const words = wordsOf(given)
           return lane.submit((ending) => driver.peek!(words, AbortSignal.any([call.signal, ending])))
         },
+        ...errandMethods({ gateway }),
       },
     })
 

@@ -5,6 +5,7 @@ import type { Cost } from '../../contracts/budget.ts'
 import type { Clock } from '../../contracts/clock.ts'
 import type { Counters, Logger, State } from '../../contracts/component.ts'
 import type { DevicePlan, Driver, GroupPlan, Peek, Request, Tag, Turn, Write } from '../../contracts/driver.ts'
+import type { Errand, Scan } from '../../contracts/errand.ts'
 import { Rejected, Retryable, sentence } from '../../contracts/errors.ts'
 import { Asking } from './asking.ts'
 import { costOf } from './cost.ts'
@@ -15,11 +16,14 @@ import { Holes } from './holes.ts'
 import { Listening } from './listening.ts'
 import { openLink } from './open-link.ts'
 import { orderOf, orderOfAll, targetOf } from './orders.ts'
+import { openLine } from './other-line.ts'
 import { exception } from './pdu.ts'
 import { peek, poke } from './peek.ts'
 import { type ModbusRequest, planGroup, splitRequest } from './plan.ts'
 import { explainRequests } from './plan-explain.ts'
 import { Preparation } from './preparation.ts'
+import { scan } from './scan.ts'
+import { scanWish } from './scan-wish.ts'
 import { type ConnectionSettings, connectionSettings, type DeviceSettings, type TagSettings } from './settings.ts'
 import { setupMs, setupTexts } from './setup-plan.ts'
 import { Tally } from './tally.ts'
@@ -45,11 +49,13 @@ export class ModbusDriver implements Driver {
   readonly lane: string
   readonly inFlight: number
   readonly trace: TracedLine
+  readonly #options: ModbusOptions
   readonly #settings: ConnectionSettings
   readonly #clock: Clock
   readonly #log: Logger
   readonly #link: Link
   readonly #tally = new Tally()
+  readonly #frames = new Trace()
   readonly #asking: Asking
   readonly #writing: Writing
   readonly #preparation: Preparation
@@ -59,6 +65,7 @@ export class ModbusDriver implements Driver {
   readonly #drains: Drains
   readonly #holes = new WeakMap<ModbusRequest, Holes>()
   #holesKnown = 0
+  #paused = false
   #turn: Turn | null = null
   /** Where another master asks: for how long what was heard counts. */
   readonly #freshMs = new WeakMap<Request, number>()
@@ -68,11 +75,12 @@ export class ModbusDriver implements Driver {
     this.name = name
     this.lane = name
     this.inFlight = settings.kind === 'tcp' ? settings.inFlight : 1
+    this.#options = options
     this.#settings = settings
     this.#clock = clock
     this.#log = options.log
     const random = options.random ?? Math.random
-    const trace = new Trace()
+    const trace = this.#frames
     this.trace = new TracedLine({ trace, clock, framing: settings.kind === 'tcp' ? 'tcp' : 'rtu' })
     this.#link = openLink({ settings, clock, board, tally: this.#tally, random, trace })
     const shortTries = settings.kind === 'rtu'
@@ -96,6 +104,8 @@ export class ModbusDriver implements Driver {
   }
 
   state(): State {
+    if (this.#paused)
+      return { condition: 'waiting', text: 'polling is paused: a scan tries other settings of the line' }
     return this.#link.state()
   }
 
@@ -265,6 +275,16 @@ export class ModbusDriver implements Driver {
   /** `UNIT ADDRESS TYPE VALUE`: writes once and says what was confirmed. */
   poke(words: readonly string[], signal: AbortSignal): Promise<string> {
     return poke(words, { settings: this.#settings, write: (order) => this.#writing.write(order, signal) })
+  }
+
+  async scan(options: Readonly<Record<string, unknown>>, errand: Errand): Promise<Scan> {
+    const settings = this.#settings
+    const paused = (is: boolean): void => {
+      this.#paused = is
+    }
+    const elsewhere = openLine({ ...this.#options, link: this.#link, trace: this.#frames, errand, paused })
+    const wish = scanWish(options, settings)
+    return scan({ wish, settings, asking: this.#asking, clock: this.#clock, errand, elsewhere })
   }
 }
 

@@ -50,6 +50,7 @@ export class KeptPort {
 
   start(): void {
     this.#running = true
+    this.trouble = null
     this.#unsubscribe = this.port.onClose((why) => {
       if (this.isOpen) this.lose(why)
     })

@@ -19,6 +19,8 @@ export interface Ask {
   /** Of a device that has been silent: without a byte for so long it is still silent. What may come late is waited for as
    *  long as after `timeoutMs`. */
   readonly probeMs?: number
+  /** Whether anybody is there at all is not known: its silence says nothing of the connection. */
+  readonly stranger?: boolean
   /** FC20. */
   readonly file?: number
   /** FC23: where its payload is written; `address` and `quantity` say what is read after it. */

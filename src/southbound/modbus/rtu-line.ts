@@ -413,7 +413,7 @@ export class RtuLine implements Link {
       this.#miss(exchange, Mark.timeout)
       // What is in transit through a socket cannot be flushed: another connection does not see it.
       if (this.#options.overTcp) this.#kept.renew()
-      else this.#countDeaf()
+      else if (!ask.stranger) this.#countDeaf()
     }
     this.#pump()
   }

@@ -297,7 +297,7 @@ export class TcpLink implements Link {
     this.#tally.timeouts++
     exchange.device.timeouts++
     // Requests that were under way together and time out together are one miss.
-    if (this.#missedInRow === 0 || exchange.sentAt >= this.#lastMissAt) {
+    if (!exchange.ask.stranger && (this.#missedInRow === 0 || exchange.sentAt >= this.#lastMissAt)) {
       this.#missedInRow++
       this.#lastMissAt = now
     }

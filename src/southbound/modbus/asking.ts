@@ -200,8 +200,13 @@ export class Asking {
 
   /** A write, never sent a second time unless the device said that it did not carry it out. Throws Rejected when the device
    *  refuses it; Retryable, `ambiguous` when it was sent and nobody confirmed it. `take`: what FC23 reads after writing. */
-  async write(ask: Ask, payload: Uint8Array, signal: AbortSignal, take: Take | null = null): Promise<void> {
-    const device = this.device(ask)
+  async write(
+    ask: Ask,
+    payload: Uint8Array,
+    signal: AbortSignal,
+    options: { take?: Take; device?: Acquaintance } = {},
+  ): Promise<void> {
+    const { take = null, device = this.device(ask) } = options
     for (let attempt = 1; ; attempt++) {
       const code = await this.once(ask, payload, device, take, signal).catch((thrown) => {
         if (!(thrown instanceof Retryable) || !thrown.ambiguous) throw thrown

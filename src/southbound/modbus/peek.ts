@@ -120,7 +120,9 @@ export async function poke(words: readonly string[], { settings, write }: PokeSu
   const { area, address } = place
   const { timeoutMs, retries, digits } = settings
   const tag = { area, address, span: format.units, words: null, format, write: 'auto', readBackMs: null } as const
-  const said = await write(orderOf({ device: `unit ${unit}`, unit, timeoutMs, retries, digits }, tag, value))
+  const said = await write(
+    orderOf({ device: `unit ${unit}`, unit, timeoutMs, retries, digits, byHand: true }, tag, value),
+  )
   const name = `${formatAddress(area, address, digits)}${place.bit === null ? '' : `.${place.bit}`}`
   return `${name} of unit ${unit} = ${text} (${type}): ${said ?? 'confirmed'}`
 }

@@ -4,7 +4,7 @@ import { Reason } from '../../contracts/batch.ts'
 import type { Clock } from '../../contracts/clock.ts'
 import { Rejected, Retryable, sentence } from '../../contracts/errors.ts'
 import { formatAddress } from './address.ts'
-import type { Asking } from './asking.ts'
+import type { Acquaintance, Asking } from './asking.ts'
 import { frameOf, type Image } from './encode.ts'
 import { type Ask, exception } from './pdu.ts'
 import type { TagSettings } from './settings.ts'
@@ -18,6 +18,8 @@ export interface Target {
   /** Of the reads around a write; the write itself is never repeated. */
   readonly retries: number
   readonly digits: 'one-based' | 'zero-based'
+  /** Somebody names the unit: which device that is, is looked up. */
+  readonly byHand?: true
 }
 
 export interface WriteOrder {
@@ -112,7 +114,7 @@ export class Writing {
   /** By function 22, which the device carries out as one. False: it is not the way, nothing was sent or the device does not
    *  know the function. */
   async #masked({ target, image, write }: WriteOrder, mask: Uint8Array, signal: AbortSignal): Promise<boolean> {
-    const device = this.#asking.device(target)
+    const device = this.#deviceOf(target)
     const wanted = write === 'mask' || (write === 'auto' && image.quantity === 1 && device.knowsMaskWrite !== false)
     if (!wanted) return false
     const { bytes } = image
@@ -151,7 +153,7 @@ export class Writing {
     }
     const bytes = image.bytes.map((byte, at) => (present[at]! & ~mask[at]!) | (byte & mask[at]!))
     await this.#send(target, frameOf({ ...image, bytes, mask: null }, write), signal)
-    this.#asking.device(target).tally.guardedWrites++
+    this.#deviceOf(target).tally.guardedWrites++
     this.#tally.guardedWrites++
     return this.#confirmed(order, order.readBackMs ?? 0, signal)
   }
@@ -163,7 +165,8 @@ export class Writing {
   ): Promise<void> {
     const { device, unit, timeoutMs } = target
     const { function: code, address, quantity } = frame
-    await this.#asking.write({ device, unit, function: code, address, quantity, timeoutMs }, frame.bytes, signal)
+    const ask: Ask = { device, unit, function: code, address, quantity, timeoutMs }
+    await this.#asking.write(ask, frame.bytes, signal, { device: this.#deviceOf(target) })
   }
 
   /** What stands in the device, as far as it is the value's, is what was written. */
@@ -180,7 +183,7 @@ export class Writing {
     if (typeof found === 'number') throw unproven(`${target.device} ${exception(found).text} (exception ${found})`)
     const mask = image.mask ?? new Uint8Array(found.length).fill(0xff)
     if (found.every((byte, at) => ((byte ^ image.bytes[at]!) & mask[at]!) === 0)) return
-    this.#asking.device(target).tally.readBackDiffers++
+    this.#deviceOf(target).tally.readBackDiffers++
     this.#tally.readBackDiffers++
     const text = `${this.#where(order)} reads back ${order.shown(found)} where ${order.shown(image.bytes)} was written`
     throw new Retryable(text, { reason: Reason.deviceFailure })
@@ -194,7 +197,7 @@ export class Writing {
     const exceptionCode = await this.#asking.read({
       ask: { device, unit, function: code, address: image.address, quantity: image.quantity, timeoutMs },
       retries,
-      device: this.#asking.device(target),
+      device: this.#deviceOf(target),
       take: (bytes, offset, length) => {
         found = bytes.slice(offset, offset + length)
       },
@@ -205,6 +208,10 @@ export class Writing {
     const rest = image.area === 'coil' ? image.quantity & 7 : 0
     if (rest > 0) found[found.length - 1]! &= (1 << rest) - 1
     return found
+  }
+
+  #deviceOf(target: Target): Acquaintance {
+    return target.byHand === true ? this.#asking.stranger(target.unit) : this.#asking.device(target)
   }
 
   #where({ target, image }: WriteOrder): string {

@@ -283,6 +283,17 @@ describe('a broadcast', () => {
   })
 })
 
+test('by hand the unit is the device that has it: what is known of it holds, what goes wrong is counted for it', async () => {
+  const rig = await line()
+  lacks(rig, 22)
+  await settled(rig.clock, rig.driver.poke(['3', '40021.0', 'on'], ALWAYS))
+  const codes = heard(rig)
+  await settled(rig.clock, rig.driver.poke(['3', '40021.0', 'off'], ALWAYS))
+  expect(codes).toEqual([3, 6, 3])
+  expect(rig.driver.deviceCounters('unit-3')).toMatchObject({ guardedWrites: 2, illegalFunctions: 1 })
+  expect(rig.driver.deviceCounters('unit 3')).toEqual({})
+})
+
 test('by hand a bit is written without its register', async () => {
   const rig = await line()
   rig.memories[3].set('holding', 20, 0xf0)

@@ -1,5 +1,5 @@
-/** Writes docs/configuration.md and docs/configuration.schema.json from the schemas; `--verify` says whether they are up to date. */
-import { readFileSync, writeFileSync } from 'node:fs'
+/** Writes the reference pages and JSON Schemas of docs/ from the schemas; `--verify` says whether they are up to date. */
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { z } from 'zod'
 import { kinds } from '../src/catalog.ts'
 import * as shapes from '../src/config/shapes.ts'
@@ -192,7 +192,42 @@ ${Object.entries(sinks)
 ${table(shapes.logShape)}
 `
 
+const profileSchema: Json = {
+  ...device,
+  $schema: 'https://json-schema.org/draft/2020-12/schema',
+  title: 'Fieldgate device profile',
+  properties: {
+    ...(jsonOf(shapes.profileShape).properties as Json),
+    ...Object.fromEntries(
+      Object.entries(device.properties as Json).filter(([key]) => !['connection', 'profile', 'enabled'].includes(key)),
+    ),
+  },
+  required: [],
+  $defs: { tag },
+}
+
+const shipped = Object.values(drivers)
+  .flatMap(({ profiles }) => profiles ?? [])
+  .filter((folder, at, all) => all.indexOf(folder) === at)
+  .flatMap((folder) =>
+    readdirSync(folder).map((file) => ({ name: file.replace('.yaml', ''), path: `${folder}/${file}` })),
+  )
+  .map(({ name, path }) => {
+    const said = (key: string) =>
+      new RegExp(`^${key}: ['"[]?(.*?)['"\\]]?$`, 'm').exec(readFileSync(path, 'utf8'))?.[1] ?? ''
+    return `| \`${name}\` | ${said('manufacturer')} | ${said('models')} | ${said('title')} | ${said('source')} |`
+  })
+
+const profilesPage = readFileSync(new URL('./profiles-page.md', import.meta.url), 'utf8')
+  .replace('{{keys}}', table(shapes.profileShape))
+  .replace(
+    '{{shipped}}',
+    ['| name | manufacturer | models | | source |', '| --- | --- | --- | --- | --- |', ...shipped].join('\n'),
+  )
+
 const outputs = [
+  ['../docs/profiles.md', profilesPage],
+  ['../docs/profile.schema.json', `${JSON.stringify(profileSchema, null, 2)}\n`],
   ['../docs/configuration.md', page],
   ['../docs/configuration.schema.json', `${JSON.stringify(schema, null, 2)}\n`],
 ] as const

@@ -1,9 +1,10 @@
 /** `fieldgate check`: is the file valid, which requests will it make, and what do they cost the wire? Opens nothing. */
-import { basename } from 'node:path'
+import { basename, dirname, join } from 'node:path'
 import type { Board } from '../../hal/contract.ts'
 import * as catalog from '../catalog.ts'
 import type { Configuration } from '../config/configuration.ts'
-import { load } from '../config/load.ts'
+import type { Kinds } from '../config/kinds.ts'
+import { type Loaded, load } from '../config/load.ts'
 import { formatProblems } from '../config/problems.ts'
 import { budgetLines } from '../console/terminal/budget.ts'
 import { harmless } from '../console/terminal/text.ts'
@@ -14,6 +15,7 @@ import type { Logger } from '../contracts/component.ts'
 import { Rejected } from '../contracts/errors.ts'
 import { budgetOf, costOf } from '../schedule/budget.ts'
 import { type Command, Exit } from './command.ts'
+import { locate } from './location.ts'
 
 export interface GroupBudget extends GroupLoad {
   readonly tags: number
@@ -32,8 +34,12 @@ export interface ConnectionBudget extends Omit<Budget, 'groups'> {
   readonly groups: readonly GroupBudget[]
 }
 
-export const command: Command = async ({ file, json, screen, clock }) => {
-  const loaded = await load({ file, kinds: await catalog.kinds(), env: process.env })
+export const command: Command = async ({ file: configured, options, json, screen, clock }) => {
+  const profile = options.profile === undefined ? undefined : locate(String(options.profile), process.env)
+  const file = profile ?? configured
+  const kinds = await catalog.kinds()
+  const loaded =
+    profile === undefined ? await load({ file, kinds, env: process.env }) : await loadProfile(profile, kinds)
   if (!loaded.ok) {
     if (json) screen.document({ ok: false, problems: loaded.problems, connections: [] })
     else screen.complain(formatProblems(loaded.problems))
@@ -48,6 +54,24 @@ export const command: Command = async ({ file, json, screen, clock }) => {
   }
   return Exit.done
 }
+
+/** A profile alone, as one device on a connection of its own would use it. */
+async function loadProfile(file: string, kinds: Kinds): Promise<Loaded> {
+  const name = basename(file, '.yaml')
+  const device = { connection: 'wire', unitId: 1, profile: name }
+  const text = JSON.stringify({ connections: { wire: PROFILE_WIRE }, devices: { device } })
+  const around = join(dirname(file), 'gateway.yaml')
+  const loaded = await load({ file: around, text, kinds, env: process.env, profiles: { [name]: file } })
+  // What is wrong with the profile as a whole is told where the file is.
+  return loaded.ok
+    ? loaded
+    : {
+        ok: false,
+        problems: loaded.problems.map((one) => (one.file === around ? { ...one, file, line: 1, column: 1 } : one)),
+      }
+}
+
+const PROFILE_WIRE = { driver: 'modbus-rtu', port: 'rs485-1', baudRate: 9600 }
 
 export async function budgets(configuration: Configuration, clock: Clock): Promise<ConnectionBudget[]> {
   const found: ConnectionBudget[] = []

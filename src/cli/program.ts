@@ -48,9 +48,13 @@ const COMMANDS: readonly Description[] = [
   {
     name: 'check',
     summary: 'validates the file; prints the requests it will make and what they cost the wire',
-    more: 'All problems are reported at once, each with file:line:column. Nothing is opened and nobody is asked.',
+    more:
+      'All problems are reported at once, each with file:line:column. Nothing is opened and nobody is asked. With --profile\n' +
+      'it is about a device profile alone.',
+    options: [['--profile <file>', 'validate this device profile instead of the configuration']],
     examples: [
       ['check --config gateway.yaml', 'is the file valid, and does the wire have the time?'],
+      ['check --profile profiles/meter.yaml', 'is the profile valid, and which requests does it make?'],
       ['check --json', 'problems, requests and budgets as one JSON document'],
     ],
     load: () => import('./check.ts'),

@@ -1,5 +1,4 @@
 /** Devices as they are written, with what their profiles add, become devices and groups as they are read. */
-import { basename, dirname, join } from 'node:path'
 import type { z } from 'zod'
 import type { Isa95Path } from '../contracts/batch.ts'
 import type { DevicePlan, GroupPlan } from '../contracts/driver.ts'
@@ -9,10 +8,11 @@ import type { ConnectionConfiguration } from './configuration.ts'
 import { GroupReader } from './groups.ts'
 import { Interning } from './interning.ts'
 import type { DriverKindSchema, Kinds } from './kinds.ts'
+import { type ProfileSources, Profiles } from './profiles.ts'
 import * as shapes from './shapes.ts'
 import { nearest, unknownKey } from './spelling.ts'
 import type { Texts } from './texts.ts'
-import { type Path, parseTree, type Tree } from './tree.ts'
+import type { Path, Tree } from './tree.ts'
 
 /** `schema` undefined: it names no driver that there is. */
 export interface Connection extends ConnectionConfiguration {
@@ -28,11 +28,7 @@ interface Options {
   readonly gateway: Isa95Path
   readonly connections: readonly Connection[]
   readonly invert: Kinds['invert']
-}
-
-interface Profile {
-  readonly file: string
-  readonly tree: Tree
+  readonly profiles: ProfileSources
 }
 
 export class DeviceReader {
@@ -40,10 +36,11 @@ export class DeviceReader {
   readonly #interning = new Interning()
   readonly #groups: GroupReader
   readonly #connections: ReadonlyMap<string, Connection>
-  readonly #profiles = new Map<string, Profile | undefined>()
+  readonly #profiles: Profiles
 
   constructor(options: Options) {
     this.#options = options
+    this.#profiles = new Profiles({ ...options, sources: options.profiles })
     const { check, texts, invert } = options
     this.#groups = new GroupReader({ check, interning: this.#interning, texts, invert })
     this.#connections = new Map(options.connections.map((connection) => [connection.name, connection]))
@@ -64,8 +61,8 @@ export class DeviceReader {
   #device(name: string, own: Keys, add: (group: GroupPlan) => void): DevicePlan | undefined {
     const { check, gateway, folder, tree } = this.#options
     const path = ['devices', name]
-    const profile = this.#profileOf(own, path)
-    const keys = profile === undefined ? own : laidOver(profile.tree.value as Keys, own)
+    const profile = typeof own.profile === 'string' ? this.#profiles.of(own.profile, path) : undefined
+    const keys = profile === undefined ? own : laidOver(profile.keys, own)
     const connection = this.#connectionOf(keys, path)
     const kind = connection?.schema
     if (connection === undefined || kind === undefined) return undefined
@@ -91,7 +88,7 @@ export class DeviceReader {
         labels,
         kind,
         parsed: { device: usable, connection: connection.settings },
-        folder: profile === undefined || ownTable ? folder : dirname(profile.file),
+        folder: profile === undefined || ownTable ? folder : profile.folder,
       })
       if (plan !== undefined) add(plan)
     }
@@ -126,38 +123,6 @@ export class DeviceReader {
       this.#options.check.places.say([...path, key!], text!, 'value')
       return undefined
     }
-  }
-
-  #profileOf(own: Keys, path: Path): Profile | undefined {
-    if (typeof own.profile !== 'string') return undefined
-    const { places } = this.#options.check
-    const name = own.profile
-    if (!this.#profiles.has(name)) this.#profiles.set(name, this.#readProfile(name, [...path, 'profile']))
-    const profile = this.#profiles.get(name)
-    if (profile === undefined) return undefined
-    const { file, tree } = profile
-    places.add({
-      at: path,
-      file,
-      tree,
-      locate: (below, what) => (tree.has(below) ? tree.position(tree.locate(below, what)) : undefined),
-    })
-    return isMap(tree.value) ? profile : undefined
-  }
-
-  #readProfile(name: string, path: Path): Profile | undefined {
-    const { check, texts, env } = this.#options
-    const read = texts.read(join('profiles', `${basename(name)}.yaml`))
-    if (!read.ok) {
-      if (read.line > 0) check.places.at(read.file, { line: read.line, column: 1 }, [], read.why)
-      else check.places.say(path, `there is no profile "${name}": ${read.file} ${read.why}`, 'value')
-      return undefined
-    }
-    const tree = parseTree(read.text, { folder: dirname(read.file), env })
-    if (tree.value !== undefined && tree.value !== null && !isMap(tree.value)) {
-      check.places.at(read.file, { line: 1, column: 1 }, path, 'expected the keys of a device, such as groups')
-    }
-    return { file: read.file, tree }
   }
 }
 

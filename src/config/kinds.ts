@@ -31,6 +31,8 @@ export interface DriverKindSchema {
   readonly device: z.ZodObject
   /** Keys of a tag that are the driver's (address, type, order, bits, …). */
   readonly tag: z.ZodObject
+  /** A folder of device profiles that come with the driver. */
+  readonly profiles?: string
   /** Joins a tag with what its device and connection preset. Arguments are what the three schemas above parsed.
    *  `noValueBits`: sentinels that were written in hex, which compare bits and are therefore the driver's. `access`: what is
    *  wrong with a tag may depend on whether it is read, written or both. */

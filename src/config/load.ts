@@ -26,9 +26,11 @@ export interface LoadOptions {
   readonly text?: string
   readonly kinds: Kinds
   readonly env: NodeJS.ProcessEnv
+  /** Files of profiles by name, which go before those beside the file. */
+  readonly profiles?: Readonly<Record<string, string>>
 }
 
-export async function load({ file: given, text, kinds, env }: LoadOptions): Promise<Loaded> {
+export async function load({ file: given, text, kinds, env, profiles = {} }: LoadOptions): Promise<Loaded> {
   const file = resolve(given)
   const read = text === undefined ? readText(file) : ({ ok: true, text } as const)
   if (!read.ok) {
@@ -40,10 +42,14 @@ export async function load({ file: given, text, kinds, env }: LoadOptions): Prom
           : `the file ${read.why}`
     return { ok: false, problems: [{ file, line: Math.max(1, read.line), column: 1, path: '', text: why }] }
   }
-  return loadText(file, read.text, kinds, env)
+  return loadText(file, read.text, { kinds, env, profiles })
 }
 
-function loadText(file: string, text: string, kinds: Kinds, env: NodeJS.ProcessEnv): Loaded {
+function loadText(
+  file: string,
+  text: string,
+  { kinds, env, profiles }: Required<Pick<LoadOptions, 'kinds' | 'env' | 'profiles'>>,
+): Loaded {
   const folder = dirname(file)
   const texts = new Texts({ folder, text })
   const tree = parseTree(texts.own, { folder, env })
@@ -59,7 +65,17 @@ function loadText(file: string, text: string, kinds: Kinds, env: NodeJS.ProcessE
   const gateway = readGateway(check, root.gateway)
   const log = readLog(check, root.log, folder)
   const connections = readConnections(check, root.connections, kinds.drivers)
-  const reader = new DeviceReader({ check, texts, tree, folder, env, gateway, connections, invert: kinds.invert })
+  const reader = new DeviceReader({
+    check,
+    texts,
+    tree,
+    folder,
+    env,
+    gateway,
+    connections,
+    invert: kinds.invert,
+    profiles: { shipped: shippedIn(kinds), files: profiles },
+  })
   const { devices, groups } = reader.read(root.devices)
   const { sinks, oneWay } = readSinks(root.sinks, { check, kinds: kinds.sinks, folder })
   if (oneWay) refuseSelfWrites(devices, connections, places)
@@ -93,6 +109,10 @@ function refuseSelfWrites(devices: readonly DevicePlan[], connections: readonly 
     const text = `every sink says commands: none, so this gateway writes nothing, not even ${key}: leave it out, or leave commands out where nobody is forbidden to write`
     places.say(['devices', name, key], text, 'key')
   }
+}
+
+function shippedIn({ drivers }: Kinds): readonly string[] {
+  return [...new Set(Object.values(drivers).flatMap(({ profiles }) => profiles ?? []))]
 }
 
 /** Keys `x-…` of the file are the author's own: a place for what is repeated by `*`. */

@@ -258,15 +258,28 @@ export const logShape = z.object({
 
 export const deviceShape = z.object({
   connection: text.meta({ description: 'The connection it is reached by.' }),
-  profile: text
-    .optional()
-    .meta({ description: 'Groups and tags from profiles/NAME.yaml beside this file; keys here override.' }),
+  profile: text.optional().meta({
+    description:
+      'A kind of device by name: keys, groups and tags from profiles/NAME.yaml beside this file, or from a profile that is shipped; keys here override.',
+  }),
   enabled: z.boolean({ error: 'expected true or false' }).default(true).meta({ description: 'false: never asked.' }),
   labels: z
     .record(z.string(), z.union([text, number, z.boolean()]).transform(String))
     .optional()
     .meta({ description: 'Context for whoever receives it.' }),
   groups: z.unknown().optional().meta({ description: 'What is read together, by name.' }),
+})
+
+/** Keys of a profile beside those of a device. */
+export const profileShape = z.object({
+  title: text.optional().meta({ description: 'What it is for, in a few words.' }),
+  manufacturer: text.optional().meta({ description: 'Who makes the device.' }),
+  models: z.array(text, { error: 'expected a list of names' }).optional().meta({
+    description: 'The models whose registers are like this.',
+  }),
+  source: text.optional().meta({
+    description: 'The document the registers are taken from: name, number and revision.',
+  }),
 })
 
 export const fileKeys = ['gateway', 'board', 'connections', 'devices', 'sinks', 'log', 'console', 'redundancy'] as const

@@ -30,14 +30,18 @@ export class Texts {
     this.#frozen = seam < 0 ? {} : filesIn(text.slice(seam + SEAM.length))
   }
 
-  /** A file that the configuration names, relative to `folder`; what was frozen with it is taken from there. */
-  read(path: string, folder = this.#folder): Beside {
+  /** A file that the configuration names, relative to `folder`; what was frozen with it, by its `name`, is taken from there. */
+  read(path: string, folder = this.#folder, name = relative(this.#folder, resolve(folder, path))): Beside {
     const file = resolve(folder, path)
-    const name = relative(this.#folder, file)
     const kept = this.#frozen[name]
     const found: Text = kept === undefined ? readText(file) : { ok: true, text: kept.join('\n') }
     if (found.ok) this.#used.set(name, found.text)
     return { ...found, file }
+  }
+
+  /** Whether a file of this name was frozen with the text. */
+  kept(name: string): boolean {
+    return Object.hasOwn(this.#frozen, name)
   }
 
   /** One text that needs no other file: loaded in the same folder, it is the same configuration. */

@@ -139,3 +139,27 @@ describe('a plan', () => {
     expect(changesText([{ component: 'log', change: 'kept', keys: [], text: 'unchanged' }])).toMatch(/^nothing changes/)
   })
 })
+
+describe('check --profile', () => {
+  it('validates a profile alone, and says what is wrong at its place', async () => {
+    const good = file(
+      'meter.yaml',
+      'title: A meter\ngroups: { g: { tags: { x: { address: "40001", type: int16 } } } }\n',
+    )
+    const { status, out } = await fieldgate(['check', '--profile', good])
+    expect(status).toBe(0)
+    expect(out).toContain('meter.yaml is valid')
+    expect(out).toContain('FC03 unit 1, 40001')
+    const bad = file(
+      'broken-meter.yaml',
+      'title: 3\ngroups: { g: { tags: { x: { address: "50001", type: int16 } } } }\n',
+    )
+    const wrong = await fieldgate(['check', '--profile', bad])
+    expect(wrong.status).toBe(3)
+    expect(wrong.err).toMatch(/broken-meter\.yaml:1:8: .*expected a text/)
+    expect(wrong.err).toMatch(/broken-meter\.yaml:2:38: .*450001/)
+    const none = await fieldgate(['check', '--profile', 'nowhere.yaml'], { cwd: folder })
+    expect(none.status).toBe(3)
+    expect(none.err).toContain('nowhere')
+  })
+})

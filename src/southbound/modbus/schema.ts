@@ -1,4 +1,5 @@
 /** The keys of Modbus connections, devices and tags. */
+import { fileURLToPath } from 'node:url'
 import { z } from 'zod'
 import type { Value, ValueKind } from '../../contracts/batch.ts'
 import type { Upkeep } from '../../contracts/driver.ts'
@@ -379,6 +380,7 @@ function joined(connection: z.ZodObject, ofDevice: z.ZodObject) {
     connection,
     device: ofDevice,
     tag,
+    profiles: fileURLToPath(new URL('./profiles/', import.meta.url)),
     resolve: (
       ofTag: unknown,
       device: unknown,

@@ -178,6 +178,14 @@ describe('what is written to a device by the gateway itself', () => {
     expect(await complaints(file.replace('when: connect', 'when: return'))).toEqual([])
   })
 
+  it('needs a line without other masters', async () => {
+    const file = withFile(`t: { ${word} }`, `unitId: 3\n    setup: [${entry}]\n    setupWrites: allow`).replace(
+      'modbus-tcp, host: 127.0.0.1',
+      'modbus-rtu, port: rs485-1, masters: shared',
+    )
+    expect(await complaints(file)).toEqual([expect.stringContaining('it needs a connection with masters: sole')])
+  })
+
   it('contradicts a connection that only listens', async () => {
     const file = withFile(
       `t: { ${word} }`,

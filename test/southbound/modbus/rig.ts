@@ -70,7 +70,7 @@ export class Line {
   readonly stations: Readonly<Record<3 | 4, Station>>
   readonly memories: Readonly<Record<3 | 4, RegisterMap>>
 
-  constructor(options: { keys?: Keys; settings?: Keys; echo?: boolean; seed?: number; stopBits?: 1 | 2 } = {}) {
+  constructor(options: { keys?: Keys; echo?: boolean; seed?: number; stopBits?: 1 | 2 } = {}) {
     this.clock = new ManualClock()
     const { seed = 1, echo = false } = options
     this.wire = new SimulatedWire({ clock: this.clock, baudRate: 9600, seed, echo })
@@ -82,7 +82,7 @@ export class Line {
     this.wire.attach(this.stations[3])
     this.wire.attach(this.stations[4])
     const board = new SimulatedBoard({ wires: { 'rs485-1': this.wire } })
-    this.driver = driverOf({ ...rtu(options.keys), ...options.settings }, { clock: this.clock, board })
+    this.driver = driverOf(rtu(options.keys), { clock: this.clock, board })
   }
 
   async start(): Promise<void> {

@@ -321,6 +321,22 @@ describe('a tag', () => {
     ])
   })
 
+  it('of a line with other masters is not read to be written back', () => {
+    const said = (tag: object) => {
+      const wire = modbusRtu.connection.parse({ port: 'rs485-1', masters: 'shared' })
+      const device = modbusRtu.device.parse({ unitId: 3 })
+      const found = modbusRtu.resolve(modbusRtu.tag.parse(tag), device, wire, { noValueBits: [], access: 'rw' })
+      return 'problems' in found ? found.problems.map(({ text }) => text) : []
+    }
+    expect(said({ address: '40001.3' })).toEqual([])
+    expect(said({ address: '40001.3', write: { function: 'mask' } })).toEqual([])
+    expect(said(at('uint32', { write: { readBack: true } }))).toEqual([])
+    expect(said({ address: '40001.3', write: { function: 'single' } })).toEqual([
+      expect.stringContaining('leave the function to auto or mask'),
+    ])
+    expect(said(at('uint32', { bits: '4-20' }))).toEqual([expect.stringContaining('write whole registers')])
+  })
+
   it('of unit 0 on a line is only written, in whole registers, and never read back', () => {
     const said = (tag: object, access: 'rw' | 'w', schema = modbusRtu) => {
       const wire = schema.connection.parse(schema === modbusTcp ? { host: 'plc' } : { port: 'rs485-1' })

@@ -140,7 +140,7 @@ describe('a part of a register', () => {
   })
 
   test('of a line with another master goes by function 22 or not at all', async () => {
-    const rig = await line({ keys: { masters: 'sole' }, settings: { masters: 'shared' } })
+    const rig = await line({ keys: { masters: 'shared' } })
     const codes = heard(rig)
     expect(await write(rig, bit, true)).toBeUndefined()
     lacks(rig, 22)

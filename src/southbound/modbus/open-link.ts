@@ -2,10 +2,12 @@
 import type { Board, SerialPort } from '../../../hal/contract.ts'
 import type { Clock } from '../../contracts/clock.ts'
 import { AsciiPort } from './ascii-port.ts'
+import { DialInPort } from './dial-in-port.ts'
 import type { Link } from './exchange.ts'
+import { Hosts } from './hosts.ts'
 import { Listening } from './listening.ts'
 import { RtuLine } from './rtu-line.ts'
-import type { ConnectionSettings, RtuSettings } from './settings.ts'
+import type { ConnectionSettings, RtuOverTcpSettings, RtuSettings } from './settings.ts'
 import type { Tally } from './tally.ts'
 import { TcpLink } from './tcp-link.ts'
 import { TcpPort } from './tcp-port.ts'
@@ -25,7 +27,7 @@ export function openLink(options: {
   const { settings, clock, board, tally, random, trace = new Trace() } = options
   if (settings.kind === 'tcp') return new TcpLink({ settings, clock, tally, random, trace })
   const overTcp = settings.kind === 'rtu-over-tcp'
-  const port = overTcp ? new TcpPort({ host: settings.host, port: settings.port, clock }) : serialPort(settings, board)
+  const port = overTcp ? remotePort(settings, clock, tally) : serialPort(settings, board)
   const { connect, pauseMs, pauseAfterConnectMs, checkUnit } = settings
   const line = overTcp ? NO_LINE : settings
   if (!overTcp && settings.mode === 'listen') {
@@ -40,6 +42,7 @@ export function openLink(options: {
     pauseMs,
     pauseAfterConnectMs,
     checkUnit,
+    end: port instanceof DialInPort ? () => port.end() : undefined,
     quietMs: !overTcp && settings.masters === 'shared' ? settings.quietMs : null,
     clock,
     tally,
@@ -51,4 +54,11 @@ export function openLink(options: {
 function serialPort({ port, framing }: RtuSettings, board: Board): SerialPort {
   const serial = board.serial(port)
   return framing === 'ascii' ? new AsciiPort(serial) : serial
+}
+
+function remotePort(settings: RtuOverTcpSettings, clock: Clock, tally: Tally): SerialPort {
+  const { listen: address } = settings
+  return address === undefined
+    ? new TcpPort({ hosts: new Hosts(settings), clock })
+    : new DialInPort({ address, clock, tally })
 }

@@ -48,6 +48,8 @@ interface RtuLineOptions {
   readonly clock: Clock
   readonly tally: Tally
   readonly random: () => number
+  /** What is left to do when the line has stopped. */
+  readonly end?: (() => Promise<void>) | undefined
   readonly trace: Trace
 }
 
@@ -119,6 +121,7 @@ export class RtuLine implements Link {
     this.#lost('the connection is being stopped')
     this.#watch.close()
     await stopped
+    await this.#options.end?.()
   }
 
   state(): State {

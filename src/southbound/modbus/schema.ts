@@ -5,6 +5,7 @@ import type { Value, ValueKind } from '../../contracts/batch.ts'
 import type { Upkeep } from '../../contracts/driver.ts'
 import { durationPattern, parseDuration } from '../../contracts/units.ts'
 import { type Digits, parseRange } from './address.ts'
+import { parseListen } from './dial-in.ts'
 import { orderProblem } from './registers-order.ts'
 import { type GroupMember, groupProblems } from './schema-group.ts'
 import { resolveDevice, resolveTag } from './schema-resolve.ts'
@@ -106,10 +107,23 @@ const remote = {
   host: z
     .string()
     .min(1, { error: 'expected a host name or an address' })
+    .optional()
     .meta({ description: 'Name or IP address of the device or gateway.' }),
   port: whole(1, 65535).default(502).meta({ description: 'TCP port.' }),
-  backupHost: later('backupHost'),
-  listen: later('listen'),
+  backupHost: z.string().min(1, { error: 'expected a host name or an address' }).optional().meta({
+    description:
+      'Stands in for the host, on the same port, when that cannot be reached or does not answer; it stays in use until it fails itself.',
+  }),
+  listen: z
+    .string()
+    .refine((text) => parseListen(text) !== null, {
+      error: 'expected a port to wait on, such as ":502" or "192.0.2.1:502"',
+    })
+    .optional()
+    .meta({
+      description:
+        'In place of host: the device dials in on this address, and is asked over the connection it made. Its latest call counts.',
+    }),
 }
 
 const line = {
@@ -327,6 +341,27 @@ const setupEntry = tag
 export type ParsedTag = z.output<typeof tag>
 export type ParsedDevice = z.output<ReturnType<typeof device>>
 
+/** A device is called, or it calls. */
+function checkWay(
+  given: { host?: string | undefined; backupHost?: string | undefined; listen?: string | undefined; connect: string },
+  context: z.core.$RefinementCtx,
+): void {
+  const { host, backupHost, listen, connect } = given
+  const problem = (key: string, message: string) =>
+    context.addIssue({ code: 'custom', path: [key], message, input: given })
+  if (listen === undefined) {
+    if (host === undefined)
+      problem('host', 'expected the name or address of the device, or listen: ":502" if it dials in')
+    if (host !== undefined && host === backupHost)
+      problem('backupHost', 'it is the host itself: name another, or leave it out')
+    return
+  }
+  if (host !== undefined) problem('host', 'the device dials in (listen): leave host or listen out')
+  else if (backupHost !== undefined) problem('backupHost', 'the device dials in (listen): no host is called')
+  if (connect === 'per-cycle')
+    problem('connect', 'the device dials in (listen): only it can make the connection, use keep')
+}
+
 const rtuConnection = z.object({
   ...line,
   ...presets('1s'),
@@ -342,22 +377,26 @@ const asciiConnection = rtuConnection.extend({
     .default(8)
     .meta({ description: 'Data bits of a character: RTU has 8, ASCII 7 or 8.' }),
 })
-const tcpConnection = z.object({
-  ...remote,
-  ...presets('3s'),
-  ...anyConnection,
-  checkUnit,
-  inFlight: whole(1, 64)
-    .default(1)
-    .meta({ description: 'Requests that may be under way at once, where the device answers more than one.' }),
-})
-const rtuOverTcpConnection = z.object({
-  ...remote,
-  ...presets('3s'),
-  ...anyConnection,
-  checkUnit,
-  inFlight: oneAtATime,
-})
+const tcpConnection = z
+  .object({
+    ...remote,
+    ...presets('3s'),
+    ...anyConnection,
+    checkUnit,
+    inFlight: whole(1, 64)
+      .default(1)
+      .meta({ description: 'Requests that may be under way at once, where the device answers more than one.' }),
+  })
+  .superRefine(checkWay)
+const rtuOverTcpConnection = z
+  .object({
+    ...remote,
+    ...presets('3s'),
+    ...anyConnection,
+    checkUnit,
+    inFlight: oneAtATime,
+  })
+  .superRefine(checkWay)
 
 export type ParsedConnection =
   | z.output<typeof rtuConnection>

@@ -1,5 +1,6 @@
 /** What the configuration makes of a Modbus connection, device and tag: plain data, in wire terms, all defaults filled in. */
 import type { Value } from '../../contracts/batch.ts'
+import { type ListenAddress, parseListen } from './dial-in.ts'
 
 export type Area = 'coil' | 'discrete' | 'input' | 'holding'
 
@@ -75,15 +76,23 @@ export interface RtuSettings extends AnyConnection {
 export interface TcpSettings extends AnyConnection {
   readonly kind: 'tcp'
   readonly host: string
+  /** Tried where the first cannot be reached. */
+  readonly backupHost?: string | undefined
   readonly port: number
+  /** The device dials in here, and no host is called. */
+  readonly listen?: ListenAddress | undefined
   /** Requests that may be under way at once. */
   readonly inFlight: number
 }
 
-interface RtuOverTcpSettings extends AnyConnection {
+export interface RtuOverTcpSettings extends AnyConnection {
   readonly kind: 'rtu-over-tcp'
   readonly host: string
+  /** Tried where the first cannot be reached. */
+  readonly backupHost?: string | undefined
   readonly port: number
+  /** The device dials in here, and no host is called. */
+  readonly listen?: ListenAddress | undefined
 }
 
 export type ConnectionSettings = RtuSettings | TcpSettings | RtuOverTcpSettings
@@ -197,7 +206,7 @@ type Parsed = Omit<DevicePresets, 'timeoutMs'> & {
   readonly port: string | number
 } & Partial<Pick<RtuSettings, 'baudRate' | 'dataBits' | 'parity' | 'stopBits' | 'mode' | 'masters' | 'framing'>> & {
     readonly quiet?: number
-  } & Partial<Pick<TcpSettings, 'host' | 'inFlight' | 'checkUnit'>>
+  } & Partial<Pick<TcpSettings, 'host' | 'backupHost' | 'inFlight' | 'checkUnit'>> & { readonly listen?: string }
 
 /** The settings of a connection from what its schema parsed: a baud rate makes it a line, `inFlight` Modbus TCP. What is
  *  settings already stays as it is. */
@@ -206,6 +215,8 @@ export function connectionSettings(parsed: unknown): ConnectionSettings {
   const {
     port,
     host,
+    backupHost,
+    listen,
     baudRate,
     dataBits,
     parity,
@@ -249,7 +260,12 @@ export function connectionSettings(parsed: unknown): ConnectionSettings {
       quietMs: quiet!,
     }
   }
-  const remote = { host: host!, port: port as number }
+  const remote = {
+    host: host ?? '',
+    backupHost,
+    port: port as number,
+    listen: listen === undefined ? undefined : parseListen(listen)!,
+  }
   return inFlight === undefined
     ? { ...any, ...remote, kind: 'rtu-over-tcp' }
     : { ...any, ...remote, kind: 'tcp', inFlight }

@@ -56,6 +56,8 @@ export class Tally {
   connects = 0
   connectFailures = 0
   disconnects = 0
+  /** A device dialled in while it still had a connection. */
+  replacedCalls = 0
   /** The connection was given up because nothing at all came through it. */
   deaf = 0
   /** Writes that were sent and never answered. */

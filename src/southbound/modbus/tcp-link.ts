@@ -4,8 +4,11 @@ import { connect, type Socket } from 'node:net'
 import { Reason } from '../../contracts/batch.ts'
 import type { Clock, Stop } from '../../contracts/clock.ts'
 import type { State } from '../../contracts/component.ts'
+import { sentence } from '../../contracts/errors.ts'
 import { Backoff } from './backoff.ts'
+import { DialIn } from './dial-in.ts'
 import { AbortWatch, duration, type Exchange, type Link } from './exchange.ts'
+import { Hosts } from './hosts.ts'
 import { contentAt, describe, encodeRequest, judge, LONGEST_PDU, objection, Verdict } from './pdu.ts'
 import type { TcpSettings } from './settings.ts'
 import { socketFault } from './socket-fault.ts'
@@ -22,6 +25,8 @@ const MOST_RETIRED = 4096
 /** With `connect: per-cycle`: the connection is closed when nothing waited for so long. */
 const CYCLE_GAP_MS = 20
 const SHORTEST_CONNECT_MS = 3000
+/** Before the backup host is tried. */
+const OTHER_HOST_MS = 50
 
 export class TcpLink implements Link {
   generation = 0
@@ -30,6 +35,9 @@ export class TcpLink implements Link {
   readonly #tally: Tally
   readonly #trace: Trace
   readonly #backoff: Backoff
+  readonly #hosts: Hosts
+  /** Where the device calls; null: it is called. */
+  readonly #dialIn: DialIn | null
   readonly #watch = new AbortWatch(() => this.#dropAborted())
   readonly #waiting: Exchange[] = []
   readonly #pending = new Map<number, Exchange>()
@@ -55,6 +63,7 @@ export class TcpLink implements Link {
   #gapTimer: Stop | undefined
   #resume: Stop | undefined
   #quietUntil = 0
+  #caller = ''
   #missedInRow = 0
   #lastMissAt = 0
   /** Why there is no connection; null while none was lost or refused. */
@@ -67,12 +76,17 @@ export class TcpLink implements Link {
     this.#trace = options.trace
     const random = options.random ?? Math.random
     this.#backoff = new Backoff({ firstMs: 500, longestMs: 30_000, random })
+    const { host, backupHost, port, listen } = options.settings
+    this.#hosts = new Hosts({ host, backupHost, port })
+    this.#dialIn =
+      listen === undefined ? null : new DialIn({ address: listen, called: (socket) => this.#called(socket) })
     this.#transaction = Math.floor(random() * 0x10000)
   }
 
   start(): void {
     this.#running = true
-    if (this.#settings.connect === 'keep') this.#connect()
+    if (this.#dialIn !== null) this.#waitForCall(this.#dialIn)
+    else if (this.#settings.connect === 'keep') this.#connect()
   }
 
   async stop(): Promise<void> {
@@ -81,22 +95,29 @@ export class TcpLink implements Link {
     this.#retryTimer = undefined
     this.#lose('the connection is being stopped')
     this.#watch.close()
-    await this.#closed
+    await Promise.all([this.#closed, this.#dialIn?.close()])
   }
 
   state(): State {
-    const { host, port, connect } = this.#settings
-    if (this.#connected) return { condition: 'fine', text: `connected to ${host}:${port}` }
+    const where = this.#hosts.text
+    if (this.#connected && this.#dialIn !== null) {
+      return { condition: 'fine', text: `${this.#caller} has dialled in on ${this.#dialIn.text}` }
+    }
+    if (this.#connected) return { condition: 'fine', text: `connected to ${where}` }
+    if (this.#dialIn !== null && this.#trouble === this.#dialIn.waiting) {
+      return { condition: 'waiting', text: this.#trouble }
+    }
     if (this.#trouble !== null) return { condition: 'fault', text: this.#trouble }
-    if (connect === 'per-cycle') return { condition: 'fine', text: `connects to ${host}:${port} for each cycle` }
-    return { condition: 'waiting', text: `connecting to ${host}:${port}` }
+    if (this.#settings.connect === 'per-cycle')
+      return { condition: 'fine', text: `connects to ${where} for each cycle` }
+    return { condition: 'waiting', text: `connecting to ${where}` }
   }
 
   send(exchange: Exchange): void {
     if (exchange.signal.aborted) exchange.abort()
     else if (!this.#running) exchange.fail('the connection is stopped', Reason.noConnection)
     else {
-      if (!this.#connected && this.#settings.connect === 'per-cycle') this.#connectForCycle()
+      if (!this.#connected && this.#settings.connect === 'per-cycle' && this.#dialIn === null) this.#connectForCycle()
       if (this.#trouble !== null) exchange.fail(this.#trouble, Reason.noConnection)
       else this.#enqueue(exchange)
     }
@@ -328,8 +349,31 @@ export class TcpLink implements Link {
     this.#pump()
   }
 
+  #waitForCall(dialIn: DialIn): void {
+    this.#trouble = dialIn.waiting
+    dialIn.open().catch((thrown) => {
+      this.#trouble = sentence(thrown)
+      this.#tally.connectFailures++
+      if (this.#running) this.#retryTimer = this.#clock.after(this.#backoff.next(), () => this.#waitForCall(dialIn))
+    })
+  }
+
+  /** A device dialled in. An older call is cut off: the device would not call twice if it still had it. */
+  #called(socket: Socket): void {
+    if (!this.#running) return void socket.destroy()
+    if (this.#socket !== undefined) {
+      this.#tally.replacedCalls++
+      this.#lose('the device dialled in anew')
+    }
+    this.#caller = socket.remoteAddress ?? 'somebody'
+    socket.on('data', (chunk) => this.#receive(socket, chunk, chunk.length))
+    this.#adopt(socket, this.#caller)
+    this.#establish()
+  }
+
   #connect(): void {
-    const { host, port, timeoutMs } = this.#settings
+    const { timeoutMs } = this.#settings
+    const { host, port, text: where } = this.#hosts
     const socket = connect({
       host,
       port,
@@ -344,19 +388,23 @@ export class TcpLink implements Link {
         },
       },
     })
-    this.#socket = socket
-    this.#closed = new Promise((resolve) => socket.once('close', () => resolve()))
+    this.#adopt(socket, where)
     this.#connectTimer = this.#clock.after(Math.max(timeoutMs, SHORTEST_CONNECT_MS), () =>
-      this.#lose(`${host}:${port} does not answer: is the device on, and the address right?`),
+      this.#lose(`${where} does not answer: is the device on, and the address right?`),
     )
-    let fault: Error | undefined
     socket.once('connect', () => {
       if (socket === this.#socket) this.#establish()
     })
+  }
+
+  #adopt(socket: Socket, where: string): void {
+    this.#socket = socket
+    this.#closed = new Promise((resolve) => socket.once('close', () => resolve()))
+    let fault: Error | undefined
     socket.on('error', (error) => (fault = error))
     socket.once('close', () => {
       if (socket !== this.#socket) return
-      const text = fault === undefined ? `${host}:${port} closed the connection` : socketFault(fault, `${host}:${port}`)
+      const text = fault === undefined ? `${where} closed the connection` : socketFault(fault, where)
       this.#lose(text)
     })
   }
@@ -367,6 +415,7 @@ export class TcpLink implements Link {
     this.#connected = true
     this.#trouble = null
     this.#missedInRow = 0
+    this.#hosts.reached()
     this.#tally.connects++
     const { pauseAfterConnectMs } = this.#settings
     this.#quietUntil = pauseAfterConnectMs > 0 ? this.#clock.monotonic() + pauseAfterConnectMs : 0
@@ -382,11 +431,12 @@ export class TcpLink implements Link {
     if (this.#running) {
       if (wasConnected) this.#tally.disconnects++
       else this.#tally.connectFailures++
-      const waitMs = this.#backoff.next()
+      if (this.#dialIn !== null) this.#trouble = this.#dialIn.waiting
+      const waitMs = this.#hosts.fail() ? OTHER_HOST_MS : this.#backoff.next()
       this.#retryAt = this.#clock.monotonic() + waitMs
       this.#retryTimer?.()
       this.#retryTimer = undefined
-      if (this.#settings.connect === 'keep') {
+      if (this.#settings.connect === 'keep' && this.#dialIn === null) {
         this.#retryTimer = this.#clock.after(waitMs, () => {
           // After a loss the next attempt may well succeed: requests wait for it. After a refusal they do not.
           if (wasConnected) this.#trouble = null

@@ -4,33 +4,33 @@ import type { LineFacts, SerialPort, Unsubscribe } from '../../../hal/contract.t
 import { Reason } from '../../contracts/batch.ts'
 import type { Clock } from '../../contracts/clock.ts'
 import { Retryable } from '../../contracts/errors.ts'
+import type { Hosts } from './hosts.ts'
 import { socketFault } from './socket-fault.ts'
 
 const CONNECT_MS = 3000
 
 export class TcpPort implements SerialPort {
-  readonly facts: LineFacts
-  readonly #host: string
-  readonly #port: number
+  readonly #hosts: Hosts
   readonly #clock: Clock
   readonly #data = new Set<(chunk: Uint8Array, atMonotonic: number) => void>()
   readonly #close = new Set<(why: string) => void>()
   #socket: Socket | undefined
 
-  constructor(options: { host: string; port: number; clock: Clock }) {
-    this.#host = options.host
-    this.#port = options.port
+  constructor(options: { hosts: Hosts; clock: Clock }) {
+    this.#hosts = options.hosts
     this.#clock = options.clock
-    const device = `${options.host}:${options.port}`
-    this.facts = { device, gatedTransmitter: undefined, echo: undefined, lowLatency: undefined }
+  }
+
+  get facts(): LineFacts {
+    return { device: this.#hosts.text, gatedTransmitter: undefined, echo: undefined, lowLatency: undefined }
   }
 
   open(): Promise<void> {
     const where = this.facts.device
     return new Promise((resolve, reject) => {
       const socket = connect({
-        host: this.#host,
-        port: this.#port,
+        host: this.#hosts.host,
+        port: this.#hosts.port,
         noDelay: true,
         keepAlive: true,
         keepAliveInitialDelay: 10_000,
@@ -45,6 +45,7 @@ export class TcpPort implements SerialPort {
       socket.once('connect', () => {
         stop()
         opened = true
+        this.#hosts.reached()
         resolve()
       })
       socket.on('data', (chunk) => {
@@ -55,6 +56,7 @@ export class TcpPort implements SerialPort {
       })
       socket.once('close', () => {
         stop()
+        if (socket === this.#socket) this.#hosts.fail()
         const why = fault ?? `${where} closed the connection`
         if (!opened) reject(new Retryable(why, { reason: Reason.noConnection }))
         if (socket !== this.#socket) return

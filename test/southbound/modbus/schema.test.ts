@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { z } from 'zod'
+import { parseListen } from '../../../src/southbound/modbus/dial-in.ts'
 import { modbusRtu, modbusRtuOverTcp, modbusTcp } from '../../../src/southbound/modbus/schema.ts'
 import { connectionSettings } from '../../../src/southbound/modbus/settings.ts'
 import { complaints, resolve, rtu, settingsOf, tcp } from './configured.ts'
@@ -64,15 +65,30 @@ describe('a connection', () => {
   })
 
   it('says what is not available in this version', () => {
-    for (const key of ['backupHost', 'listen']) {
-      expect(wrong(modbusTcp.connection, { host: 'x', [key]: 'y' })).toEqual([
-        `${key}: ${key} is not available in this version`,
-      ])
-    }
     expect(wrong(modbusRtu.connection, { port: 'p', rs485: {} })).toEqual([
       'rs485: rs485 is not available in this version',
     ])
     expect(wrong(modbusRtu.connection, { port: 'p', dataBits: 7 })).toEqual([expect.stringContaining('modbus-ascii')])
+  })
+
+  it('leads to a host, or waits for a call, not both', () => {
+    for (const { connection } of [modbusTcp, modbusRtuOverTcp]) {
+      expect(wrong(connection, {})).toEqual([expect.stringMatching(/^host: expected the name .* or listen/)])
+      expect(wrong(connection, { host: 'a', backupHost: 'b' })).toEqual([])
+      expect(wrong(connection, { host: 'a', backupHost: 'a' })).toHaveLength(1)
+      expect(wrong(connection, { listen: ':502' })).toEqual([])
+      expect(wrong(connection, { listen: '502' })).toEqual([expect.stringContaining('such as ":502"')])
+      expect(wrong(connection, { listen: ':502', host: 'a' })).toEqual([expect.stringContaining('dials in')])
+      expect(wrong(connection, { listen: ':502', connect: 'per-cycle' })).toHaveLength(1)
+    }
+    expect(['192.0.2.1:1502', '[::1]:502', '*:502', ':0', ':70000', 'a:b:1'].map(parseListen)).toEqual([
+      { host: '192.0.2.1', port: 1502 },
+      { host: '::1', port: 502 },
+      { port: 502 },
+      null,
+      null,
+      null,
+    ])
   })
 
   it('says where a key belongs', () => {

@@ -23,9 +23,12 @@ export class SlaveSocket {
     this.#server = createServer((socket) => this.#accept(socket))
   }
 
-  static async listen(answer: (question: Question) => void = () => {}): Promise<SlaveSocket> {
+  static async listen(
+    answer: (question: Question) => void = () => {},
+    at: { host?: string; port?: number } = {},
+  ): Promise<SlaveSocket> {
     const slave = new SlaveSocket(answer)
-    await new Promise<void>((resolve) => slave.#server.listen(0, '127.0.0.1', resolve))
+    await new Promise<void>((resolve) => slave.#server.listen(at.port ?? 0, at.host ?? '127.0.0.1', resolve))
     return slave
   }
 

@@ -100,21 +100,35 @@ const schema: Json = {
 }
 
 function table(given: z.ZodObject): string {
-  const json = jsonOf(given)
+  return ['| key | type | default | meaning |', '| --- | --- | --- | --- |', ...rowsOf(jsonOf(given), '')].join('\n')
+}
+
+function rowsOf(json: Json, outer: string): string[] {
   const required = new Set(json.required as string[] | undefined)
-  const rows = Object.entries(json.properties as Record<string, Json>)
-    // A key that is only known so that it can be refused is no key to document.
-    .filter(([, value]) => !('not' in value) && value.description !== 'Not available in this version.')
-    .map(([key, value]) => {
-      const preset =
-        value.default === undefined
-          ? required.has(key)
-            ? '**required**'
-            : ''
-          : `\`${JSON.stringify(value.default).replaceAll('"', '')}\``
-      return `| \`${key}\` | ${typeOf(value)} | ${preset} | ${String(value.description ?? '').replaceAll('|', '\\|')} |`
-    })
-  return ['| key | type | default | meaning |', '| --- | --- | --- | --- |', ...rows].join('\n')
+  return (
+    Object.entries(json.properties as Record<string, Json>)
+      // A key that is only known so that it can be refused is no key to document.
+      .filter(([, value]) => !('not' in value) && value.description !== 'Not available in this version.')
+      .flatMap(([key, value]) => {
+        const preset =
+          value.default === undefined
+            ? required.has(key)
+              ? '**required**'
+              : ''
+            : `\`${JSON.stringify(value.default).replaceAll('"', '')}\``
+        const meaning = String(value.description ?? '').replaceAll('|', '\\|')
+        return [
+          `| \`${outer}${key}\` | ${typeOf(value)} | ${preset} | ${meaning} |`,
+          ...rowsOf(describedIn(value), `${outer}${key}.`),
+        ]
+      })
+  )
+}
+
+/** The keys of a map that have descriptions of their own. */
+function describedIn(value: Json): Json {
+  const keys = Object.entries((value.properties ?? {}) as Record<string, Json>)
+  return { ...value, properties: Object.fromEntries(keys.filter(([, one]) => one.description !== undefined)) }
 }
 
 function typeOf(value: Json): string {

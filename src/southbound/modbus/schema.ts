@@ -302,8 +302,7 @@ const tag = z.object({
       "What the device's clock shows: UTC (default), a name such as Europe/Berlin, or an offset such as +01:00. The value is always UTC.",
   }),
   write: write.optional().meta({
-    description:
-      'How writes are sent and what follows them: `function`, `readBack`, `refresh`, `expires`, `onStop`, `with`.',
+    description: 'How writes are sent and what follows them.',
   }),
   drain: drain.optional().meta({
     description:

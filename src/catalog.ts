@@ -4,7 +4,7 @@ import type { Board } from '../hal/contract.ts'
 import type { DriverKindSchema, Kinds, SinkKindSchema } from './config/kinds.ts'
 import type { Clock } from './contracts/clock.ts'
 import type { Logger } from './contracts/component.ts'
-import type { Driver } from './contracts/driver.ts'
+import type { Driver, Notebook } from './contracts/driver.ts'
 import type { Sink, SinkSurroundings } from './contracts/sink.ts'
 import { invert } from './pipeline/invert.ts'
 import { Selection } from './pipeline/selection.ts'
@@ -18,6 +18,8 @@ export interface DriverSurroundings {
   readonly clock: Clock
   readonly log: Logger
   readonly board: Board
+  /** Absent: nothing is kept over a restart. */
+  readonly notebook?: Notebook
 }
 
 interface DriverKind {

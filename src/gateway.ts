@@ -25,6 +25,7 @@ import { Ledger } from './health/ledger.ts'
 import { lights } from './health/leds.ts'
 import { Drain } from './log/drain.ts'
 import { type Log, openLog } from './log/log.ts'
+import { NotebookFile } from './log/notebook.ts'
 import { Pipeline } from './pipeline/pipeline.ts'
 import { Selection } from './pipeline/selection.ts'
 import { Lane } from './schedule/lane.ts'
@@ -69,6 +70,7 @@ export class Gateway {
   readonly #version: string
   readonly #startedAt: number
   readonly #log: Log
+  readonly #notebook: NotebookFile
   readonly #live: Live
   readonly #pipeline: Pipeline
   readonly #door: Door
@@ -83,10 +85,11 @@ export class Gateway {
 
   static async open(options: GatewayOptions): Promise<Gateway> {
     const { configuration, clock, log } = options
-    return new Gateway(options, await openLog({ ...configuration.log, clock, log }))
+    const opened = await openLog({ ...configuration.log, clock, log })
+    return new Gateway(options, opened, await NotebookFile.open({ folder: configuration.log.path, clock, log }))
   }
 
-  private constructor(options: GatewayOptions, log: Log) {
+  private constructor(options: GatewayOptions, log: Log, notebook: NotebookFile) {
     this.#clock = options.clock
     this.#board = options.board
     this.#say = options.log
@@ -94,6 +97,7 @@ export class Gateway {
     this.#configuration = options.configuration
     this.#startedAt = options.clock.wall()
     this.#log = log
+    this.#notebook = notebook
     this.#ledger = new Ledger({ clock: options.clock })
     this.#live = new Live((device) => this.#attendance(device)?.answers ?? undefined)
     this.live = this.#live
@@ -149,7 +153,8 @@ export class Gateway {
 
   /** Sinks first, then drivers: nothing is read before there is somewhere for it to go. */
   async start(): Promise<void> {
-    const { groups, sinks, connections } = this.#configuration
+    const { groups, sinks, connections, devices } = this.#configuration
+    this.#notebook.keepOnly(new Set(devices.map((device) => `${device.connection}/${device.name}`)))
     this.#log.configure({ groups: groups.map((group) => group.ref), readers: readersOf(this.#configuration) })
     this.#pipeline.restore(this.#log.reader.snapshot().batches)
     this.#background(
@@ -179,6 +184,7 @@ export class Gateway {
     await Promise.all([...this.#deliveries.values()].map(removeDelivery))
     this.#deliveries.clear()
     this.#ending.abort(new ConfigurationFault('the gateway is stopping'))
+    await this.#notebook.close()
     await this.#log.close()
   }
 
@@ -231,6 +237,7 @@ export class Gateway {
       clock: this.#clock,
       log: this.#say,
       board: this.#board,
+      notebook: this.#notebook,
     })
     const lane = new Lane({ clock: this.#clock, inFlight: driver.inFlight })
     const poller = new Poller({ clock: this.#clock, driver, lane, emit: (batch) => this.#pipeline.onBatch(batch) })
@@ -335,6 +342,7 @@ export class Gateway {
     const devices = this.#configuration.devices.map((device): DeviceReport => {
       const attendance = this.#attendance(device.name)
       const groups = this.#configuration.groups.filter(({ ref }) => ref.device === device.name)
+      const learnt = this.#connections.get(device.connection)?.driver.knowledge?.(device)
       const running = device.enabled ? this.#connections.get(device.connection) : undefined
       const trouble = running?.driver.deviceTrouble?.(device.name) ?? null
       if (groups.length > 0 && groups.every(({ ref }) => ref.tags.length === 0)) onlyWritten.add(device.name)
@@ -346,6 +354,7 @@ export class Gateway {
         answers: attendance?.answers ?? null,
         text: device.enabled ? (trouble ?? idle ?? 'nothing configured to read') : 'switched off in the configuration',
         ...(trouble === null ? {} : { trouble }),
+        ...(learnt === undefined ? {} : { knowledge: learnt }),
         ageMs: attendance?.answeredAt == null ? null : this.#clock.monotonic() - attendance.answeredAt,
         groups: groups.length,
         tags: groups.reduce((sum, group) => sum + group.tags.length, 0),

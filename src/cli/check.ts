@@ -12,7 +12,9 @@ import { interval, milliseconds, percent } from '../console/terminal/words.ts'
 import type { Budget, GroupLoad } from '../contracts/budget.ts'
 import type { Clock } from '../contracts/clock.ts'
 import type { Logger } from '../contracts/component.ts'
+import type { Knowledge } from '../contracts/driver.ts'
 import { Rejected } from '../contracts/errors.ts'
+import { NotebookFile } from '../log/notebook.ts'
 import { budgetOf, costOf } from '../schedule/budget.ts'
 import { type Command, Exit } from './command.ts'
 import { locate } from './location.ts'
@@ -31,6 +33,8 @@ export interface ConnectionBudget extends Omit<Budget, 'groups'> {
   readonly name: string
   readonly driver: string
   readonly requestsPerSecond: number
+  /** What a gateway that ran here has learnt of the devices, and is planned by. */
+  readonly knowledge: Readonly<Record<string, Knowledge>>
   readonly groups: readonly GroupBudget[]
 }
 
@@ -75,10 +79,11 @@ const PROFILE_WIRE = { driver: 'modbus-rtu', port: 'rs485-1', baudRate: 9600 }
 
 export async function budgets(configuration: Configuration, clock: Clock): Promise<ConnectionBudget[]> {
   const found: ConnectionBudget[] = []
+  const notebook = await NotebookFile.open({ folder: configuration.log.path, clock, log: SILENT })
   for (const connection of configuration.connections) {
     const create = await catalog.drivers[connection.driver]!.load()
     const { name, settings } = connection
-    const driver = create({ name, settings, clock, log: SILENT, board: PAPER })
+    const driver = create({ name, settings, clock, log: SILENT, board: PAPER, notebook })
     const plans = configuration.groups
       .filter(({ device }) => device.connection === name && device.enabled)
       .map((plan) => ({ plan, requests: driver.plan(plan) }))
@@ -93,10 +98,16 @@ export async function budgets(configuration: Configuration, clock: Clock): Promi
         wireMs: requests.reduce((sum, { wireMs }) => sum + wireMs, 0),
       }),
     )
+    const knowledge: Record<string, Knowledge> = {}
+    for (const device of configuration.devices) {
+      const learnt = device.connection === name ? driver.knowledge?.(device) : undefined
+      if (learnt !== undefined) knowledge[device.name] = learnt
+    }
     found.push({
       ...budget,
       name,
       driver: connection.driver,
+      knowledge,
       requestsPerSecond: groups.reduce((sum, { requests, everyMs }) => sum + (requests.length * 1000) / everyMs, 0),
       groups,
     })
@@ -126,6 +137,9 @@ export function budgetText(
     const rate = Number(connection.requestsPerSecond.toPrecision(3))
     lines.push('', `${harmless(connection.name)} (${connection.driver}): ${wire}${rate} requests/s`)
     for (const line of budgetLines(connection.name, connection)) lines.push(`  ${line}`)
+    for (const [device, { sentences }] of Object.entries(connection.knowledge)) {
+      lines.push(`  learnt: ${harmless(device)} ${sentences.map(harmless).join(', ')}`)
+    }
     for (const group of connection.groups) {
       const cost = group.wireMs > 0 ? `, ${milliseconds(group.wireMs)} of the wire` : ''
       const name = harmless(`${group.device}/${group.group}`)

@@ -88,6 +88,22 @@ export interface Peek {
   }[]
 }
 
+/** What was learnt of a device by asking it. */
+export interface Knowledge {
+  /** `refuses 40007–40009 (no such address)`, `gives at most 64 registers`. */
+  readonly sentences: readonly string[]
+  /** The keys of a device or profile that say the same; `omit`: addresses whose tags are better left out. */
+  readonly keys: Readonly<Record<string, number | readonly string[]>>
+}
+
+/** Where a component keeps what it would have to learn anew after a restart: small, plain, and nothing depends on it. */
+export interface Notebook {
+  /** Plain data, as `put`; undefined: nothing there, or nothing that could be read. */
+  get(name: string): unknown
+  /** Kept soon, not at once. */
+  put(name: string, plain: unknown): void
+}
+
 /** A driver's place in the queue of its connection. */
 export interface Turn {
   /** Between two exchanges of one read: lets the writes that wait go first. undefined: none waits. */
@@ -105,6 +121,8 @@ export interface Driver extends Component {
   cost?(requests: readonly Request[]): Cost
   /** Why the group is read by these requests, for people: a sentence or more for each. */
   explain?(group: GroupPlan, requests: readonly Request[]): readonly (readonly string[])[]
+  /** What was learnt of a device of that connection, and is used for its requests; undefined: nothing. */
+  knowledge?(device: DevicePlan): Knowledge | undefined
   /** One request on the wire. Device fault: bad quality with a reason in `into`. Line fault: throws Retryable. */
   read(request: Request, into: BatchBuilder, signal: AbortSignal): Promise<void>
   /** Told once, before the first read, whose queue it is in. A driver that has joined does not wait a repetition out on the

@@ -2,6 +2,7 @@
 import type { Batch } from './batch.ts'
 import type { Budget } from './budget.ts'
 import type { Counters, State } from './component.ts'
+import type { Knowledge } from './driver.ts'
 import type { Receipt } from './log.ts'
 
 /** Last batch of every group, whole; also when the disk refuses it (then `stored` is false). */
@@ -22,6 +23,8 @@ export interface DeviceReport {
   readonly text: string
   /** Why it is not read although it answers. */
   readonly trouble?: string
+  /** What was learnt of it by asking, and is planned by. */
+  readonly knowledge?: Knowledge
   /** Monotonic-based age of the last answer, milliseconds; null: never. */
   readonly ageMs: number | null
   readonly groups: number

@@ -1,6 +1,6 @@
 /** `status`: everything the gateway says of itself, as long as it takes, on a terminal or in a file. */
 import type { Budget } from '../../contracts/budget.ts'
-import type { GatewayReport } from '../../contracts/report.ts'
+import type { DeviceReport, GatewayReport } from '../../contracts/report.ts'
 import { budgetLines } from './budget.ts'
 import { spoken } from './lights.ts'
 import { connectionLines, deviceLines, headline, logLines, sinkLines, stateText } from './sections.ts'
@@ -34,6 +34,7 @@ export function renderStatus(report: GatewayReport, options: { columns: number; 
       devices.map(({ text }) => harmless(text)),
       columns,
     ),
+    ...devices.flatMap((device) => learnt(device, columns)),
     ...whole(
       sinkLines(sinks, report.at, columns, style),
       sinks.map(({ state }) => stateText(state)),
@@ -55,6 +56,13 @@ function planned(name: string, budget: Budget | undefined, columns: number): str
     ? [first, ...rest]
     : [`${harmless(name)}: ${percent(budget.load)} planned; ${[first, ...rest].join(' ')}`]
   return head.flatMap((line) => wrap(line, columns - 4, '').map((each) => `    ${each}`))
+}
+
+/** What was learnt of a device by asking it. */
+function learnt({ name, knowledge }: DeviceReport, columns: number): string[] {
+  if (knowledge === undefined) return []
+  const text = `${harmless(name)} ${knowledge.sentences.map(harmless).join(', ')}`
+  return wrap(text, columns - 4, '').map((each) => `    ${each}`)
 }
 
 /** A table with every sentence whole: where its column cut one, it follows below. Nothing for an empty table. */

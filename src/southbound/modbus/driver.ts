@@ -4,22 +4,33 @@ import { type BatchBuilder, Reason, type Value } from '../../contracts/batch.ts'
 import type { Cost } from '../../contracts/budget.ts'
 import type { Clock } from '../../contracts/clock.ts'
 import type { Counters, Logger, State } from '../../contracts/component.ts'
-import type { DevicePlan, Driver, GroupPlan, Peek, Request, Tag, Turn, Write } from '../../contracts/driver.ts'
+import type {
+  DevicePlan,
+  Driver,
+  GroupPlan,
+  Knowledge,
+  Notebook,
+  Peek,
+  Request,
+  Tag,
+  Turn,
+  Write,
+} from '../../contracts/driver.ts'
 import type { Errand, Scan } from '../../contracts/errand.ts'
 import { Rejected, Retryable, sentence } from '../../contracts/errors.ts'
 import { Asking } from './asking.ts'
 import { costOf } from './cost.ts'
 import { Drains } from './drain.ts'
-import { isRefusal } from './exceptions.ts'
 import type { Link, Take } from './exchange.ts'
-import { Holes } from './holes.ts'
+import type { DeviceFacts } from './knowledge.ts'
+import { Learning } from './learning.ts'
 import { Listening } from './listening.ts'
 import { openLink } from './open-link.ts'
 import { orderOf, orderOfAll, targetOf } from './orders.ts'
 import { openLine } from './other-line.ts'
 import { exception } from './pdu.ts'
 import { peek, poke } from './peek.ts'
-import { type ModbusRequest, planGroup, splitRequest } from './plan.ts'
+import { type ModbusRequest, planGroup } from './plan.ts'
 import { explainRequests } from './plan-explain.ts'
 import { Preparation } from './preparation.ts'
 import { scan } from './scan.ts'
@@ -37,6 +48,8 @@ export interface ModbusOptions {
   readonly clock: Clock
   readonly log: Logger
   readonly board: Board
+  /** Where what is learnt of devices outlives the process. */
+  readonly notebook?: Notebook
   /** For the jitter of back-off. */
   readonly random?: () => number
 }
@@ -63,8 +76,9 @@ export class ModbusDriver implements Driver {
   readonly #prepared = new WeakMap<Request, { readonly device: DevicePlan; readonly cycle: boolean }>()
   #preparing = false
   readonly #drains: Drains
-  readonly #holes = new WeakMap<ModbusRequest, Holes>()
-  #holesKnown = 0
+  readonly #learning: Learning
+  readonly #notebook: Notebook | undefined
+  readonly #refusedOf = new Map<string, number>()
   #paused = false
   #turn: Turn | null = null
   /** Where another master asks: for how long what was heard counts. */
@@ -90,7 +104,14 @@ export class ModbusDriver implements Driver {
     const shared = sole ? null : 'it would be read, changed and written back, while another master may change it'
     this.#writing = new Writing({ asking: this.#asking, clock, tally: this.#tally, broadcasts, shared })
     const generation = (): number => this.#link.generation
-    const { log } = options
+    const { log, notebook } = options
+    this.#notebook = notebook
+    this.#learning = new Learning({
+      clock,
+      generation,
+      remembered: (device) => notebook?.get(`${name}/${device}`),
+      changed: (device, facts) => this.#learnt(device, facts),
+    })
     this.#preparation = new Preparation({ writing: this.#writing, clock, log, tally: this.#tally, generation })
     this.#drains = new Drains({ asking: this.#asking, clock, log, between: () => this.#turn?.between() })
   }
@@ -123,7 +144,7 @@ export class ModbusDriver implements Driver {
   }
 
   plan(group: GroupPlan): readonly Request[] {
-    const requests = planGroup(group, this.#settings)
+    const requests = planGroup(this.#asLearnt(group), this.#settings, this.#factsOf(group.device).avoid)
     if (this.#link instanceof Listening) {
       const freshMs = Math.max(HEARD_SLOTS * group.everyMs, (group.device.settings as DeviceSettings).timeoutMs)
       for (const request of requests) this.#freshMs.set(request, freshMs)
@@ -168,7 +189,12 @@ export class ModbusDriver implements Driver {
   }
 
   explain(group: GroupPlan, requests: readonly Request[]): readonly (readonly string[])[] {
-    const reasons = explainRequests(group, this.#settings, requests as readonly ModbusRequest[])
+    const reasons = explainRequests(
+      this.#asLearnt(group),
+      this.#settings,
+      requests as readonly ModbusRequest[],
+      this.#factsOf(group.device).avoid,
+    )
     const before = setupTexts(this.#setupBefore(requests[0]))
     return before.length === 0 ? reasons : reasons.map((own, at) => (at === 0 ? [...before, ...own] : own))
   }
@@ -193,23 +219,17 @@ export class ModbusDriver implements Driver {
         return
       }
     }
-    if (this.#holesKnown > 0) {
-      const holes = this.#holes.get(request)
-      if (holes !== undefined) return this.#readAround(request, holes, into, signal)
+    if (request.drain === undefined) {
+      let first = true
+      const ask = async (part: ModbusRequest): Promise<number> => {
+        if (!first) await this.#turn?.between()
+        first = false
+        return this.#ask(part, into, signal)
+      }
+      return this.#learning.read(request, ask, (part, code) => mark(part, code, into))
     }
-    const drained = request.drain !== undefined
-    const code = drained ? await this.#drains.read(request, into, signal) : await this.#ask(request, into, signal)
-    if (code === 0) return
-    // A queue that holds more than it can give refuses with 3: that passes.
-    if (!isRefusal(code) || drained || (request.function === 24 && code === 3)) return mark(request, code, into)
-    const { generation } = this.#link
-    const holes = new Holes({ request, code, now: this.#clock.monotonic(), generation })
-    this.#holes.set(request, holes)
-    this.#holesKnown++
-    await this.#readAround(request, holes, into, signal)
-    this.#log.warn(`${request.device} refuses registers: ${refusals(holes) || 'still finding out which'}`, {
-      request: request.text,
-    })
+    const code = await this.#drains.read(request, into, signal)
+    if (code !== 0) mark(request, code, into)
   }
 
   #ask(request: ModbusRequest, into: BatchBuilder, signal: AbortSignal): Promise<number> {
@@ -218,23 +238,39 @@ export class ModbusDriver implements Driver {
     return this.#asking.read({ ask: request, retries: request.retries, device, take, signal, turn: this.#turn })
   }
 
-  async #readAround(request: ModbusRequest, holes: Holes, into: BatchBuilder, signal: AbortSignal): Promise<void> {
-    if (holes.expired(this.#clock.monotonic(), this.#link.generation)) {
-      this.#holes.delete(request)
-      this.#holesKnown--
-      return this.read(request, into, signal)
+  knowledge(device: DevicePlan): Knowledge | undefined {
+    const { digits } = device.settings as DeviceSettings
+    const told = this.#factsOf(device).told(digits)
+    return told.sentences.length === 0 ? undefined : told
+  }
+
+  #factsOf(device: DevicePlan): DeviceFacts {
+    return this.#learning.facts(device.name, (device.settings as DeviceSettings).unitId)
+  }
+
+  /** With the limits that were found, where they are closer than those that are set. */
+  #asLearnt(group: GroupPlan): GroupPlan {
+    const facts = this.#factsOf(group.device)
+    const [registers, bits] = [facts.limit(false), facts.limit(true)]
+    if ((registers === null && bits === null) || group.coherent === true) return group
+    const settings = group.device.settings as DeviceSettings
+    const limits = {
+      maxRegisters: Math.min(settings.maxRegisters, registers ?? settings.maxRegisters),
+      maxBits: Math.min(settings.maxBits, bits ?? settings.maxBits),
     }
-    const known = holes.refused.length
-    await holes.read(
-      splitRequest,
-      async (part) => {
-        await this.#turn?.between()
-        return this.#ask(part, into, signal)
-      },
-      (part, code) => mark(part, code, into),
-    )
-    this.#asking.device(request).tally.learntHoles += holes.refused.length - known
-    this.#tally.learntHoles += holes.refused.length - known
+    return { ...group, device: { ...group.device, settings: { ...settings, ...limits } } }
+  }
+
+  #learnt(device: string, facts: DeviceFacts): void {
+    const refused = facts.facts.filter(({ kind }) => kind === 'refused').length
+    const acquaintance = this.#asking.device({ device, unit: facts.unit })
+    const news = Math.max(0, refused - (this.#refusedOf.get(device) ?? 0))
+    this.#refusedOf.set(device, refused)
+    acquaintance.tally.learntHoles += news
+    this.#tally.learntHoles += news
+    this.#notebook?.put(`${this.name}/${device}`, facts.plain())
+    const { sentences } = facts.told(this.#settings.digits)
+    this.#log.info(sentences.length === 0 ? `${device} refuses nothing any more` : `${device} ${sentences.join(', ')}`)
   }
 
   /** `value` is raw. Throws Rejected when the device or the type refuses it; Retryable, `ambiguous` when it was sent and
@@ -305,10 +341,4 @@ export function createModbusDriver(
 function mark(request: ModbusRequest, code: number, into: BatchBuilder): void {
   const { reason } = exception(code)
   for (const tag of request.tags) into.bad(tag, reason)
-}
-
-function refusals({ refused }: Holes): string {
-  const texts = refused.slice(0, 5).map(({ request, code }) => `${request.text} (it ${exception(code).text})`)
-  if (refused.length > 5) texts.push(`and ${refused.length - 5} more`)
-  return texts.join(', ')
 }

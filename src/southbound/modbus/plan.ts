@@ -81,7 +81,10 @@ export function planGroup(
 
 interface Surroundings {
   readonly group: Pick<GroupPlan, 'ref' | 'coherent'> & { readonly device: Pick<GroupPlan['device'], 'name'> }
-  readonly device: Pick<DeviceSettings, 'unitId' | 'timeoutMs' | 'retries' | 'digits'>
+  readonly device: Pick<
+    DeviceSettings,
+    'unitId' | 'timeoutMs' | 'retries' | 'digits' | 'maxRegisters' | 'maxBits' | 'maxGap' | 'noTouch'
+  >
   readonly area: Area
   readonly wire: WireCost
 }
@@ -136,4 +139,44 @@ export function splitRequest(request: ModbusRequest): readonly ModbusRequest[] {
   }
   const surroundings = made.get(request)!
   return [requestOf(extents.slice(0, cut), surroundings), requestOf(extents.slice(cut), surroundings)]
+}
+
+/** It reads what belongs together, or no registers at all: not to be cut. */
+export function isWhole(request: ModbusRequest): boolean {
+  return request.function > 4 || made.get(request)?.group.coherent === true
+}
+
+/** The part of a request that reads these of its members. */
+export function partOf(request: ModbusRequest, members: readonly Tag[]): ModbusRequest {
+  return requestOf(extentsOf(members), made.get(request)!)
+}
+
+/** The same values by what was learnt: `avoid` is not read along, nothing is read across a seam (the first register after
+ *  it), none is longer than `most`. */
+export function replanRequest(
+  request: ModbusRequest,
+  rules: {
+    readonly members: readonly Tag[]
+    readonly most: number | null
+    readonly avoid: readonly AddressRange[]
+    readonly seams: readonly number[]
+  },
+): readonly ModbusRequest[] {
+  const surroundings = made.get(request)!
+  const { device, area, wire } = surroundings
+  const bits = isBits(area)
+  const own = bits ? device.maxBits : device.maxRegisters
+  const forbidden = [...device.noTouch, ...rules.avoid].filter((range) => range.area === area)
+  const side = (tag: Tag): number => {
+    const { address, span } = tag.settings as TagSettings
+    return rules.seams.filter((seam) => seam < address + span).length
+  }
+  return [...Map.groupBy(rules.members, side).values()].flatMap((members) =>
+    cutStretches(extentsOf(members), {
+      most: Math.min(own, rules.most ?? own),
+      maxGap: device.maxGap,
+      forbidden,
+      weight: (quantity) => wire.weight(quantity, bits),
+    }).map((extents) => requestOf(extents, surroundings)),
+  )
 }

@@ -166,7 +166,8 @@ describe('a line of 32 devices', () => {
     expect(steady.deadWire).toBeLessThanOrEqual(0.05)
     const back = await plant.revive(dead[5]!)
     expect(back.ms).toBeLessThanOrEqual(60_000)
-    expect(back.tries).toBe(1)
+    // A smaller question, in case it is silent to long ones, and the whole one with it.
+    expect(back.tries).toBeLessThanOrEqual(2)
   })
 })
 

@@ -67,6 +67,11 @@ export class DeviceReader {
     const kind = connection?.schema
     if (connection === undefined || kind === undefined) return undefined
     const whole = shapes.deviceShape.extend(kind.device.shape)
+    for (const key of profile === undefined ? [] : (kind.consents ?? [])) {
+      if (own[key] === undefined && keys[key] !== undefined) {
+        check.places.say([...path, key], `a profile cannot give ${key}: it is for the file to say`, 'key')
+      }
+    }
     const known = check.map(keys, path, Object.keys(whole.shape))
     const { groups, ...rest } = known
     const parsed = check.object(whole, rest, path) as z.output<typeof shapes.deviceShape> | undefined

@@ -51,6 +51,8 @@ export interface DriverKindSchema {
   ): readonly SettingsProblem[]
   /** Why these cannot be written in one request; null: they can. A value of null: any. */
   writable?(writes: readonly { readonly settings: unknown; readonly value: Value }[]): string | null
+  /** Keys of a device by which its owner agrees to something: a profile cannot do that for them. */
+  readonly consents?: readonly string[]
   /** The key that makes the gateway write to a device by itself, nobody commanding it; null: none does. `device`: from
    *  `resolveDevice`. */
   selfWrites?(device: unknown): string | null

@@ -42,6 +42,24 @@ describe('a profile by name', () => {
   })
 })
 
+describe('a profile with a set-up', () => {
+  const setup = `${METER}setup: [{ address: "40010", type: int16, value: 5 }]\n`
+
+  it('needs the word of the file that it may be written', async () => {
+    expect((await said('meter', { 'profiles/meter.yaml': setup })).join()).toContain('with setupWrites: allow')
+    const { devices } = await valid(FILE.replace('NAME', 'meter, setupWrites: allow'), {
+      files: { 'profiles/meter.yaml': setup },
+    })
+    expect(devices[0]!.settings).toMatchObject({ setup: [{ value: 5 }] })
+  })
+
+  it('cannot give that word itself', async () => {
+    expect(await said('meter', { 'profiles/meter.yaml': `${setup}setupWrites: allow\n` })).toEqual([
+      'meter.yaml:8:1 a profile cannot give setupWrites: it is for the file to say',
+    ])
+  })
+})
+
 describe('what a profile says of itself', () => {
   it('is no key of the device', async () => {
     const { devices } = await valid(FILE.replace('NAME', 'meter'), { files: { 'profiles/meter.yaml': METER } })

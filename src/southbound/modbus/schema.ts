@@ -429,6 +429,7 @@ function joined(connection: z.ZodObject, ofDevice: z.ZodObject) {
       groupProblems(tags, group, device as DeviceSettings),
     writable: (writes: readonly { readonly settings: unknown; readonly value: Value }[]): string | null =>
       togetherProblem(writes as readonly { readonly settings: TagSettings; readonly value: Value }[]),
+    consents: ['setupWrites'],
     selfWrites: (device: unknown): string | null => {
       const { setup, setupWrites } = device as DeviceSettings
       if (setup.length > 0) return 'setup'

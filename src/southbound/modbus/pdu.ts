@@ -130,6 +130,11 @@ export function confirmsBySame(code: FunctionCode): boolean {
   return code === 5 || code === 6 || code === 22
 }
 
+/** How long the reply is stands in it alone. */
+export function saysItsLength(code: FunctionCode): boolean {
+  return code === 20 || code === 24 || code === 43
+}
+
 /** Bytes of the PDU that answers without an exception; the most there can be where the reply itself says how many. */
 export function replyLength(ask: Ask): number {
   switch (ask.function) {

@@ -32,6 +32,8 @@ export class RtuEar {
   questionOpen = false
   /** Something that was the answer but for its CRC has come. */
   damaged = false
+  /** There is an answer, but within what may be another that is still coming in: `last` takes it. */
+  holds = false
   readonly #clock: Clock
   readonly #tally: Tally
   readonly #trace: Trace
@@ -78,6 +80,7 @@ export class RtuEar {
     this.#echoed = false
     this.#heard = false
     this.damaged = false
+    this.holds = false
     this.#objection = null
     return rest
   }
@@ -118,9 +121,14 @@ export class RtuEar {
       if (this.#bytes + part.length > RECEIVE_BYTES) this.#consume(this.#bytes + part.length - RECEIVE_BYTES, true)
       this.#received.set(part, this.#bytes)
       this.#bytes += part.length
-      heard = this.#scan()
+      heard = this.#scan(false)
     }
     return heard
+  }
+
+  /** The answer, when nothing more is to come. */
+  last(): Heard | null {
+    return this.#waitingFor === null ? null : this.#scan(true)
   }
 
   /** What there was instead of an answer; null: nothing. `collision` is counted once here. */
@@ -139,12 +147,23 @@ export class RtuEar {
     return this.#heard
   }
 
-  #scan(): Heard | null {
+  #scan(complete: boolean): Heard | null {
     const exchange = this.#waitingFor
-    if (!this.#echoed && exchange !== null && this.echoes !== false) this.#stripEcho(exchange)
+    this.holds = false
     for (;;) {
-      const frame = findFrame(this.#received, 0, this.#bytes, exchange?.ask ?? null)
+      const frame = findFrame(this.#received, 0, this.#bytes, exchange?.ask ?? null, complete)
+      const echo = exchange === null ? -1 : this.#echoAt(exchange)
+      if (echo >= 0 && (frame === null || echo <= frame.at)) {
+        // Bytes of what was sent can look like its answer, so none is taken from an echo that is still coming in.
+        if (echo + this.#frame.length > this.#bytes) break
+        this.#stripEcho(echo, exchange!.ask.unit)
+        continue
+      }
       if (frame === null) break
+      if (frame.inside) {
+        this.holds = true
+        break
+      }
       const { at, length } = frame
       this.#tally.garbageBytes += at
       this.#note(Mark.garbage, 0, this.#traced, at)
@@ -174,15 +193,18 @@ export class RtuEar {
     return null
   }
 
-  #stripEcho({ ask }: Exchange): void {
-    if (confirmsBySame(ask.function) && this.echoes !== true) return
-    const at = findEcho(this.#received, this.#bytes, this.#frame)
-    if (at < 0) return
+  /** Where the echo that is still due stands or begins, -1 for nowhere. */
+  #echoAt({ ask }: Exchange): number {
+    if (this.#echoed || this.echoes === false || (confirmsBySame(ask.function) && this.echoes !== true)) return -1
+    return findEcho(this.#received, this.#bytes, this.#frame)
+  }
+
+  #stripEcho(at: number, unit: number): void {
     this.#echoed = true
     this.echoes = true
     this.#tally.echoes++
     this.#consume(at, true)
-    this.#note(Mark.echo, ask.unit, 0, this.#frame.length)
+    this.#note(Mark.echo, unit, 0, this.#frame.length)
     this.#consume(this.#frame.length, false)
   }
 
@@ -229,7 +251,7 @@ export class RtuEar {
   }
 
   #overhearQuestion(at: number, length: number): void {
-    const ours = this.#waitingFor !== null && !this.#echoed
+    const ours = this.#waitingFor !== null && !this.#echoed && length === this.#frame.length
     if (ours && findEcho(this.#received.subarray(at, at + length), length, this.#frame) === 0) {
       // An adapter that was thought deaf to itself hears itself.
       this.echoes = true

@@ -1,7 +1,7 @@
 /** RTU frames in a stream of bytes (Modbus over serial line V1.02, 2.5.1). Silence between frames cannot be seen from user
  *  space, so a frame is known by its length and its CRC, looked for at every offset. Pure. */
 import { crc16, crcHolds } from './crc.ts'
-import { type Ask, encodeRequest, LONGEST_PDU, replyLength, replyLengthAt } from './pdu.ts'
+import { type Ask, encodeRequest, LONGEST_PDU, replyLength, replyLengthAt, saysItsLength } from './pdu.ts'
 import { DEVICE_IDENTIFICATION, FILE_REFERENCE, lengthOfReply } from './pdu-length.ts'
 
 /** Unit, PDU, CRC. */
@@ -33,18 +33,41 @@ export interface Frame {
   readonly length: number
   /** It has the shape of a question: another master talks. */
   readonly question: boolean
+  /** It lies within what may be an answer that is still coming in. */
+  readonly inside: boolean
 }
 
-/** The first whole frame with a good CRC at or after `from`. The answer to `ask` is tried first at each offset, so that
- *  nothing which merely looks like a longer frame hides it. */
-export function findFrame(bytes: Uint8Array, from: number, end: number, ask: Ask | null): Frame | null {
+/** The first whole frame with a good CRC at or after `from`. The answer to `ask` is tried first at each offset, so that nothing which merely
+ *  looks like a longer frame hides it. Once an answer has begun, a CRC that holds by chance within it (one exception in
+ *  65,536 places) is no frame: unless `complete`, which says that nothing more is to come. */
+export function findFrame(
+  bytes: Uint8Array,
+  from: number,
+  end: number,
+  ask: Ask | null,
+  complete = false,
+): Frame | null {
+  let inside = false
   for (let at = from; at + SHORTEST_FRAME <= end; at++) {
-    const length = answerAt(bytes, at, end, ask) || replyAt(bytes, at, end)
-    if (length > 0) return { at, length, question: false }
+    const answer = answerAt(bytes, at, end, ask)
+    if (answer > 0) return { at, length: answer, question: false, inside }
+    inside ||= !complete && answerBegins(bytes, at, end, ask)
+    if (inside) continue
+    const length = replyAt(bytes, at, end)
+    if (length > 0) return { at, length, question: false, inside }
     const asked = questionAt(bytes, at, end)
-    if (asked > 0) return { at, length: asked, question: true }
+    if (asked > 0) return { at, length: asked, question: true, inside }
   }
   return null
+}
+
+/** Whether the head of the answer, of any unit, stands at an offset and its end is still to come. */
+function answerBegins(bytes: Uint8Array, at: number, end: number, ask: Ask | null): boolean {
+  if (ask === null || bytes[at + 1] !== ask.function) return false
+  const pduBytes = replyLengthAt(ask, bytes, at + 1, end)
+  if (pduBytes > 0) return at + pduBytes + 3 > end
+  // What says its own length may not have come far enough to say it.
+  return saysItsLength(ask.function) && at + LONGEST_FRAME > end
 }
 
 /** Whether bytes that carry unit, function and length of the answer stand there whole, with a CRC that does not hold. */
@@ -91,12 +114,13 @@ function questionAt(bytes: Uint8Array, at: number, end: number): number {
   return wholeFrame(bytes, at, end, pduBytes)
 }
 
-/** Where `frame` stands within the first bytes that came, a glitch of up to three bytes before it allowed; -1: nowhere. */
+/** Where `frame` stands, whole, or as far as it has come at the end of the bytes; -1: nowhere. */
 export function findEcho(bytes: Uint8Array, end: number, frame: Uint8Array): number {
-  for (let at = 0; at <= 3 && at + frame.length <= end; at++) {
+  for (let at = 0; at < end; at++) {
+    const there = Math.min(frame.length, end - at)
     let same = 0
-    while (same < frame.length && bytes[at + same] === frame[same]) same++
-    if (same === frame.length) return at
+    while (same < there && bytes[at + same] === frame[same]) same++
+    if (same === there) return at
   }
   return -1
 }

@@ -335,17 +335,21 @@ export class RtuLine implements Link {
     const heard = this.#ear.hear(chunk)
     this.#giveWay()
     const exchange = this.#active
-    if (heard !== null && exchange !== null) {
-      if (this.#doubtful(exchange, heard)) this.#doubt(exchange)
-      else this.#answered(exchange, heard)
-    } else if (exchange !== null) {
+    if (heard !== null && exchange !== null) this.#heard(exchange, heard)
+    else if (exchange !== null) {
       // A good frame may stand behind what only looked like one: the line is heard out first.
-      if (this.#ear.damaged) this.#setDeadline(this.#withinLatest(Math.max(DAMAGE_SILENCE_MS, 2 * this.#gapMs)))
+      if (this.#ear.damaged || this.#ear.holds)
+        this.#setDeadline(this.#withinLatest(Math.max(DAMAGE_SILENCE_MS, 2 * this.#gapMs)))
       else if (exchange.ask.probeMs !== undefined && !this.#begun && !this.#writing) {
         this.#begun = true
         this.#setDeadline(replyFrameLength(exchange.ask) * this.#byteMs + DAMAGE_SILENCE_MS)
       }
     } else if (this.#queue.length > 0) this.#pump() // a late answer that has come ends a quarantine before its time
+  }
+
+  #heard(exchange: Exchange, heard: Heard): void {
+    if (this.#doubtful(exchange, heard)) this.#doubt(exchange)
+    else this.#answered(exchange, heard)
   }
 
   /** Whether it may answer something older. Asked so often that nothing older can be left, the question has its answer. */
@@ -396,6 +400,11 @@ export class RtuLine implements Link {
     const { ask, device } = exchange
     if (this.#writing) {
       this.#kept.lose(`${this.#kept.port.facts.device} does not take what is sent`)
+      return
+    }
+    const heard = this.#ear.last()
+    if (heard !== null) {
+      this.#heard(exchange, heard)
       return
     }
     if (this.#ear.damaged) this.#ear.give(Mark.badCrc)

@@ -9,14 +9,13 @@ import { Backoff } from './backoff.ts'
 import { DialIn } from './dial-in.ts'
 import { AbortWatch, duration, type Exchange, type Link } from './exchange.ts'
 import { Hosts } from './hosts.ts'
-import { contentAt, describe, encodeRequest, judge, LONGEST_PDU, objection, Verdict } from './pdu.ts'
+import { LONGEST_ADU, MBAP_BYTES, MbapStream } from './mbap.ts'
+import { contentAt, describe, encodeRequest, judge, objection, Verdict } from './pdu.ts'
 import type { TcpSettings } from './settings.ts'
 import { socketFault } from './socket-fault.ts'
 import type { Tally } from './tally.ts'
 import { Mark, type Trace } from './trace.ts'
 
-const HEADER = 7
-const LONGEST_ADU = HEADER + LONGEST_PDU
 const RECEIVE_BYTES = 16_384
 /** Timeouts one after the other, without one byte from any unit, after which the connection counts as half open. */
 const DEAF_AFTER = 3
@@ -31,6 +30,7 @@ const OTHER_HOST_MS = 50
 export class TcpLink implements Link {
   generation = 0
   readonly #settings: TcpSettings
+  readonly #connectSocket: typeof connect
   readonly #clock: Clock
   readonly #tally: Tally
   readonly #trace: Trace
@@ -44,9 +44,16 @@ export class TcpLink implements Link {
   /** Ids whose request was given up: not used again before their answer came or the connection is another one. */
   readonly #retired = new Set<number>()
   readonly #received = Buffer.allocUnsafe(RECEIVE_BYTES)
-  readonly #partial = Buffer.allocUnsafe(RECEIVE_BYTES + LONGEST_ADU)
+  readonly #stream = new MbapStream({
+    chunkBytes: RECEIVE_BYTES,
+    take: (bytes, at, pduBytes) => this.#frame(bytes, at, pduBytes),
+    astray: (bytes, at, end) => {
+      this.#tally.badHeaders++
+      this.#trace.received(Mark.badHeader, 0, this.#clock.monotonic(), 0, bytes, at, end)
+      this.#lose('the other side sent bytes that are not Modbus TCP')
+    },
+  })
   readonly #flush = (): void => this.#writeOut()
-  #partialBytes = 0
   #out = Buffer.allocUnsafe(LONGEST_ADU * 16)
   #outBytes = 0
   #flushing = false
@@ -69,8 +76,17 @@ export class TcpLink implements Link {
   /** Why there is no connection; null while none was lost or refused. */
   #trouble: string | null = null
 
-  constructor(options: { settings: TcpSettings; clock: Clock; tally: Tally; trace: Trace; random?: () => number }) {
+  /** `connect`: how sockets are opened, if not as the system does. */
+  constructor(options: {
+    settings: TcpSettings
+    clock: Clock
+    tally: Tally
+    trace: Trace
+    random?: () => number
+    connect?: typeof connect
+  }) {
     this.#settings = options.settings
+    this.#connectSocket = options.connect ?? connect
     this.#clock = options.clock
     this.#tally = options.tally
     this.#trace = options.trace
@@ -159,7 +175,7 @@ export class TcpLink implements Link {
     const id = this.#nextTransaction()
     const out = this.#out
     const at = this.#outBytes
-    const pduBytes = encodeRequest(exchange.ask, exchange.payload, out, at + HEADER)
+    const pduBytes = encodeRequest(exchange.ask, exchange.payload, out, at + MBAP_BYTES)
     out[at] = id >> 8
     out[at + 1] = id & 0xff
     out[at + 2] = 0
@@ -167,7 +183,7 @@ export class TcpLink implements Link {
     out[at + 4] = 0
     out[at + 5] = pduBytes + 1
     out[at + 6] = exchange.ask.unit
-    this.#outBytes = at + HEADER + pduBytes
+    this.#outBytes = at + MBAP_BYTES + pduBytes
     exchange.transaction = id
     exchange.sent = true
     exchange.sentAt = this.#clock.monotonic()
@@ -202,41 +218,9 @@ export class TcpLink implements Link {
   #receive(socket: Socket, chunk: Buffer, bytes: number): void {
     if (socket !== this.#socket) return
     this.#missedInRow = 0
-    if (this.#partialBytes === 0) {
-      const used = this.#parse(chunk, bytes)
-      if (used < bytes && socket === this.#socket) {
-        chunk.copy(this.#partial, 0, used, bytes)
-        this.#partialBytes = bytes - used
-      }
-    } else {
-      chunk.copy(this.#partial, this.#partialBytes, 0, bytes)
-      const total = this.#partialBytes + bytes
-      const used = this.#parse(this.#partial, total)
-      if (socket === this.#socket) {
-        this.#partial.copyWithin(0, used, total)
-        this.#partialBytes = total - used
-      }
-    }
+    this.#stream.feed(chunk, bytes)
     this.#pump()
     if (this.#settings.connect === 'per-cycle') this.#endCycle()
-  }
-
-  /** Settles what whole frames answer; how many bytes they were. */
-  #parse(bytes: Buffer, end: number): number {
-    let at = 0
-    while (end - at >= HEADER) {
-      const length = (bytes[at + 4]! << 8) | bytes[at + 5]!
-      if (bytes[at + 2] !== 0 || bytes[at + 3] !== 0 || length < 2 || length > LONGEST_PDU + 1) {
-        this.#tally.badHeaders++
-        this.#trace.received(Mark.badHeader, 0, this.#clock.monotonic(), 0, bytes, at, end)
-        this.#lose('the other side sent bytes that are not Modbus TCP')
-        return end
-      }
-      if (end - at < 6 + length) break
-      this.#frame(bytes, at, length - 1)
-      at += 6 + length
-    }
-    return at
   }
 
   #frame(bytes: Buffer, at: number, pduBytes: number): void {
@@ -244,7 +228,7 @@ export class TcpLink implements Link {
     const exchange = this.#pending.get(id)
     const unit = bytes[at + 6]!
     const now = this.#clock.monotonic()
-    const end = at + HEADER + pduBytes
+    const end = at + MBAP_BYTES + pduBytes
     if (exchange === undefined) {
       const late = this.#retired.delete(id)
       if (late) this.#tally.lateReplies++
@@ -259,7 +243,7 @@ export class TcpLink implements Link {
       this.#trace.received(Mark.foreignUnit, unit, now, 0, bytes, at, end)
       return
     }
-    const offset = at + HEADER
+    const offset = at + MBAP_BYTES
     const verdict = judge(exchange.ask, exchange.payload, bytes, offset, pduBytes)
     const mark = verdict < Verdict.answer ? Mark.objection : verdict === Verdict.answer ? Mark.answer : Mark.exception
     this.#trace.received(mark, unit, now, now - exchange.sentAt, bytes, at, end)
@@ -374,7 +358,7 @@ export class TcpLink implements Link {
   #connect(): void {
     const { timeoutMs } = this.#settings
     const { host, port, text: where } = this.#hosts
-    const socket = connect({
+    const socket = this.#connectSocket({
       host,
       port,
       noDelay: true,
@@ -464,7 +448,7 @@ export class TcpLink implements Link {
     const socket = this.#socket
     this.#socket = undefined
     this.#connected = false
-    this.#partialBytes = 0
+    this.#stream.drop()
     this.#outBytes = 0
     this.#retired.clear()
     socket?.destroy()

@@ -212,7 +212,7 @@ describe('replies that say their own length, in a stream', () => {
       fc.property(garbage, question, garbage, fc.nat(), (before, [, of, , , reply], after, turned) => {
         const frame = seal(1, Uint8Array.from(reply))
         const stream = Uint8Array.of(...before, ...frame, ...after)
-        expect(findFrame(stream, 0, stream.length, of)).toMatchObject({ at: before.length, length: frame.length })
+        expect(findFrame(stream, 0, stream.length, of, true)).toMatchObject({ at: before.length, length: frame.length })
         const damaged = frame.slice()
         damaged[(turned >> 3) % frame.length]! ^= 1 << (turned & 7)
         expect(findFrame(damaged, 0, damaged.length, of)).toBeNull()
@@ -255,11 +255,21 @@ describe('replies that say their own length, in a stream', () => {
   test('questions of another master are told from answers', () => {
     for (const [, of, , request] of EXAMPLES.filter(([, { function: code }]) => [20, 24, 43].includes(code))) {
       const frame = seal(9, Uint8Array.from(request))
-      expect(findFrame(frame, 0, frame.length, of)).toEqual({ at: 0, length: frame.length, question: true })
+      expect(findFrame(frame, 0, frame.length, of, true)).toEqual({
+        at: 0,
+        length: frame.length,
+        question: true,
+        inside: false,
+      })
     }
     for (const [, , , , reply] of EXAMPLES) {
       const frame = seal(9, Uint8Array.from(reply))
-      expect(findFrame(frame, 0, frame.length, null)).toEqual({ at: 0, length: frame.length, question: false })
+      expect(findFrame(frame, 0, frame.length, null)).toEqual({
+        at: 0,
+        length: frame.length,
+        question: false,
+        inside: false,
+      })
     }
   })
 })

@@ -139,6 +139,14 @@ describe('on a serial line', () => {
     expect((outcome.fault as Retryable).message).toMatch(/damaged on the line/)
   })
 
+  test('an answer behind what only looks like the beginning of one is taken when the line falls silent', async () => {
+    const rig = await line()
+    rig.stations[3].alter = (frame) => Uint8Array.of(3, 3, 20, ...frame)
+    const before = rig.clock.monotonic()
+    expect((await rig.read(registers(3, 7, 10))).values[0]).toBe(3007)
+    expect(rig.clock.monotonic() - before).toBeLessThan(100)
+  })
+
   test('a byte count other than asked is never decoded', async () => {
     const rig = await line()
     rig.stations[3].alter = () => seal(3, Uint8Array.of(3, 2, 0, 1))
@@ -154,6 +162,22 @@ describe('on a serial line', () => {
     for (let at = 0; at < 3; at++) expect((await rig.read(registers(3, at, 2))).values).toEqual([3000 + at, 3001 + at])
     expect(rig.counter('echoes')).toBe(3)
     expect(rig.counter('garbageBytes')).toBe(0)
+  })
+
+  test('the echo of a single write behind any glitch is not its confirmation', async () => {
+    const rig = await line({ echo: true })
+    const { write } = writing(rig)
+    await settled(rig.clock, write(77))
+    rig.stations[3].silent = true
+    const { wire } = rig
+    const original = wire.send.bind(wire)
+    wire.send = (from, frame, settings) => original(from, Uint8Array.of(0, 0xff, 0, 0xff, 0, ...frame), settings)
+    const fault = await settled(
+      rig.clock,
+      write(78).catch((thrown) => thrown),
+    )
+    expect(fault.ambiguous).toBe(true)
+    expect(rig.memories[3].get('holding', 20)).toBe(77)
   })
 
   test('the echo of a single write is not its confirmation', async () => {

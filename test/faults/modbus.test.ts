@@ -102,7 +102,7 @@ describe.each(WAYS)('over %s', (way) => {
         const touched = unit === 3 && pdu[2]! <= last && pdu[2]! + pdu[4]! > last
         return [refuses && touched ? exception(good, code) : good]
       }
-      await plant.run(3000)
+      await plant.run(6000)
       expect(plant.quality(3)).toEqual([0, 0, 0, reasons[code]])
       const counter = ['illegalFunctions', 'illegalAddresses', 'illegalValues'][code - 1]!
       const refused = plant.of(3, counter)

@@ -36,7 +36,7 @@ import { Preparation } from './preparation.ts'
 import { scan } from './scan.ts'
 import { scanWish } from './scan-wish.ts'
 import { type ConnectionSettings, connectionSettings, type DeviceSettings, type TagSettings } from './settings.ts'
-import { setupMs, setupTexts } from './setup-plan.ts'
+import { refreshText, setupMs, setupTexts } from './setup-plan.ts'
 import { Tally } from './tally.ts'
 import { Trace } from './trace.ts'
 import { TracedLine } from './traced.ts'
@@ -195,7 +195,8 @@ export class ModbusDriver implements Driver {
       requests as readonly ModbusRequest[],
       this.#factsOf(group.device).avoid,
     )
-    const before = setupTexts(this.#setupBefore(requests[0]))
+    const again = refreshText(group, this.#settings)
+    const before = [...setupTexts(this.#setupBefore(requests[0])), ...(again === null ? [] : [again])]
     return before.length === 0 ? reasons : reasons.map((own, at) => (at === 0 ? [...before, ...own] : own))
   }
 

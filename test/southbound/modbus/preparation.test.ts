@@ -221,3 +221,18 @@ test('what it costs and when it is written is part of the plan', async () => {
   ])
   expect(rig.driver.explain(group, requests)[1]!.join()).not.toContain('written')
 })
+
+test('what refreshing takes is said in the plan', async () => {
+  const { rig } = await line()
+  const group = registers(3, 0, 2)
+  const upkeep = { refreshMs: 500, expiresMs: null, onStop: null, with: [] }
+  const tags = group.tags.map((tag) => ({ ...tag, upkeep }))
+  const onceMs = rig.driver.plan(registers(3, 0, 1))[0]!.wireMs
+  const refreshed = { ...group, tags }
+  const [first] = rig.driver.explain(refreshed, rig.driver.plan(refreshed))
+  expect(first![0]).toBe(
+    `once written, 2 values of the group are written again: up to ${(4 * onceMs).toFixed(0)} ms of each second`,
+  )
+  const plain = rig.driver.explain(group, rig.driver.plan(group))
+  expect(plain[0]!.join()).not.toContain('written again')
+})

@@ -12,6 +12,7 @@ import { type Findings, isMap, type Keys } from './import/findings.ts'
 import { fromNeuronJson } from './import/neuron.ts'
 import { settle } from './import/settle.ts'
 import { readSheet } from './import/sheet.ts'
+import { fromSunSpec } from './import/sunspec.ts'
 import { fromTable, rowsOfCsv, rowsOfSheet } from './import/tables.ts'
 import { fromTelegraf } from './import/telegraf.ts'
 import { locate } from './location.ts'
@@ -21,18 +22,25 @@ type Format = (typeof FORMATS)[number]
 
 export const command: Command = async (invocation) => {
   const { words, options, screen } = invocation
-  const [named] = words
-  if (named === undefined || words.length > 1) {
-    screen.complain('fieldgate: import takes one FILE')
+  const connection = options.connection as string | undefined
+  const format = options.format as Format | undefined
+  const usage = (text: string): Exit => {
+    screen.complain(`fieldgate: ${text}`)
     return Exit.usage
   }
-  const format = options.format as Format | undefined
+  if (options.sunspec === true) {
+    const [on, unit] = words
+    if (on === undefined || unit === undefined || words.length > 2)
+      return usage('import --sunspec takes CONNECTION UNIT')
+    const findings = await fromSunSpec(invocation, on, unit)
+    return deliver(findings, { invocation, source: `unit ${unit} on ${on}`, connection: on })
+  }
+  const [named] = words
+  if (named === undefined || words.length > 1) return usage('import takes one FILE')
   if (format !== undefined && !FORMATS.includes(format)) {
-    screen.complain(`fieldgate: --format ${harmless(String(format))}: expected one of ${FORMATS.join(', ')}`)
-    return Exit.usage
+    return usage(`--format ${harmless(String(format))}: expected one of ${FORMATS.join(', ')}`)
   }
   const file = locate(named, process.env)
-  const connection = options.connection as string | undefined
   const findings = read(file, format, connection ?? 'field')
   return deliver(findings, { invocation, source: basename(file), connection })
 }

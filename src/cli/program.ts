@@ -173,14 +173,17 @@ const COMMANDS: readonly Description[] = [
     more:
       'FILE is a table of tags (CSV), Neuron’s JSON or its table (CSV, xlsx), Telegraf’s TOML with inputs.modbus, or a device\n' +
       'profile of EdgeX. What cannot be carried over is listed on stderr and at the end of the result, and is left out. The\n' +
-      'result is what check accepts. Exit status 1: nothing could be carried over.',
+      'result is what check accepts. Exit status 1: nothing could be carried over.\n' +
+      'With --sunspec the words are CONNECTION UNIT, and the running gateway reads the device (exit status 4: it does not answer).',
     options: [
       ['--format <name>', 'csv, neuron, telegraf or edgex; without it the file’s ending and content say'],
+      ['--sunspec', 'ask the unit UNIT on CONNECTION of the running gateway for its SunSpec models'],
       ['--connection <name>', 'the connection the devices are on, where the file names none'],
       ['--output <file>', 'write the result there, where nothing must stand yet'],
     ],
     examples: [
       ['import telegraf.conf', 'print the configuration'],
+      ['import --sunspec plc7 126', 'an inverter or meter that describes itself'],
       ['import tags.xlsx --connection plc7 --output oven.yaml', 'tags of the connection plc7 of the configuration'],
     ],
     load: () => import('./import.ts'),

@@ -2,20 +2,25 @@
 import { readFileSync, writeFileSync } from 'node:fs'
 import { basename, dirname, extname } from 'node:path'
 import * as catalog from '../catalog.ts'
+import { load } from '../config/load.ts'
+import { formatProblems } from '../config/problems.ts'
 import { readText } from '../config/texts.ts'
 import { parseTree } from '../config/tree.ts'
 import { harmless } from '../console/terminal/text.ts'
-import { Rejected, sentence } from '../contracts/errors.ts'
+import { ConfigurationFault, Rejected, Retryable, sentence } from '../contracts/errors.ts'
+import type { GatewayReport } from '../contracts/report.ts'
 import { type Command, Exit, type Invocation } from './command.ts'
 import { fromEdgeX } from './import/edgex.ts'
 import { type Findings, isMap, type Keys } from './import/findings.ts'
 import { fromNeuronJson } from './import/neuron.ts'
+import { profileOf } from './import/save-profile.ts'
 import { settle } from './import/settle.ts'
 import { readSheet } from './import/sheet.ts'
 import { fromSunSpec } from './import/sunspec.ts'
 import { fromTable, rowsOfCsv, rowsOfSheet } from './import/tables.ts'
 import { fromTelegraf } from './import/telegraf.ts'
 import { locate } from './location.ts'
+import { withGateway } from './running.ts'
 
 const FORMATS = ['csv', 'neuron', 'telegraf', 'edgex'] as const
 type Format = (typeof FORMATS)[number]
@@ -27,6 +32,10 @@ export const command: Command = async (invocation) => {
   const usage = (text: string): Exit => {
     screen.complain(`fieldgate: ${text}`)
     return Exit.usage
+  }
+  if (options.saveProfile !== undefined) {
+    if (options.device === undefined || words.length > 0) return usage('import --save-profile FILE takes --device NAME')
+    return saveProfile(invocation, locate(String(options.saveProfile), process.env), String(options.device))
   }
   if (options.sunspec === true) {
     const [on, unit] = words
@@ -43,6 +52,42 @@ export const command: Command = async (invocation) => {
   const file = locate(named, process.env)
   const findings = read(file, format, connection ?? 'field')
   return deliver(findings, { invocation, source: basename(file), connection })
+}
+
+async function saveProfile(invocation: Invocation, output: string, device: string): Promise<Exit> {
+  const { file, json, screen } = invocation
+  const kinds = await catalog.kinds()
+  const loaded = await load({ file, kinds, env: process.env })
+  if (!loaded.ok) throw new ConfigurationFault(formatProblems(loaded.problems))
+  const report = await reportOf(invocation)
+  const knowledge = report?.devices.find(({ name }) => name === device)?.knowledge
+  const { configuration } = loaded
+  const { text, notes } = profileOf({ configuration, file, device, output, knowledge, kinds: kinds.drivers })
+  write(output, text)
+  const learnt =
+    report === undefined
+      ? 'no gateway runs here, so nothing learnt is in it'
+      : (knowledge?.sentences.join('; ') ?? 'nothing was learnt of the device')
+  if (json) screen.document({ ok: true, output, notes, learnt: knowledge?.sentences ?? [] })
+  else {
+    for (const { place, text: said } of notes) screen.complain(harmless(`Note: ${place}: ${said}`))
+    screen.complain(harmless(`${output} is written: ${learnt}.`))
+  }
+  return Exit.done
+}
+
+/** What the running gateway says of itself; undefined: none runs. */
+async function reportOf(invocation: Invocation): Promise<GatewayReport | undefined> {
+  try {
+    return await withGateway(
+      invocation,
+      'inspect',
+      async (gateway) => (await gateway.call('status', {})) as GatewayReport,
+    )
+  } catch (thrown) {
+    if (thrown instanceof Retryable) return undefined
+    throw thrown
+  }
 }
 
 /** Writes what was found, and says what was not. */

@@ -178,11 +178,14 @@ const COMMANDS: readonly Description[] = [
     options: [
       ['--format <name>', 'csv, neuron, telegraf or edgex; without it the file’s ending and content say'],
       ['--sunspec', 'ask the unit UNIT on CONNECTION of the running gateway for its SunSpec models'],
+      ['--save-profile <file>', 'write a device of the configuration, and what was learnt of it, as a device profile'],
+      ['--device <name>', 'the device of --save-profile'],
       ['--connection <name>', 'the connection the devices are on, where the file names none'],
       ['--output <file>', 'write the result there, where nothing must stand yet'],
     ],
     examples: [
       ['import telegraf.conf', 'print the configuration'],
+      ['import --save-profile profiles/oven.yaml --device oven', 'a profile from a device that runs well'],
       ['import --sunspec plc7 126', 'an inverter or meter that describes itself'],
       ['import tags.xlsx --connection plc7 --output oven.yaml', 'tags of the connection plc7 of the configuration'],
     ],

@@ -18,6 +18,7 @@ import type { Clock, Stop } from './contracts/clock.ts'
 import type { CommandDoor } from './contracts/command.ts'
 import type { Logger } from './contracts/component.ts'
 import type { Driver, GroupPlan, Tag, Write } from './contracts/driver.ts'
+import type { Inquiry } from './contracts/errand.ts'
 import { ConfigurationFault, Rejected, sentence } from './contracts/errors.ts'
 import type { ConnectionReport, DeviceReport, GatewayReport, LiveValues, SinkReport } from './contracts/report.ts'
 import type { Sink } from './contracts/sink.ts'
@@ -324,10 +325,35 @@ export class Gateway {
   }
 
   /** For requests by hand; throws Rejected when there is no such connection. */
-  connection(name: string): { readonly driver: Driver; readonly lane: Lane } {
+  connection(name: string): { readonly driver: Driver; readonly lane: Lane; readonly poller: Poller } {
     const connection = this.#connections.get(name)
     if (connection !== undefined) return connection
     throw new Rejected(unknownName('connection', name, [...this.#connections.keys()]).text)
+  }
+
+  /** Whom a question about a device is about; throws Rejected when there is no such device. */
+  inquiry(name: string): Omit<Inquiry, 'mayAsk'> {
+    const { devices, groups } = this.#configuration
+    const device = devices.find((each) => each.name === name)
+    if (device === undefined)
+      throw new Rejected(
+        unknownName(
+          'device',
+          name,
+          devices.map((each) => each.name),
+        ).text,
+      )
+    const { connection, enabled } = device
+    const attendance = this.#attendance(name)
+    return {
+      device,
+      groups: groups.filter(({ ref }) => ref.device === name),
+      neighbours: devices.filter((each) => each.connection === connection && each.enabled && each.name !== name),
+      attendance: {
+        answers: attendance?.answers ?? null,
+        text: attendance?.text ?? (enabled ? 'nothing is configured to be read' : 'switched off in the configuration'),
+      },
+    }
   }
 
   // ── what it says of itself ───────────────────────────────────────────────────────────────────

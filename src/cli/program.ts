@@ -145,6 +145,19 @@ const COMMANDS: readonly Description[] = [
     load: () => import('./scan.ts'),
   },
   {
+    name: 'why',
+    words: '<device>',
+    summary: 'why a device does not answer: step by step, ending in one sentence and one thing to do',
+    more:
+      'Asks the device, its neighbours and, on a silent line, other settings, each between two polls. Where the door is shut\n' +
+      'nothing is sent, and only what is known already is told. Exit status 4: the device does not answer.',
+    examples: [
+      ['why oven', 'find out'],
+      ['why oven --json', 'steps, sentence and action as one JSON document'],
+    ],
+    load: () => import('./why.ts'),
+  },
+  {
     name: 'trace',
     words: '<connection>',
     summary: 'frames as they pass, decoded, with timing and verdict',

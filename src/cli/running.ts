@@ -12,6 +12,12 @@ export type Socket = 'inspect' | 'door' | 'control'
 
 export type Connected = Awaited<ReturnType<typeof connectSocket>>
 
+/** Whether this gateway transmits on demand; true also where none is running, so that connecting says so. */
+export async function isDoorOpen({ file }: Pick<Invocation, 'file'>): Promise<boolean> {
+  const folder = await locateSockets(file)
+  return existsSync(join(folder, 'door.sock')) || !existsSync(join(folder, 'inspect.sock'))
+}
+
 /** Connects, uses, closes. Throws Retryable when no gateway is there, Rejected when it does not let us in. */
 export async function withGateway<T>(
   { file, signal }: Pick<Invocation, 'file' | 'signal'>,

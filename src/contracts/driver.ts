@@ -2,7 +2,7 @@
 import type { BatchBuilder, GroupRef, Isa95Path, TagInfo, Value } from './batch.ts'
 import type { Cost } from './budget.ts'
 import type { Component, Counters, State } from './component.ts'
-import type { Errand, Scan } from './errand.ts'
+import type { Diagnosis, Errand, Inquiry, Scan } from './errand.ts'
 import type { Mapping } from './stage.ts'
 import type { FrameTrace } from './trace.ts'
 
@@ -138,6 +138,8 @@ export interface Driver extends Component {
   poke?(words: readonly string[], signal: AbortSignal): Promise<string>
   /** Who answers. `options` as typed, by name. Throws Rejected for what it cannot read, Retryable without a connection. */
   scan?(options: Readonly<Record<string, unknown>>, errand: Errand): Promise<Scan>
+  /** Why a device does not answer: one finding after the other. */
+  why?(inquiry: Inquiry, errand: Errand): Promise<Diagnosis>
   state(): State
   counters(): Counters
   /** Its frames, where the driver remembers them. */

@@ -21,7 +21,27 @@ export function errandMethods({ gateway }: { gateway: Gateway }): Record<string,
       call.send({ report })
       return null
     },
+    why: (given, call) => diagnosed({ gateway, given, call, mayAsk: true }),
   }
+}
+
+/** For `inspect.sock` with `mayAsk` false: then only what is known already is looked at. */
+export async function diagnosed(options: {
+  gateway: Gateway
+  given: unknown
+  call: Call
+  mayAsk: boolean
+}): Promise<null> {
+  const { gateway, given, call, mayAsk } = options
+  const name = text(given, 'device')
+  const inquiry = gateway.inquiry(name)
+  const { driver, lane, poller } = gateway.connection(inquiry.device.connection)
+  if (driver.why === undefined) throw new Rejected(`the driver of device ${name} cannot tell`)
+  const report = await driver.why({ ...inquiry, mayAsk }, errandOf(lane, call))
+  if (mayAsk) poller.askAgain(name)
+  gateway.audit(`why ${name}: ${report.sentence}`, { device: name, branch: report.branch, action: report.action })
+  call.send({ report })
+  return null
 }
 
 function errandOf(lane: Lane, call: Call): Errand {

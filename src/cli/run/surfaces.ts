@@ -10,7 +10,7 @@ import { tagAt } from '../../contracts/batch.ts'
 import type { Clock } from '../../contracts/clock.ts'
 import { Rejected, sentence } from '../../contracts/errors.ts'
 import type { Gateway } from '../../gateway.ts'
-import { errandMethods } from './errands.ts'
+import { diagnosed, errandMethods } from './errands.ts'
 import { has, text, wordsOf, writesOf } from './given.ts'
 import { traceMethods } from './trace.ts'
 
@@ -60,6 +60,7 @@ export async function openSurfaces(options: SurfacesOptions): Promise<Surfaces> 
       },
       plan: (given) => options.plan(text(given, 'file')),
       ...traceMethods({ gateway, clock }),
+      why: (given, call) => diagnosed({ gateway, given, call, mayAsk: false }),
     },
   })
   const control = new SocketServer({

@@ -16,7 +16,7 @@ import type {
   Turn,
   Write,
 } from '../../contracts/driver.ts'
-import type { Errand, Scan } from '../../contracts/errand.ts'
+import type { Diagnosis, Errand, Inquiry, Scan } from '../../contracts/errand.ts'
 import { Rejected, Retryable, sentence } from '../../contracts/errors.ts'
 import { Asking } from './asking.ts'
 import { costOf } from './cost.ts'
@@ -33,13 +33,14 @@ import { peek, poke } from './peek.ts'
 import { type ModbusRequest, planGroup } from './plan.ts'
 import { explainRequests } from './plan-explain.ts'
 import { Preparation } from './preparation.ts'
-import { scan } from './scan.ts'
+import { type Elsewhere, scan } from './scan.ts'
 import { scanWish } from './scan-wish.ts'
 import { type ConnectionSettings, connectionSettings, type DeviceSettings, type TagSettings } from './settings.ts'
 import { refreshText, setupMs, setupTexts } from './setup-plan.ts'
 import { Tally } from './tally.ts'
 import { Trace } from './trace.ts'
 import { TracedLine } from './traced.ts'
+import { why } from './why.ts'
 import { Writing } from './writing.ts'
 
 export interface ModbusOptions {
@@ -316,12 +317,30 @@ export class ModbusDriver implements Driver {
 
   async scan(options: Readonly<Record<string, unknown>>, errand: Errand): Promise<Scan> {
     const settings = this.#settings
+    const wish = scanWish(options, settings)
+    const elsewhere = this.#elsewhere(errand)
+    return scan({ wish, settings, asking: this.#asking, clock: this.#clock, errand, elsewhere })
+  }
+
+  why(inquiry: Inquiry, errand: Errand): Promise<Diagnosis> {
+    return why({
+      inquiry,
+      settings: this.#settings,
+      requests: inquiry.groups.flatMap((group) => planGroup(group, this.#settings)),
+      asking: this.#asking,
+      elsewhere: this.#elsewhere(errand),
+      trace: this.#frames,
+      clock: this.#clock,
+      state: () => this.state(),
+      errand,
+    })
+  }
+
+  #elsewhere(errand: Errand): Elsewhere {
     const paused = (is: boolean): void => {
       this.#paused = is
     }
-    const elsewhere = openLine({ ...this.#options, link: this.#link, trace: this.#frames, errand, paused })
-    const wish = scanWish(options, settings)
-    return scan({ wish, settings, asking: this.#asking, clock: this.#clock, errand, elsewhere })
+    return openLine({ ...this.#options, link: this.#link, trace: this.#frames, errand, paused })
   }
 }
 

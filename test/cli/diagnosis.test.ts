@@ -31,6 +31,10 @@ devices:
     connection: plc
     unitId: 2
     groups: { zones: { every: 100ms, tags: { setpoint: { address: "40001", type: int16 } } } }
+  ghost:
+    connection: plc
+    unitId: 9
+    groups: { none: { every: 1h, tags: { nothing: { address: "40001", type: int16 } } } }
 log: { path: log, quota: 16MiB }
 `,
   )
@@ -133,5 +137,56 @@ describe('scan', () => {
     expect(status).toBe(1)
     expect(err).toBe('fieldgate: --baud and --parity are for a serial line of this box\n')
     expect((await fieldgate(['scan', 'plcc', ...at])).err).toContain('did you mean "plc"?')
+  })
+})
+
+describe('why', () => {
+  it('tells each step, and ends with one sentence and one thing to do', async () => {
+    const { status, out, err } = await fieldgate(['why', 'oven', ...at])
+    expect({ status, err }).toEqual({ status: 0, err: '' })
+    const lines = out.trimEnd().split('\n')
+    expect(lines[0]).toMatch(/^does the address take connections\? connected to 127\.0\.0\.1:/)
+    expect(lines.slice(-3)).toEqual(['', 'oven answers all that is configured for it', '→ Nothing needs to be done.'])
+  })
+
+  it('is one document with --json, and ends with 4 for a device that is not there', async () => {
+    const { status, out } = await fieldgate(['why', 'ghost', '--json', ...at])
+    expect(status).toBe(4)
+    const document = JSON.parse(out)
+    expect(document).toMatchObject({ device: 'ghost', branch: 'device dead' })
+    expect(document.steps.length).toBeGreaterThan(3)
+  })
+
+  it('knows a device by nearly its name', async () => {
+    const { status, err } = await fieldgate(['why', 'ovn', ...at])
+    expect(status).toBe(1)
+    expect(err).toContain('did you mean "oven"?')
+  })
+})
+
+describe('a gateway whose door is shut', () => {
+  const own = join(folder, 'shut.yaml')
+  const there = ['--config', own]
+  let shut: Awaited<ReturnType<typeof started>>
+
+  beforeAll(async () => {
+    const text = readFileSync(file, 'utf8').replace('path: log,', 'path: log-shut,')
+    writeFileSync(own, `${text}sinks: { out: { type: mqtt, url: "mqtt://127.0.0.1:1", commands: none } }\n`)
+    shut = await started(process.execPath, [MAIN, 'run', ...there], /"msg":"running"/)
+    await until('an answer', async () => (await fieldgate(['trace', 'plc', '--last', '2', ...there])).out !== '')
+  })
+
+  afterAll(() => ended(shut))
+
+  it('lets itself be looked at: trace, and why by what is known already', async () => {
+    const { status, out } = await fieldgate(['why', 'oven', ...there])
+    expect(status).toBe(0)
+    expect(out).toContain('nothing is asked: the door is shut')
+  })
+
+  it('does not scan, and says why', async () => {
+    const { status, err } = await fieldgate(['scan', 'plc', ...there])
+    expect(status).toBe(1)
+    expect(err).toContain('the door of this gateway is shut')
   })
 })

@@ -22,6 +22,7 @@ import { Asking } from './asking.ts'
 import { costOf } from './cost.ts'
 import { Drains } from './drain.ts'
 import type { Link, Take } from './exchange.ts'
+import { identify, nameOfIdentity } from './identification.ts'
 import type { DeviceFacts } from './knowledge.ts'
 import { Learning } from './learning.ts'
 import { Listening } from './listening.ts'
@@ -228,7 +229,11 @@ export class ModbusDriver implements Driver {
         first = false
         return this.#ask(part, into, signal)
       }
-      return this.#learning.read(request, ask, (part, code) => mark(part, code, into))
+      return this.#learning.read(request, {
+        ask,
+        mark: (part, code) => mark(part, code, into),
+        identify: () => this.#identify(request, signal),
+      })
     }
     const code = await this.#drains.read(request, into, signal)
     if (code !== 0) mark(request, code, into)
@@ -261,6 +266,15 @@ export class ModbusDriver implements Driver {
       maxBits: Math.min(settings.maxBits, bits ?? settings.maxBits),
     }
     return { ...group, device: { ...group.device, settings: { ...settings, ...limits } } }
+  }
+
+  /** undefined: it could not be asked now. That it does not answer this is nothing against it: it has just been read. */
+  async #identify(of: ModbusRequest, signal: AbortSignal): Promise<string | null | undefined> {
+    const { device, unit, timeoutMs } = of
+    const asking = this.#asking
+    const identity = await identify({ asking, device, unit, timeoutMs, retries: 0, signal }).catch(() => undefined)
+    asking.device({ device, unit }).answered = true
+    return identity == null ? identity : nameOfIdentity(identity)
   }
 
   #learnt(device: string, facts: DeviceFacts): void {

@@ -22,12 +22,17 @@ export interface Fact {
 
 /** A file that holds more than this of one device is not worth keeping: the device is another one. */
 const MOST_FACTS = 500
+const MOST_NAME = 200
 const KINDS: readonly Kind[] = ['refused', 'hole', 'seam', 'limit']
 const AREAS: readonly Area[] = ['coil', 'discrete', 'input', 'holding']
 
 export class DeviceFacts {
   readonly unit: number
   facts: readonly Fact[]
+  /** Who the device said it was when this was learnt; null: it does not say; undefined: it was not asked. */
+  identity: string | null | undefined
+  /** It has been away: it may be another device now. */
+  doubtful = false
   /** Rises with every change: what was planned by older facts is planned again. */
   revision = 1
   /** Facts of an older round are due to be tried again. */
@@ -36,9 +41,9 @@ export class DeviceFacts {
   roundAt: number
   generation: number
 
-  constructor(options: { unit: number; facts?: readonly Fact[]; roundAt: number; generation: number }) {
+  constructor(options: { unit: number; roundAt: number; generation: number }) {
     this.unit = options.unit
-    this.facts = options.facts ?? []
+    this.facts = []
     this.roundAt = options.roundAt
     this.generation = options.generation
   }
@@ -54,6 +59,12 @@ export class DeviceFacts {
 
   forget(fact: Fact): void {
     this.facts = this.facts.filter((known) => known !== fact)
+    this.revision++
+  }
+
+  clear(): void {
+    this.facts = []
+    this.identity = undefined
     this.revision++
   }
 
@@ -93,17 +104,19 @@ export class DeviceFacts {
   }
 
   plain(): unknown {
-    return { unit: this.unit, facts: this.facts.map(({ round, ...fact }) => fact) }
+    return { unit: this.unit, identity: this.identity, facts: this.facts.map(({ round, ...fact }) => fact) }
   }
 
-  /** What `plain` gave, if it is that and of this unit; else empty. */
-  static factsFrom(plain: unknown, unit: number): readonly Fact[] {
-    const { unit: of, facts } = (plain ?? {}) as { unit?: unknown; facts?: unknown }
-    if (of !== unit || !Array.isArray(facts)) return []
-    return facts
+  /** Takes over what `plain` gave, if it is that and of this unit. */
+  remember(plain: unknown): this {
+    const { unit, identity, facts } = (plain ?? {}) as { unit?: unknown; identity?: unknown; facts?: unknown }
+    if (unit !== this.unit || !Array.isArray(facts)) return this
+    this.facts = facts
       .slice(0, MOST_FACTS)
       .filter(isFact)
-      .map((fact) => ({ ...fact, round: 0 }))
+      .map(({ kind, area, from, to, value }) => ({ kind, area, from, to, value, round: 0 }))
+    this.identity = typeof identity === 'string' ? identity.slice(0, MOST_NAME) : null
+    return this
   }
 }
 

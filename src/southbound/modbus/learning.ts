@@ -34,6 +34,8 @@ interface Reading {
   readonly ask: (request: ModbusRequest) => Promise<number>
   /** Told of every part that gave no values in this cycle. */
   readonly mark: (request: ModbusRequest, code: number) => void
+  /** Who the device says it is; null: it does not say; undefined: it could not be asked now. */
+  readonly identify: () => Promise<string | null | undefined>
   probes: number
 }
 
@@ -66,27 +68,21 @@ export class Learning {
     let facts = this.#devices.get(device)
     if (facts === undefined || facts.unit !== unit) {
       const roundAt = this.#options.clock.monotonic() + FIRST_TRY_MS
-      const remembered = DeviceFacts.factsFrom(this.#options.remembered(device), unit)
-      facts = new DeviceFacts({ unit, facts: remembered, roundAt, generation: this.#options.generation() })
+      facts = new DeviceFacts({ unit, roundAt, generation: this.#options.generation() })
+      facts.remember(this.#options.remembered(device))
       this.#devices.set(device, facts)
     }
     return facts
   }
 
-  /** It is another device than it was: nothing that was learnt holds. */
-  forget(device: string): void {
-    const facts = this.#devices.get(device)
-    if (facts === undefined || facts.facts.length === 0) return
-    for (const fact of facts.facts) facts.forget(fact)
-    this.#options.changed(device, facts)
-  }
-
   /** Throws what `ask` throws. */
-  async read(request: ModbusRequest, ask: Reading['ask'], mark: Reading['mark']): Promise<void> {
+  async read(request: ModbusRequest, options: Pick<Reading, 'ask' | 'mark' | 'identify'>): Promise<void> {
     const device = this.facts(request.device, request.unit)
     const { revision } = device
     try {
-      await this.#read(request, { device, ask, mark, probes: PROBES })
+      await this.#read(request, { ...options, device, probes: PROBES })
+      const learnt = device.revision !== revision && device.facts.length > 0
+      if (learnt && device.identity === undefined) device.identity = await options.identify()
     } finally {
       if (device.revision !== revision) this.#options.changed(request.device, device)
     }
@@ -103,11 +99,13 @@ export class Learning {
     }
     if (device.facts.length === 0) return this.#part(request, reading)
     const detour = this.#detour(request, device)
-    const due = this.#due(detour, device)
+    let due = this.#due(detour, device)
+    if (due !== undefined && device.doubtful) due = undefined
     if (due !== undefined) reading.probes--
     for (const part of detour.parts) await this.#part(part, reading)
     for (const { request: single, fact } of detour.refused) if (fact !== due) mark(single, fact.value)
     if (due !== undefined) await this.#tryAgain(request, due, detour, reading)
+    else if (device.doubtful) await this.#recognise(reading)
   }
 
   async #part(part: ModbusRequest, reading: Reading): Promise<void> {
@@ -171,11 +169,19 @@ export class Learning {
     const now = this.#options.clock.monotonic()
     const generation = this.#options.generation()
     if (now >= device.roundAt || generation !== device.generation) {
+      device.doubtful = typeof device.identity === 'string' && (device.round === 0 || generation !== device.generation)
       device.round++
       device.roundAt = now + TRY_AGAIN_MS
       device.generation = generation
     }
     return detour.facts.find((fact) => fact.round < device.round)
+  }
+
+  /** Of another device than it was learnt of, nothing is known. */
+  async #recognise({ device, identify }: Reading): Promise<void> {
+    device.doubtful = false
+    const identity = await identify()
+    if (identity !== undefined && identity !== device.identity) device.clear()
   }
 
   /** One request says whether it is still so. */

@@ -1,11 +1,13 @@
 /** What a device refuses, how much it gives, and that this is known after a restart. */
+import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { SimulatedBoard } from '../../../hal/simulated/board.ts'
-import { type Memory, Station } from '../../../hal/simulated/station.ts'
+import { type Memory, Station, seal } from '../../../hal/simulated/station.ts'
 import { SimulatedWire } from '../../../hal/simulated/wire.ts'
 import { Reason } from '../../../src/contracts/batch.ts'
 import type { GroupPlan, Notebook } from '../../../src/contracts/driver.ts'
 import { ModbusDriver } from '../../../src/southbound/modbus/driver.ts'
+import { exception } from '../../../src/southbound/modbus/pdu.ts'
 import { ManualClock } from '../../../src/time/manual-clock.ts'
 import { rtu } from './configured.ts'
 import { filled, type Outcome, readRequest, registers, SILENT, settled } from './rig.ts'
@@ -208,6 +210,44 @@ describe('what a device refuses', () => {
   })
 })
 
+describe('another device in the place of the first', () => {
+  /** Answers FC43/14 with three objects. */
+  function says(rig: Rig, product: () => string): void {
+    const { station } = rig
+    const hear = station.hear.bind(station)
+    station.hear = (frame) => {
+      if (frame[0] !== 3 || frame[1] !== 43) return hear(frame)
+      const objects = ['Acme', product(), 'V1'].flatMap((text, at) => [at, text.length, ...Buffer.from(text)])
+      return { frame: seal(3, Uint8Array.of(43, 14, 1, 1, 0, 0, 3, ...objects)), afterMs: 5 }
+    }
+  }
+
+  test('is recognised after a restart, and nothing of the first is held against it', async () => {
+    const rig = await new Rig().start()
+    let product = 'PM1'
+    says(rig, () => product)
+    rig.memory.rule = touches(3, 7, 11)
+    const group = registers(3, 0, 20)
+    const learning = rig.cycleOf(group)
+    await learning()
+    expect(rig.pages.text).toContain('Acme PM1 V1')
+    await rig.restart()
+    const same = rig.cycleOf(group)
+    await rig.clock.advance(6000)
+    await same()
+    await same()
+    expect(rig.told(group)?.sentences).toHaveLength(3)
+    product = 'PM2'
+    rig.memory.rule = () => 0
+    await rig.restart()
+    const cycle = rig.cycleOf(group)
+    await rig.clock.advance(6000)
+    await cycle()
+    expect(rig.told(group)).toBeUndefined()
+    expect((await cycle()).questions).toEqual([[0, 20]])
+  })
+})
+
 describe('how much a device gives at once', () => {
   test.each([2, 3])('is found exactly when it answers exception %i to more', async (code) => {
     const rig = await new Rig().start()
@@ -262,6 +302,31 @@ describe('how much a device gives at once', () => {
     expect(rig.told(group)).toBeUndefined()
     expect((await cycle()).questions).toEqual([[0, 100]])
   })
+})
+
+test('whatever is refused, in the end each register that is given is read, and nothing is asked for in vain', async () => {
+  await fc.assert(
+    fc.asyncProperty(
+      fc.uniqueArray(fc.integer({ min: 0, max: 59 }), { maxLength: 8 }),
+      fc.integer({ min: 5, max: 80 }),
+      fc.constantFrom(1, 2, 3),
+      async (bad, most, code) => {
+        const rig = await new Rig().start()
+        rig.memory.rule = (from, quantity) => (quantity > most ? 3 : touches(...bad)(from, quantity) === 0 ? 0 : code)
+        const group = registers(3, 0, 60)
+        const cycle = rig.cycleOf(group)
+        for (let at = 0; at < 6; at++) await cycle()
+        const { quality, values, questions } = await cycle()
+        for (let at = 0; at < 60; at++) {
+          expect(quality[at]).toBe(bad.includes(at) ? exception(code).reason : Reason.good)
+          if (!bad.includes(at)) expect(values[at]).toBe(3000 + at)
+        }
+        for (const [from, quantity] of questions) expect(rig.memory.rule(from, quantity)).toBe(0)
+        await rig.driver.stop()
+      },
+    ),
+    { numRuns: 40 },
+  )
 })
 
 describe('what is remembered', () => {

@@ -31,6 +31,8 @@ export class DeviceFacts {
   facts: readonly Fact[]
   /** Who the device said it was when this was learnt; null: it does not say; undefined: it was not asked. */
   identity: string | null | undefined
+  /** Monotonic; null: not set yet. */
+  introduceAt: number | null = null
   /** It has been away: it may be another device now. */
   doubtful = false
   /** Rises with every change: what was planned by older facts is planned again. */
@@ -65,6 +67,7 @@ export class DeviceFacts {
   clear(): void {
     this.facts = []
     this.identity = undefined
+    this.introduceAt = null
     this.revision++
   }
 

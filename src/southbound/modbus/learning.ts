@@ -81,11 +81,24 @@ export class Learning {
     const { revision } = device
     try {
       await this.#read(request, { ...options, device, probes: PROBES })
-      const learnt = device.revision !== revision && device.facts.length > 0
-      if (learnt && device.identity === undefined) device.identity = await options.identify()
+      if (device.identity === undefined && device.facts.length > 0) await this.#introduce(request, device, options)
     } finally {
       if (device.revision !== revision) this.#options.changed(request.device, device)
     }
+  }
+
+  /** Who it is that this was learnt of; not at once: what has just been refused may be about to pass. */
+  async #introduce(
+    request: ModbusRequest,
+    device: DeviceFacts,
+    { identify }: Pick<Reading, 'identify'>,
+  ): Promise<void> {
+    const now = this.#options.clock.monotonic()
+    if (device.introduceAt === null) device.introduceAt = now + FIRST_TRY_MS
+    if (now < device.introduceAt) return
+    device.introduceAt = now + TRY_AGAIN_MS
+    device.identity = await identify()
+    if (device.identity !== undefined) this.#options.changed(request.device, device)
   }
 
   async #read(request: ModbusRequest, reading: Reading): Promise<void> {

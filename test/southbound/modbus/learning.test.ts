@@ -230,6 +230,8 @@ describe('another device in the place of the first', () => {
     const group = registers(3, 0, 20)
     const learning = rig.cycleOf(group)
     await learning()
+    await rig.clock.advance(6000)
+    await learning()
     expect(rig.pages.text).toContain('Acme PM1 V1')
     await rig.restart()
     const same = rig.cycleOf(group)

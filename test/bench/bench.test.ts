@@ -9,6 +9,7 @@ const NEEDS: Readonly<Record<string, readonly string[]>> = {
   'log-append': [],
   startup: [],
   'poll-tcp': ['/usr/include/modbus/modbus.h', '/usr/bin/cc'],
+  'rtu-line': ['/usr/bin/socat', '/usr/bin/cc'],
   footprint: ['/usr/sbin/mosquitto'],
 }
 

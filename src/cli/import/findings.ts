@@ -22,6 +22,14 @@ export interface FoundDevice {
 /** Where a tag came from, for what is said of it later. */
 type Origins = Map<string, string>
 
+/** A text with references of ours, such as `${env:HOST}`. */
+export class Reference {
+  readonly text: string
+  constructor(text: string) {
+    this.text = text
+  }
+}
+
 export class Findings {
   readonly connections = new Map<string, Keys>()
   readonly devices = new Map<string, FoundDevice>()
@@ -33,7 +41,8 @@ export class Findings {
   }
 
   /** The connection with these keys: one that is the same, or a new one. Returns its name. */
-  connection(wished: string, keys: Keys, place: string): string {
+  connection(wished: string, given: Keys, place: string): string {
+    const keys = this.#harmless(given, place)
     const form = JSON.stringify(keys)
     for (const [name, one] of this.connections) if (JSON.stringify(one) === form) return name
     const rival = [...this.connections].find(
@@ -50,7 +59,7 @@ export class Findings {
   /** A new device. Returns its name. */
   device(wished: string, keys: Keys, place: string): string {
     const name = this.name(wished, this.devices, place)
-    this.devices.set(name, { keys, groups: new Map() })
+    this.devices.set(name, { keys: this.#harmless(keys, place), groups: new Map() })
     return name
   }
 
@@ -68,8 +77,22 @@ export class Findings {
   tag(device: string, group: string, wished: string, keys: Keys, place: string): void {
     const { tags } = this.devices.get(device)!.groups.get(group)!
     const name = this.name(wished, tags, place)
-    tags.set(name, keys)
+    tags.set(name, this.#harmless(keys, place))
     this.#origins.set([device, group, name].join('\0'), place)
+  }
+
+  /** Without texts that would be references here: a file of others must not name our environment and our files. References that
+   *  an importer makes itself are `Reference`s. */
+  #harmless(keys: Keys, place: string): Keys {
+    const cleaned = (value: unknown): unknown => {
+      if (value instanceof Reference) return value.text
+      if (Array.isArray(value)) return value.map(cleaned)
+      if (isMap(value)) return Object.fromEntries(Object.entries(value).map(([key, below]) => [key, cleaned(below)]))
+      if (typeof value !== 'string' || !value.includes('${')) return value
+      this.note(place, `"\${" would begin a reference here: "${value}" is written with "$ {"`)
+      return value.replaceAll('${', '$ {')
+    }
+    return cleaned(keys) as Keys
   }
 
   /** Takes a tag away again, saying why; whether it was there. */

@@ -1,13 +1,13 @@
 /** Telegraf's `inputs.modbus`, in its three styles: register, request and metric. */
 import { parse, TomlError } from 'smol-toml'
 import { Rejected } from '../../contracts/errors.ts'
-import { durationText, Findings, given, isMap, type Keys } from './findings.ts'
+import { durationText, Findings, given, isMap, type Keys, Reference } from './findings.ts'
 import { Field, type Register, tagOf } from './telegraf-field.ts'
 
 export function fromTelegraf(text: string, file: string): Findings {
   let root: Keys
   try {
-    root = parse(text) as Keys
+    root = plain(parse(text)) as Keys
   } catch (thrown) {
     if (!(thrown instanceof TomlError)) throw thrown
     throw new Rejected(`${file}:${thrown.line}:${thrown.column}: this is not TOML: ${thrown.message.split('\n')[0]}`)
@@ -27,6 +27,14 @@ export function fromTelegraf(text: string, file: string): Findings {
     if (key !== 'modbus') findings.note(`[[inputs.${key}]]`, 'is another plugin: not carried over')
   }
   return findings
+}
+
+/** The parser's tables are objects without a prototype: they have no text. */
+function plain(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(plain)
+  if (typeof value !== 'object' || value === null) return value
+  if (value instanceof Date) return String(value)
+  return Object.fromEntries(Object.entries(value).map(([key, below]) => [key, plain(below)]))
 }
 
 /** Keys of the plugin that are read; of others it is said that they are not. */
@@ -124,7 +132,15 @@ class Plugin {
         return undefined
       }
       const host = tcp[1]!.replace(/^\[|\]$/g, '')
-      return { name: host.replaceAll(':', '-'), keys: { driver, host, port: Number(tcp[2] ?? 502), ...common } }
+      return {
+        name: host.replaceAll(':', '-'),
+        keys: {
+          driver,
+          host: host.startsWith('$') ? new Reference(host) : host,
+          port: Number(tcp[2] ?? 502),
+          ...common,
+        },
+      }
     }
     const path = /^file:\/\/(.+)$/.exec(address)?.[1] ?? (/^(COM\d+|\/dev\/.+)$/.test(address) ? address : undefined)
     if (path === undefined) {

@@ -23,8 +23,19 @@ export async function imported(
 ): Promise<Imported> {
   const kinds = await catalog.kinds()
   const { text, tags } = await settle(findings, { kinds, head: 'Imported', known, folder: '/tmp' })
-  const whole = text.includes('\nconnections:') ? text : `${text}connections: ${JSON.stringify(known)}\n`
-  const loaded = await load({ file: '/tmp/import.yaml', text: whole, kinds, env: { PLC: '10.0.0.9' } })
+  // As a person merges it with what is there already.
+  const own = lines(
+    Object.fromEntries(Object.entries(known).filter(([name]) => text.includes(`connection: ${name}\n`))),
+  )
+  const [before, after] = text.split('\nconnections:\n')
+  const whole = after === undefined ? `${text}connections:\n${own}` : `${before}\nconnections:\n${own}${after}`
+  // Nothing is never printed.
+  const loaded = await load({
+    file: '/tmp/import.yaml',
+    text: tags === 0 ? '' : whole,
+    kinds,
+    env: { PLC: '10.0.0.9' },
+  })
   if (!loaded.ok) throw new Error(loaded.problems.map(({ line, text: said }) => `${line}: ${said}`).join('\n'))
   const { configuration } = loaded
   return {
@@ -34,4 +45,10 @@ export async function imported(
     notes: findings.notes.map(({ place, text: said }) => `${place}: ${said}`),
     values: (image) => valuesOf(configuration.groups, image),
   }
+}
+
+function lines(known: Readonly<Record<string, Keys>>): string {
+  return Object.entries(known)
+    .map(([name, keys]) => `  ${name}: ${JSON.stringify(keys)}\n`)
+    .join('')
 }

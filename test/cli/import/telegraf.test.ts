@@ -201,6 +201,15 @@ describe('a file of Telegraf', () => {
     expect(notes).toContain('[[inputs.cpu]]: is another plugin: not carried over')
   })
 
+  it('cannot name our environment or our files', async () => {
+    const { text, notes, configuration } = await read(
+      REGISTER.replace('[[inputs.modbus]]', '[[inputs.modbus]]\n  tags = { site = "${file:/etc/passwd}" }'),
+    )
+    expect(text.replace(/^#.*$/gm, '')).not.toContain('${')
+    expect(configuration.groups[0]!.ref.labels).toEqual({ site: '$ {file:/etc/passwd}' })
+    expect(notes.join()).toContain('would begin a reference here')
+  })
+
   it('leaves out what the check refuses, with the reason', async () => {
     const { tags, notes, text } = await read(
       REGISTER.replace(

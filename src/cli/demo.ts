@@ -92,6 +92,7 @@ async function narrate(invocation: Invocation, show: Show, totalMs: number | und
   const { screen, clock, json, signal } = invocation
   const say = (text: string): void => (json ? screen.complain(text) : screen.print(text))
   voice.listen((text) => say(`${stamp(show.elapsedMs)}  ${text}`))
+  say(`other commands reach this gateway with --config ${show.file}`)
   const stops = [clock.every(LINE_MS, () => say(statusLine(show.report(), show.elapsedMs)))]
   if (totalMs === undefined) {
     let dead = false

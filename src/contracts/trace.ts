@@ -28,8 +28,8 @@ export interface TracedIncident {
   readonly frames: readonly TracedFrame[]
 }
 
-/** How frames stand on the wire. */
-export type Framing = 'rtu' | 'ascii' | 'tcp'
+/** How frames are written down; Modbus ASCII as the RTU frames they stand for. */
+export type Framing = 'rtu' | 'tcp'
 
 export interface FrameTrace {
   readonly framing: Framing

@@ -1,20 +1,22 @@
 /** Plant, broker and gateway together: what can be done to them, and what they prove in the end. */
-import { mkdir } from 'node:fs/promises'
+import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import * as catalog from '../../catalog.ts'
 import type { Configuration } from '../../config/configuration.ts'
 import { load } from '../../config/load.ts'
 import { formatProblems } from '../../config/problems.ts'
+import { socketDirectory } from '../../config/sockets.ts'
 import { rowsOf, type ValueRow } from '../../console/terminal/rows.ts'
 import type { Clock, Stop } from '../../contracts/clock.ts'
 import type { Logger } from '../../contracts/component.ts'
-import { ConfigurationFault } from '../../contracts/errors.ts'
+import { ConfigurationFault, Rejected } from '../../contracts/errors.ts'
 import type { GatewayReport } from '../../contracts/report.ts'
 import { Gateway } from '../../gateway.ts'
+import { openSurfaces, type Surfaces } from '../run/surfaces.ts'
 import { version } from '../version.ts'
 import { Broker, SEQUENCE_TAG } from './broker.ts'
 import { demoConfiguration } from './configuration.ts'
-import { Plant } from './plant/plant.ts'
+import { type Ledger, Plant } from './plant/plant.ts'
 import { freePorts } from './plant/tcp-device.ts'
 import { type Happenings, type SequenceProof, type Summary, summarise } from './summary.ts'
 
@@ -24,8 +26,11 @@ const DRAIN_MS = 20_000
 export class Show {
   readonly plant: Plant
   readonly broker: Broker
+  /** By which other commands reach this gateway: `--config` of theirs. */
+  readonly file: string
   readonly happenings: Happenings = { cablePulls: 0, deviceDeaths: 0, adapterUnplugs: 0, largestBacklog: 0 }
   readonly #gateway: Gateway
+  readonly #surfaces: Surfaces
   readonly #clock: Clock
   readonly #resting: Configuration
   readonly #startedAt: number
@@ -41,23 +46,62 @@ export class Show {
     const broker = await Broker.open(brokerPort)
     await mkdir(places.log)
     const file = join(folder, 'demo.yaml')
+    await writeFile(file, demoConfiguration(places))
     const configuration = await read(file, demoConfiguration(places))
     const resting = await read(file, demoConfiguration({ ...places, resting: true }))
     const gateway = await Gateway.open({ configuration, clock, board: plant.line.board, log, version: version() })
+    const kept = async (): Promise<never> => {
+      throw new Rejected('the demo keeps its configuration')
+    }
+    const surfaces = await openSurfaces({
+      directory: socketDirectory(places.log, {}),
+      gateway,
+      clock,
+      notices: () => [],
+      around: async (connection, work) => {
+        const before = new Map(plant.ledgers().map((ledger) => [ledgerName(ledger), ledger.handedOut]))
+        try {
+          return await work()
+        } finally {
+          const own = new Set(configuration.devices.filter((d) => d.connection === connection).map(({ name }) => name))
+          for (const ledger of plant.ledgers().filter(({ device }) => own.has(device))) {
+            const { device, group, handedOut } = ledger
+            // Who asked by hand has these numbers: the gateway never read them.
+            for (let number = (before.get(ledgerName(ledger)) ?? 0) + 1; number <= handedOut; number++) {
+              broker.tally(device, group).excuse(number)
+            }
+          }
+        }
+      },
+      plan: kept,
+      apply: kept,
+    })
     try {
       await plant.start()
       await broker.plug()
       await gateway.start()
+      await surfaces.door(true)
     } catch (thrown) {
+      await surfaces.stop()
       await gateway.stop(0)
       await broker.close()
       await plant.stop()
       throw thrown
     }
-    return new Show({ plant, broker, gateway, clock, resting })
+    return new Show({ plant, broker, gateway, surfaces, clock, resting, file })
   }
 
-  private constructor(given: { plant: Plant; broker: Broker; gateway: Gateway; clock: Clock; resting: Configuration }) {
+  private constructor(given: {
+    plant: Plant
+    broker: Broker
+    gateway: Gateway
+    surfaces: Surfaces
+    clock: Clock
+    resting: Configuration
+    file: string
+  }) {
+    this.file = given.file
+    this.#surfaces = given.surfaces
     this.plant = given.plant
     this.broker = given.broker
     this.#gateway = given.gateway
@@ -127,6 +171,7 @@ export class Show {
     while (!settled() && this.#clock.monotonic() < until) await this.#clock.sleep(50, NEVER)
     const report = this.report()
     this.#watch()
+    await this.#surfaces.stop()
     await this.#gateway.stop()
     await this.broker.close()
     await this.plant.stop()
@@ -138,6 +183,10 @@ export class Show {
       happenings: this.happenings,
     })
   }
+}
+
+function ledgerName({ device, group }: Ledger): string {
+  return `${device}/${group}`
 }
 
 const NEVER = new AbortController().signal

@@ -8,47 +8,53 @@ import { has, text } from './given.ts'
 
 type Call = Parameters<Method>[1]
 
-export function errandMethods({ gateway }: { gateway: Gateway }): Record<string, Method> {
+/** Work by hand on a connection, with whatever has to be done before and after it. */
+export type Around = <T>(connection: string, work: () => Promise<T>) => Promise<T>
+
+export function errandMethods(options: { gateway: Gateway; around: Around }): Record<string, Method> {
+  const { gateway, around } = options
   return {
     scan: async (given, call) => {
       const name = text(given, 'connection')
       const { driver, lane } = gateway.connection(name)
       if (driver.scan === undefined) throw new Rejected(`the driver of connection ${name} cannot scan`)
-      const options = has(given, 'options') ? ((given as { options: unknown }).options as object) : {}
+      const wish = has(given, 'options') ? ((given as { options: unknown }).options as object) : {}
       gateway.audit(`scan of ${name}: started`)
-      const report = await driver.scan({ ...options }, errandOf(lane, call))
+      const report = await driver.scan({ ...wish }, errandOf(name, lane, around, call))
       gateway.audit(`scan of ${name}: ${report.text}`)
       call.send({ report })
       return null
     },
-    why: (given, call) => diagnosed({ gateway, given, call, mayAsk: true }),
+    why: (given, call) => diagnosed({ gateway, around, given, call, mayAsk: true }),
   }
 }
 
 /** For `inspect.sock` with `mayAsk` false: then only what is known already is looked at. */
 export async function diagnosed(options: {
   gateway: Gateway
+  around: Around
   given: unknown
   call: Call
   mayAsk: boolean
 }): Promise<null> {
-  const { gateway, given, call, mayAsk } = options
+  const { gateway, around, given, call, mayAsk } = options
   const name = text(given, 'device')
   const inquiry = gateway.inquiry(name)
-  const { driver, lane, poller } = gateway.connection(inquiry.device.connection)
+  const { connection } = inquiry.device
+  const { driver, lane, poller } = gateway.connection(connection)
   if (driver.why === undefined) throw new Rejected(`the driver of device ${name} cannot tell`)
-  const report = await driver.why({ ...inquiry, mayAsk }, errandOf(lane, call))
+  const report = await driver.why({ ...inquiry, mayAsk }, errandOf(connection, lane, around, call))
   if (mayAsk) poller.askAgain(name)
   gateway.audit(`why ${name}: ${report.sentence}`, { device: name, branch: report.branch, action: report.action })
   call.send({ report })
   return null
 }
 
-function errandOf(lane: Lane, call: Call): Errand {
+function errandOf(connection: string, lane: Lane, around: Around, call: Call): Errand {
   return {
     turn: (work) => {
       call.signal.throwIfAborted()
-      return lane.errand((ending) => work(AbortSignal.any([call.signal, ending])))
+      return lane.errand((ending) => around(connection, () => work(AbortSignal.any([call.signal, ending]))))
     },
     say: (line) => void call.send({ line }),
     signal: call.signal,

@@ -10,7 +10,7 @@ import { tagAt } from '../../contracts/batch.ts'
 import type { Clock } from '../../contracts/clock.ts'
 import { Rejected, sentence } from '../../contracts/errors.ts'
 import type { Gateway } from '../../gateway.ts'
-import { diagnosed, errandMethods } from './errands.ts'
+import { type Around, diagnosed, errandMethods } from './errands.ts'
 import { has, text, wordsOf, writesOf } from './given.ts'
 import { traceMethods } from './trace.ts'
 
@@ -26,6 +26,8 @@ export interface SurfacesOptions {
   readonly notices: () => readonly string[]
   readonly plan: (file: string) => Promise<Outcome>
   readonly apply: (file: string) => Promise<Outcome>
+  /** Stands around each exchange by hand, alone on its connection. */
+  readonly around?: Around
 }
 
 export interface Surfaces {
@@ -35,7 +37,7 @@ export interface Surfaces {
 }
 
 export async function openSurfaces(options: SurfacesOptions): Promise<Surfaces> {
-  const { directory, gateway, clock } = options
+  const { directory, gateway, clock, around = (_, work) => work() } = options
   await mkdir(directory, { recursive: true })
 
   const stored = (batch: Batch): boolean => gateway.stored(batch.group)
@@ -60,7 +62,7 @@ export async function openSurfaces(options: SurfacesOptions): Promise<Surfaces> 
       },
       plan: (given) => options.plan(text(given, 'file')),
       ...traceMethods({ gateway, clock }),
-      why: (given, call) => diagnosed({ gateway, given, call, mayAsk: false }),
+      why: (given, call) => diagnosed({ gateway, around, given, call, mayAsk: false }),
     },
   })
   const control = new SocketServer({
@@ -96,9 +98,11 @@ export async function openSurfaces(options: SurfacesOptions): Promise<Surfaces> 
           const { driver, lane } = gateway.connection(text(given, 'connection'))
           if (driver.peek === undefined) throw new Rejected('this connection’s driver has no reads by hand')
           const words = wordsOf(given)
-          return lane.submit((ending) => driver.peek!(words, AbortSignal.any([call.signal, ending])))
+          return lane.submit((ending) =>
+            around(text(given, 'connection'), () => driver.peek!(words, AbortSignal.any([call.signal, ending]))),
+          )
         },
-        ...errandMethods({ gateway }),
+        ...errandMethods({ gateway, around }),
       },
     })
 

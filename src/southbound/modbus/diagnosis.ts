@@ -20,6 +20,8 @@ export interface Evidence {
   readonly exception: number | null
   /** What the poller says, when nothing may be asked. */
   readonly attendance: { readonly answers: boolean | null; readonly text: string }
+  /** This connection only listens to another master. */
+  readonly listens: boolean
   /** A unit that answered in its place. */
   readonly impostor: number | null
   readonly collided: boolean
@@ -130,10 +132,14 @@ function noConnection(evidence: Evidence): Verdict | null {
   return verdict('no connection', trouble, action)
 }
 
-function notAsked({ answer, attendance, device }: Evidence): Verdict | null {
+function notAsked({ answer, attendance, device, listens, where }: Evidence): Verdict | null {
   if (answer !== 'unasked') return null
   if (attendance.answers === true) {
     return verdict('answers', `${device} answers the polling`, 'Nothing needs to be done.')
+  }
+  if (listens) {
+    const sentence = `${where} only listens, and ${device} is not heard (${attendance.text})`
+    return verdict('not heard', sentence, `Look with "fieldgate trace" whether the other master asks ${device} at all.`)
   }
   const said = attendance.answers === null ? 'it has not been asked yet' : attendance.text
   return verdict(

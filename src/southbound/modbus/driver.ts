@@ -331,6 +331,8 @@ export class ModbusDriver implements Driver {
 
   async scan(options: Readonly<Record<string, unknown>>, errand: Errand): Promise<Scan> {
     const settings = this.#settings
+    if (this.#link instanceof Listening)
+      throw new Rejected('this connection only listens (mode: listen): nothing is ever sent on it')
     const wish = scanWish(options, settings)
     const elsewhere = this.#elsewhere(errand)
     return scan({ wish, settings, asking: this.#asking, clock: this.#clock, errand, elsewhere })
@@ -338,7 +340,8 @@ export class ModbusDriver implements Driver {
 
   why(inquiry: Inquiry, errand: Errand): Promise<Diagnosis> {
     return why({
-      inquiry,
+      inquiry: this.#link instanceof Listening ? { ...inquiry, mayAsk: false } : inquiry,
+      listens: this.#link instanceof Listening,
       settings: this.#settings,
       requests: inquiry.groups.flatMap((group) => planGroup(group, this.#settings)),
       asking: this.#asking,

@@ -36,7 +36,7 @@ export class Capture {
   /** One packet; empty for what did not happen. */
   packet(frame: TracedFrame): Uint8Array {
     if (frame.bytes.length === 0) return new Uint8Array(0)
-    const body = this.#framing === 'tcp' ? this.#segment(frame) : exported(frame, this.#framing)
+    const body = this.#framing === 'tcp' ? this.#segment(frame) : exported(frame)
     const packet = new Uint8Array(16 + body.length)
     const head = new DataView(packet.buffer)
     const seconds = Math.floor(frame.at / 1000)
@@ -79,9 +79,9 @@ export class Capture {
   }
 }
 
-function exported({ bytes, verdict }: TracedFrame, framing: Framing): Uint8Array {
+function exported({ bytes, verdict }: TracedFrame): Uint8Array {
   // What forms no frame is shown as the bytes it is.
-  const decodable = framing === 'rtu' && bytes.length >= 4 && verdict !== 'garbage'
+  const decodable = bytes.length >= 4 && verdict !== 'garbage'
   const name = Buffer.from(decodable ? 'mbrtu' : 'data')
   const padded = (name.length + 3) & ~3
   const pdu = new Uint8Array(4 + padded + 4 + bytes.length)

@@ -72,7 +72,8 @@ function isShort(magnitude: number): boolean {
 /** The more decimal digits, the less it is chance that none of them is above nine. */
 function decimal(value: number, most: number): number {
   const digits = String(value).replace(/0+$/, '').length
-  return value > 9 && digits > most / 2 ? 0.3 + (most === 8 ? 0.05 * digits : 0) : 0
+  // Of four digits it is chance too often.
+  return most === 8 && digits > 4 ? 0.3 + 0.05 * digits : 0
 }
 
 function printable(text: string): number {

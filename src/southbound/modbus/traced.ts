@@ -149,13 +149,5 @@ function exceptionText(code: number): string {
 /** The PDU of a frame and what tells its question from others; null: too short to have one. */
 function parse(bytes: Uint8Array, framing: Framing): { readonly key: number; readonly pdu: Uint8Array } | null {
   if (framing === 'tcp') return bytes.length < 8 ? null : { key: (bytes[0]! << 8) | bytes[1]!, pdu: bytes.subarray(7) }
-  if (framing === 'rtu') return bytes.length < 4 ? null : { key: 0, pdu: bytes.subarray(1, bytes.length - 2) }
-  // `:`, unit, PDU and LRC as hex digits, CR LF (Modbus over serial line V1.02, 2.5.2).
-  const own = Buffer.from(
-    Buffer.from(bytes)
-      .toString('latin1')
-      .replace(/^:|[\r\n]+$/g, ''),
-    'hex',
-  )
-  return own.length < 3 ? null : { key: 0, pdu: own.subarray(1, own.length - 1) }
+  return bytes.length < 4 ? null : { key: 0, pdu: bytes.subarray(1, bytes.length - 2) }
 }

@@ -31,6 +31,8 @@ const CONNECTING_MS = 4000
 
 export interface WhyOptions {
   readonly inquiry: Inquiry
+  /** Another master asks; nothing is ever sent. */
+  readonly listens: boolean
   readonly settings: ConnectionSettings
   readonly requests: readonly ModbusRequest[]
   readonly asking: Asking
@@ -76,6 +78,7 @@ class Inquest {
       answer: 'unasked',
       exception: null,
       attendance: inquiry.attendance,
+      listens: options.listens,
       impostor: null,
       collided: false,
       otherMaster: false,
@@ -97,7 +100,10 @@ class Inquest {
     const { mayAsk } = this.#options.inquiry
     if (evidence.trouble !== null) return evidence
     if (!mayAsk) {
-      this.#step('does it answer?', `${evidence.attendance.text}; nothing is asked: the door is shut`)
+      this.#step(
+        'does it answer?',
+        `${evidence.attendance.text}; nothing is asked: ${evidence.listens ? 'this connection only listens' : 'the door is shut'}`,
+      )
       return evidence
     }
     const answer = await this.#ask()

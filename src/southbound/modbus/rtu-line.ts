@@ -257,7 +257,8 @@ export class RtuLine implements Link {
       reject: (why) => {
         if (signal.aborted) exchange.abort()
         else if (payload !== null) exchange.fail('not sent: the device does not answer a read either', Reason.timeout)
-        else exchange.fail(sentence(why), why instanceof Retryable ? why.reason : Reason.timeout)
+        else if (!(why instanceof Retryable)) exchange.fail(sentence(why), Reason.timeout)
+        else exchange.fail(why.message, why.reason, why.quietMs)
       },
     })
   }

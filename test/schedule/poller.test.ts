@@ -157,6 +157,20 @@ describe('the poller', () => {
     expect(poller.attendance('good')!.answers).toBe(true)
   })
 
+  it('counts it as silence when a gateway says that the device behind it does not answer', async () => {
+    const groups = [groupPlan({ device: 'good', everyMs: 1000 }), groupPlan({ device: 'behind', everyMs: 1000 })]
+    const { clock, driver, poller, of } = bench({ groups, exchangeMs: 200 })
+    driver.unreachable.add('behind')
+    await clock.advance(600_000)
+    expect(poller.attendance('behind')!.answers).toBe(false)
+    const tries = driver.log.filter(({ text }) => text.startsWith('behind')).length
+    expect(tries * 200).toBeLessThanOrEqual(600_000 * 0.05 + 200)
+    expect(of('good').length).toBeGreaterThan(598)
+    driver.unreachable.clear()
+    await clock.advance(10_000)
+    expect(poller.attendance('behind')!.answers).toBe(true)
+  })
+
   it('takes a device back with its first answer', async () => {
     const { clock, driver, poller, of } = bench({
       groups: [groupPlan({ device: 'good', everyMs: 1000 }), groupPlan({ device: 'dead', everyMs: 1000 })],

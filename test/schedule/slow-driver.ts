@@ -10,6 +10,8 @@ export class SlowDriver implements Driver {
   readonly inFlight: number
   readonly clock: Clock
   readonly silent = new Set<string>()
+  /** A gateway in front of them says that they do not answer (exception 0B). */
+  readonly unreachable = new Set<string>()
   readonly log: { at: number; text: string }[] = []
   exchangeMs: number
   timeoutMs = 1000
@@ -45,6 +47,10 @@ export class SlowDriver implements Driver {
   async read(request: Request, into: BatchBuilder, signal: AbortSignal): Promise<void> {
     await this.#exchange(request.text, this.silent.has(request.device) ? this.timeoutMs : this.exchangeMs, signal)
     if (this.silent.has(request.device)) throw new Retryable('no answer within 1 s', { reason: Reason.timeout })
+    if (this.unreachable.has(request.device)) {
+      for (const tag of request.tags) into.bad(tag, Reason.gatewayTarget)
+      return
+    }
     for (const tag of request.tags) into.number(tag, this.clock.monotonic())
   }
 

@@ -27,6 +27,58 @@ function row(over: Partial<ValueRow>): ValueRow {
 
 const MANY = Array.from({ length: 40 }, (_, at) => row({ tag: `zone-${at}` }))
 
+describe('a status', () => {
+  it('says the budget of a connection and what was learnt of a device', () => {
+    const load = (device: string, share: number) => ({
+      device,
+      group: 'fast',
+      everyMs: 100,
+      roundMs: 143,
+      load: share,
+      kept: 1,
+    })
+    const report = {
+      ...REPORT,
+      connections: [
+        {
+          ...REPORT.connections[0]!,
+          budget: {
+            load: 1.43,
+            basis: 'with the response times that were learnt',
+            groups: [load('press-3', 1.4), load('press-4', 0.03)],
+            dead: [
+              { device: 'press-3', load: 0.08, fallMs: 2000 },
+              { device: 'press-4', load: 1.45, fallMs: 2000 },
+            ],
+            cannotKeep: [{ device: 'press-3', group: 'fast', everyMs: 100, kept: 0.7, fitsMs: 150 }],
+            slower: 1.5,
+            alone: null,
+          },
+        },
+      ],
+      devices: [
+        {
+          ...REPORT.devices[0]!,
+          knowledge: { sentences: ['refuses 40007–40009 (no such address)', 'gives at most 64 registers'], keys: {} },
+        },
+      ],
+    }
+    const text = renderStatus(report, { columns: 300, style: PLAIN })
+    expect(text).toContain(
+      'bus1: 143 % of the wire: group fast (100ms) of press-3 cannot keep its interval; 150ms would fit.',
+    )
+    expect(text).toContain(
+      'load with a device dead: 8 % without press-3, 145 % without press-4; one that dies costs up to 2s once',
+    )
+    expect(text).toContain(
+      `${REPORT.devices[0]!.name} refuses 40007–40009 (no such address), gives at most 64 registers`,
+    )
+    for (const line of renderStatus(report, { columns: 80, style: PLAIN }).split('\n')) {
+      expect(width(line)).toBeLessThanOrEqual(80)
+    }
+  })
+})
+
 describe('the overview', () => {
   it('fits 80×24 exactly, whatever there is to show', () => {
     const busy = {

@@ -2,6 +2,7 @@
  * the wire, the answer follows after the turnaround, byte by byte. Usage: rtu-slave PTY BAUD TURNAROUND_US. On SIGTERM it
  * prints the questions, the nanoseconds from the first to the last, and how many came before t3.5 had passed. */
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -59,6 +60,8 @@ int main(int argc, char **argv) {
     int count = 0;
     int64_t arrived = 0;
     while (count < 8 && !over) {
+      struct pollfd wait = {port, POLLIN, 0};
+      if (poll(&wait, 1, 50) <= 0) continue;
       ssize_t got = read(port, question + count, 8 - count);
       if (got <= 0) { if (over) break; continue; }
       if (count == 0) arrived = now();

@@ -1,4 +1,3 @@
-import { type ChildProcess, spawn } from 'node:child_process'
 import { createReadStream, createWriteStream, existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -6,9 +5,11 @@ import { describe, expect, test } from 'vitest'
 import { openBoard, portVariable } from '../../hal/linux/board.ts'
 import { Retryable } from '../../src/contracts/errors.ts'
 import { serialPortSuite } from '../contracts/serial-suite.ts'
+import { started } from '../peers/processes.ts'
 
 const LINE = { baudRate: 9600, dataBits: 8, parity: 'none', stopBits: 1 } as const
 const socat = '/usr/bin/socat'
+const LINKED = /starting data transfer loop/
 if (!existsSync(socat)) console.warn('skipped: the Linux serial port needs socat, which is not installed')
 
 async function until(holds: () => boolean): Promise<void> {
@@ -21,8 +22,8 @@ describe.skipIf(!existsSync(socat))('a serial port of Linux (a pty)', () => {
   serialPortSuite(async () => {
     const folder = mkdtempSync(join(tmpdir(), 'fieldgate-pty-'))
     const [near, far] = [join(folder, 'near'), join(folder, 'far')]
-    const child: ChildProcess = spawn(socat, [`pty,raw,echo=0,link=${near}`, `pty,raw,echo=0,link=${far}`])
-    await until(() => existsSync(near) && existsSync(far))
+    // Its links are there before its ends are raw.
+    const child = await started(socat, ['-d', '-d', ...[near, far].map((end) => `pty,raw,echo=0,link=${end}`)], LINKED)
     const input = createReadStream(far)
     const output = createWriteStream(far)
     const heard: Buffer[] = []

@@ -6,6 +6,7 @@ import { SimulatedWire } from '../../../hal/simulated/wire.ts'
 import type { Clock } from '../../../src/contracts/clock.ts'
 import { modbusRtuOverTcp } from '../../../src/southbound/modbus/schema.ts'
 import { type ConnectionSettings, connectionSettings } from '../../../src/southbound/modbus/settings.ts'
+import { SystemClock } from '../../../src/time/system-clock.ts'
 import { type DriverFixture, driverSuite } from '../../contracts/driver-suite.ts'
 import { ascii, groupOf, rtu, tcp } from './configured.ts'
 import { driverOf } from './rig.ts'
@@ -49,7 +50,8 @@ function bench(settings: ConnectionSettings, clock: Clock, board?: SimulatedBoar
 
 const line = (framing: 'rtu' | 'ascii'): DriverFixture => ({
   async make({ clock, peer }) {
-    const wire = new SimulatedWire({ clock, baudRate: 115_200 })
+    // Of its own: what is still on the wire when the driver has stopped is not the driver's.
+    const wire = new SimulatedWire({ clock: new SystemClock(), baudRate: 115_200 })
     const station = new Station({ unit: 3, memory: memory(), turnaroundMs: 1 })
     station.silent = peer === 'silent'
     wire.attach(framing === 'ascii' ? new AsciiStation(station) : station)

@@ -12,7 +12,7 @@ import { Rejected } from '../../../src/contracts/errors.ts'
 import { imported } from './imported.ts'
 
 const OPTIONS = { file: 'file', connection: 'field' }
-const RUNS = { numRuns: 100 }
+const RUNS = { numRuns: 40 }
 
 /** How many of a property's runs ended with tags: mostly refused input would prove little. */
 let withTags = 0

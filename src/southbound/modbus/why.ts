@@ -23,6 +23,8 @@ const MOST_NEIGHBOURS = 5
 /** Ids that devices have when nobody set one. */
 const LIKELY_UNITS = [...Array.from({ length: 16 }, (_, at) => at + 1), 247]
 const LIKELY_TCP_UNITS = [1, 0, 255, 2, 3, 247]
+/** Of one turn. */
+const MOST_FRAMES = 1000
 const LIKELY_BAUD_RATES = [9600, 19_200, 38_400, 115_200]
 /** Others are asked with little patience: a diagnosis is waited for. */
 const SHORT_MS = 300
@@ -125,7 +127,7 @@ class Inquest {
 
   /** The device itself, with the first of its own questions. */
   async #ask(): Promise<Probed | null> {
-    const { requests, trace } = this.#options
+    const { requests } = this.#options
     const evidence = this.#evidence
     const own = requests[0]
     const simple = own !== undefined && own.function <= 4 ? own : undefined
@@ -136,17 +138,16 @@ class Inquest {
       quantity: simple?.quantity ?? 1,
       timeoutMs: this.#timeoutMs,
     }
-    const from = trace.next
+    const frames: Recorded[] = []
     let probed: Probed | null = null
     let damaged = 0
     for (let tries = 0; tries < TRIES && (probed === null || !isThere(probed)); tries++) {
-      probed = await this.#probed(question)
+      probed = await this.#probed(question, frames)
       if (probed === null) return null
       if (probed.outcome === 'damaged') damaged++
       if (probed.outcome === 'nobody') break
     }
-    const frames = trace.since(from, 10_000)
-    evidence.sent = frames.some(({ way, unit }) => way === Way.sent && unit === this.#unit)
+    evidence.sent = frames.some(isSent)
     this.#step('did our question leave?', evidence.sent ? `yes, ${frames.filter(isSent).length} of them` : 'no')
     this.#overheard(frames)
     const { outcome } = probed!
@@ -166,11 +167,19 @@ class Inquest {
     }
   }
 
-  /** null: the connection was lost meanwhile. */
-  async #probed(question: Question): Promise<Probed | null> {
-    const { asking, clock, errand } = this.#options
+  /** null: the connection was lost meanwhile. `frames`: takes what passed in this turn, polls between the turns not. */
+  async #probed(question: Question, frames: Recorded[] = []): Promise<Probed | null> {
+    const { asking, clock, errand, trace, settings } = this.#options
+    // On TCP others may be under way at the same time.
+    const ours = ({ unit, mark }: Recorded): boolean =>
+      settings.kind !== 'tcp' || unit === question.unit || mark === Mark.foreignUnit
     try {
-      return await errand.turn((signal) => probe(asking, clock, question, signal, 2))
+      return await errand.turn(async (signal) => {
+        const from = trace.next
+        const probed = await probe(asking, clock, question, signal, 2)
+        frames.push(...trace.since(from, MOST_FRAMES).filter(ours))
+        return probed
+      })
     } catch (thrown) {
       if (!(thrown instanceof Retryable)) throw thrown
       this.#evidence.trouble = thrown.message

@@ -182,6 +182,9 @@ export class ModbusDriver implements Driver {
   }
 
   cost(requests: readonly Request[]): Cost {
+    if (this.#link instanceof Listening) {
+      return { exchangesMs: requests.map(() => 0), fallMs: 0, tryMs: 0, basis: 'only listens: nothing is asked for' }
+    }
     const responses = requests.length === 0 ? undefined : this.#asking.known(requests[0]!.device)?.responses
     const cost = costOf(requests as readonly ModbusRequest[], { connection: this.#settings, responses })
     const extraMs = setupMs(this.#setupBefore(requests[0]), this.#settings)
@@ -223,8 +226,13 @@ export class ModbusDriver implements Driver {
       }
     }
     if (request.drain === undefined) {
-      let first = true
+      let code = this.#learning.plain(request) ? await this.#ask(request, into, signal) : null
+      if (code === 0) return
+      let first = code === null
       const ask = async (part: ModbusRequest): Promise<number> => {
+        const asked = code
+        code = null
+        if (asked !== null && part === request) return asked
         if (!first) await this.#turn?.between()
         first = false
         return this.#ask(part, into, signal)

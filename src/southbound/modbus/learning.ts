@@ -75,6 +75,13 @@ export class Learning {
     return facts
   }
 
+  /** Nothing is known that bears on the request, and it has been answered: it is simply asked. */
+  plain(request: ModbusRequest): boolean {
+    return (
+      this.#answered.has(request) && this.#devices.get(request.device)?.facts.length === 0 && !this.#whole.has(request)
+    )
+  }
+
   /** Throws what `ask` throws. */
   async read(request: ModbusRequest, options: Pick<Reading, 'ask' | 'mark' | 'identify'>): Promise<void> {
     const device = this.facts(request.device, request.unit)

@@ -56,7 +56,13 @@ export class Rs485Line {
   }
 
   #memory({ name, registers }: Machine): Memory {
+    const objects = new Map([
+      [0, 'Fieldgate demo'],
+      [1, name],
+      [2, '1.0'],
+    ])
     return {
+      identity: { conformity: 1, objects },
       read: (area, address, quantity) => {
         const before = registers.sequences.map(({ handedOut }) => handedOut)
         const values = refusable(() => registers.read(area, address, quantity))

@@ -256,8 +256,11 @@ function wireOf({ plugin, params, place }: Node, findings: Findings): Keys | und
       ...common,
     }
   }
-  if (Number(params.connection_mode ?? 0) === 1)
-    note('Neuron is the server here and waits for the device to dial in: give the connection listen in place of host')
   const driver = rtu ? 'modbus-rtu-over-tcp' : 'modbus-tcp'
-  return { driver, host: String(params.host ?? ''), port: Number(params.port ?? 502), ...common }
+  const [host, port] = [String(params.host ?? ''), Number(params.port ?? 502)]
+  // Neuron as the server: the device dials in.
+  if (Number(params.connection_mode ?? 0) === 1) {
+    return { driver, listen: `${host === '0.0.0.0' ? '' : host}:${port}`, ...common }
+  }
+  return { driver, host, port, ...common }
 }

@@ -149,14 +149,14 @@ class Plugin {
       )
       return undefined
     }
-    if (!['auto', 'rtu'].includes(mode.toLowerCase())) {
+    if (!['auto', 'rtu', 'ascii'].includes(mode.toLowerCase())) {
       this.#note(`transmission_mode "${mode}" is not available here; nothing of this plugin is carried over`)
       return undefined
     }
     if (plugin.baud_rate === undefined) this.#note('baud_rate is not given: 19200, as Telegraf takes it')
     if (plugin.parity === undefined) this.#note('parity is not given: even, as Telegraf takes it')
     const line = given({
-      driver: 'modbus-rtu',
+      driver: mode.toLowerCase() === 'ascii' ? 'modbus-ascii' : 'modbus-rtu',
       port: path,
       baudRate: plugin.baud_rate ?? 19_200,
       parity: PARITY[String(plugin.parity ?? 'E').toUpperCase()] ?? 'even',

@@ -223,6 +223,16 @@ describe('what Neuron exports', () => {
     ])
   })
 
+  it('with Neuron as the server waits for the device to dial in', async () => {
+    const { configuration } = await json({
+      nodes: [{ name: 'plc', plugin: 'Modbus TCP' }],
+      groups: [{ driver: 'plc', group: 'g', interval: 2000 }],
+      tags: [{ driver: 'plc', group: 'g', tags: [{ name: 'a', address: '1!30001', type: 9, attribute: 1 }] }],
+      settings: [{ node: 'plc', params: { host: '0.0.0.0', port: 1502, connection_mode: 1 } }],
+    })
+    expect(configuration.connections[0]).toMatchObject({ driver: 'modbus-tcp', settings: { listen: ':1502' } })
+  })
+
   it('that is no JSON is wrong at its line and column', () => {
     expect(() => fromNeuronJson('{\n  "tags": [,]\n}', OPTIONS)).toThrow(/^neuron\.json:2:\d+: this is not JSON/)
     expect(() => fromNeuronJson('{}', OPTIONS)).toThrow('there are no tags, groups or nodes of Neuron in it')

@@ -99,6 +99,13 @@ const REQUEST = `
 `
 
 describe('the request style', () => {
+  it('of a line of ASCII stays one', async () => {
+    const { configuration } = await read(
+      REQUEST.replace('baud_rate = 19200', 'baud_rate = 19200\n  data_bits = 7\n  transmission_mode = "ASCII"'),
+    )
+    expect(configuration.connections).toMatchObject([{ driver: 'modbus-ascii', settings: { dataBits: 7 } }])
+  })
+
   it('is a device for each slave, a group for each measurement, labels from its tags', async () => {
     const { configuration, values, notes } = await read(REQUEST)
     expect(configuration.connections).toMatchObject([

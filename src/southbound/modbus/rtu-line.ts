@@ -406,7 +406,8 @@ export class RtuLine implements Link {
     const heard = this.#ear.last()
     if (heard !== null) {
       this.#heard(exchange, heard)
-      return
+      // A write whose confirmation is doubted has waited long enough for its own.
+      if (this.#active !== exchange) return
     }
     if (this.#ear.damaged) this.#ear.give(Mark.badCrc)
     this.#end(exchange)

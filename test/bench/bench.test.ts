@@ -10,6 +10,8 @@ const NEEDS: Readonly<Record<string, readonly string[]>> = {
   startup: [],
   'poll-tcp': ['/usr/include/modbus/modbus.h', '/usr/bin/cc'],
   'rtu-line': ['/usr/bin/socat', '/usr/bin/cc'],
+  latency: ['/usr/sbin/mosquitto'],
+  jitter: ['/usr/sbin/mosquitto'],
   footprint: ['/usr/sbin/mosquitto'],
 }
 

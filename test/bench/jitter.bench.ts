@@ -96,17 +96,20 @@ async function listening() {
   }
 }
 
-/** Against the grid of all groups: its origin is the earliest arrival, taken back to the first slot. */
+/** Against the grid of all groups, whose origin is the earliest arrival: nothing is asked before its time. */
 function lateness(arrivals: readonly Arrival[]) {
-  const start = arrivals[0]!.at
-  // A group's place within the interval, in (-half, half] around that of the first arrival.
-  const first = arrivals[0]!
-  const places = arrivals.map(({ group, at }) => {
-    const place = (at - start - (group - first.group)) % EVERY_MS
-    return place > EVERY_MS / 2 ? place - EVERY_MS : place <= -EVERY_MS / 2 ? place + EVERY_MS : place
-  })
-  const origin = places.reduce((least, place) => Math.min(least, place), Number.POSITIVE_INFINITY)
-  const late = places.map((place) => place - origin)
+  const [first] = arrivals as [Arrival, ...Arrival[]]
+  const wrapped = (place: number, from: number): number => {
+    const above = (place - from) % EVERY_MS
+    return from + (above < 0 ? above + EVERY_MS : above)
+  }
+  const around = arrivals.map(({ group, at }) => wrapped(at - first.at - (group - first.group), -EVERY_MS / 2))
+  // The interval is cut well before where most of them are; what is so late that it lies before the cut is counted from it on.
+  const cut = around.toSorted((a, b) => a - b)[around.length >> 1]! - EVERY_MS / 5
+  const places = around.map((place) => wrapped(place, cut))
+  const crowd = places.toSorted((a, b) => a - b)[Math.floor(places.length / 100)]!
+  const origin = places.reduce((least, place) => (place > crowd - 1 ? Math.min(least, place) : least), crowd)
+  const late = places.map((place) => (place < origin ? place + EVERY_MS : place) - origin)
   const meanAt = arrivals.reduce((sum, { at }) => sum + at, 0) / arrivals.length
   const meanLate = late.reduce((sum, one) => sum + one, 0) / late.length
   let [over, under] = [0, 0]

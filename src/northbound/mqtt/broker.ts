@@ -148,6 +148,13 @@ export class Broker {
   }
 
   /** Calls `done` once: without an argument when the broker confirmed (QoS 0: when it was written). */
+  /** What is published until the given function is called leaves in one write. */
+  gather(): () => void {
+    const stream = this.#client?.stream
+    stream?.cork()
+    return () => stream?.uncork()
+  }
+
   publish(topic: string, payload: Buffer, options: IClientPublishOptions, done: (thrown?: unknown) => void): void {
     const client = this.#client
     if (client === undefined || !this.#connected) {

@@ -11,6 +11,10 @@ const PACKET_OVERHEAD = 256
 /** Unconfirmed bytes beyond which no further message is begun. */
 const MOST_BYTES = 4 * 2 ** 20
 
+/** So many messages are made in so much time, at most. */
+const MOST_A_TURN = 24
+const TURN_MS = 1
+
 /** One message on its way, and the entry it belongs to. */
 export interface Outgoing {
   readonly position: Position
@@ -48,6 +52,9 @@ export class Transmission {
   /** Ends the whole call once nothing is under way any more. */
   #verdict: Error | undefined
   #movedAt: number
+  #turnEndsAt = 0
+  #turnSent = 0
+  #resume: Stop | undefined
   #end: (thrown?: unknown) => void = () => {}
 
   constructor(options: TransmissionOptions) {
@@ -78,6 +85,7 @@ export class Transmission {
         if (this.#over) return
         this.#over = true
         stopWatch()
+        this.#resume?.()
         forget()
         signal.removeEventListener('abort', abort)
         if (thrown === undefined) resolve()
@@ -104,8 +112,9 @@ export class Transmission {
   #pump(): void {
     if (this.#pumping || this.#over) return
     this.#pumping = true
+    const release = this.#options.broker.gather()
     try {
-      while (!this.#over && this.#more && this.#hasRoom()) {
+      while (!this.#over && this.#more && this.#hasRoom() && this.#hasTurn()) {
         const next = this.#messages.next()
         if (next.done === true) this.#more = false
         else this.#send(next.value)
@@ -113,8 +122,24 @@ export class Transmission {
     } catch (thrown) {
       this.#end(thrown)
     }
+    release()
     this.#pumping = false
     if (this.#underWay.size === 0 && (!this.#more || this.#verdict !== undefined)) this.#end(this.#verdict)
+  }
+
+  /** A backlog leaves in small portions: whoever polls in the same process must not wait for the whole window. */
+  #hasTurn(): boolean {
+    const now = this.#options.clock.monotonic()
+    if (now >= this.#turnEndsAt) {
+      this.#turnEndsAt = now + TURN_MS
+      this.#turnSent = 0
+    }
+    if (this.#turnSent++ < MOST_A_TURN) return true
+    this.#resume ??= this.#options.clock.after(TURN_MS, () => {
+      this.#resume = undefined
+      this.#pump()
+    })
+    return false
   }
 
   #hasRoom(): boolean {
@@ -149,7 +174,9 @@ export class Transmission {
       if (typeof verdict === 'string') this.#options.reject(message.position, verdict)
       else this.#verdict ??= verdict
     }
-    this.#pump()
+    // Refilled by portions, not one by one: a portion is one write.
+    const { window } = this.#options
+    if (!this.#more || this.#underWay.size <= Math.max(0, window - MOST_A_TURN)) this.#pump()
   }
 }
 

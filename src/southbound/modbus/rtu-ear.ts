@@ -3,7 +3,7 @@ import type { Clock } from '../../contracts/clock.ts'
 import type { Exchange } from './exchange.ts'
 import { type Ask, confirmsBySame, contentAt, judge, objection, Verdict } from './pdu.ts'
 import type { Quarantine } from './quarantine.ts'
-import { findEcho, findFrame, holdsDamagedAnswer } from './rtu-frame.ts'
+import { findEcho, findFrame, holdsDamagedAnswer, overlapsAnswer } from './rtu-frame.ts'
 import type { Tally } from './tally.ts'
 import { Mark, type Trace } from './trace.ts'
 
@@ -150,13 +150,14 @@ export class RtuEar {
   #scan(complete: boolean): Heard | null {
     const exchange = this.#waitingFor
     this.holds = false
-    for (;;) {
-      const frame = findFrame(this.#received, 0, this.#bytes, exchange?.ask ?? null, complete)
+    for (let from = 0; ; ) {
+      const frame = findFrame(this.#received, from, this.#bytes, exchange?.ask ?? null, complete)
       const echo = exchange === null ? -1 : this.#echoAt(exchange)
       if (echo >= 0 && (frame === null || echo <= frame.at)) {
         // Bytes of what was sent can look like its answer, so none is taken from an echo that is still coming in.
         if (echo + this.#frame.length > this.#bytes) break
         this.#stripEcho(echo, exchange!.ask.unit)
+        from = 0
         continue
       }
       if (frame === null) break
@@ -165,11 +166,10 @@ export class RtuEar {
         break
       }
       const { at, length } = frame
-      this.#tally.garbageBytes += at
-      this.#note(Mark.garbage, 0, this.#traced, at)
       if (exchange?.sent && (!this.#checkUnit || this.#received[at] === exchange.ask.unit)) {
         const verdict = judge(exchange.ask, exchange.payload, this.#received, at + 1, length - 3)
         if (verdict >= Verdict.answer) {
+          this.#pass(at)
           if (this.#bytes > at + length) this.#tally.contention++
           const mark = verdict === Verdict.answer ? Mark.answer : Mark.exception
           this.#note(mark, exchange.ask.unit, at, at + length, this.#heardAt - exchange.sentAt)
@@ -181,6 +181,12 @@ export class RtuEar {
           return { verdict, bytes: this.#received, content: at + 1 + content, contentBytes: length - 3 - content }
         }
       }
+      if (exchange !== null && overlapsAnswer(this.#received, frame, this.#bytes, exchange.ask, complete)) {
+        from = at + 1
+        continue
+      }
+      this.#pass(at)
+      from = 0
       if (frame.question) this.#overhearQuestion(at, length)
       else this.#overhear(at, length)
       this.#consume(at + length, false)
@@ -191,6 +197,12 @@ export class RtuEar {
       this.damaged ||= holdsDamagedAnswer(this.#received, 0, this.#bytes, exchange.ask)
     }
     return null
+  }
+
+  /** Noise before a frame. */
+  #pass(bytes: number): void {
+    this.#tally.garbageBytes += bytes
+    this.#note(Mark.garbage, 0, this.#traced, bytes)
   }
 
   /** Where the echo that is still due stands or begins, -1 for nowhere. */

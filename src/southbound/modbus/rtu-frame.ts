@@ -61,6 +61,30 @@ export function findFrame(
   return null
 }
 
+/** Whether the answer begins within the frame, which is not it, and goes on beyond: frames do not overlap, so the CRC of that
+ *  one holds by chance over noise before the answer. Unless `complete`, an answer that may have begun counts, too. */
+export function overlapsAnswer(
+  bytes: Uint8Array,
+  { at, length }: Frame,
+  end: number,
+  ask: Ask,
+  complete: boolean,
+): boolean {
+  for (let inner = at + 1; inner < at + length; inner++) {
+    const answer = answerAt(bytes, inner, end, ask)
+    if (answer > 0 ? inner + answer > at + length : !complete && headBegins(bytes, inner, end, ask)) return true
+  }
+  return false
+}
+
+/** Like `answerBegins`, when as little as one byte of it may have come. */
+function headBegins(bytes: Uint8Array, at: number, end: number, ask: Ask): boolean {
+  if (at + 1 >= end) return bytes[at] === ask.unit
+  const code = bytes[at + 1]!
+  if (code === (ask.function | 0x80)) return at + SHORTEST_FRAME > end
+  return code === ask.function && (at + 2 >= end || answerBegins(bytes, at, end, ask))
+}
+
 /** Whether the head of the answer, of any unit, stands at an offset and its end is still to come. */
 function answerBegins(bytes: Uint8Array, at: number, end: number, ask: Ask | null): boolean {
   if (ask === null || bytes[at + 1] !== ask.function) return false

@@ -72,7 +72,7 @@ export class Fuzz {
     const stream = randomSocketStream({ dice, asked, retiredId })
     this.verdicts.frames += stream.frames
     // What one stream leaves half said would spoil the next.
-    const connection = new Connection(this.#parts, { checkUnit })
+    const connection = new Connection(this.#parts, { checkUnit, random: () => dice.below(65536) / 65536 })
     const ours = connection.ask(asked)
     const chunks = stream.chunks(ours.ids)
     const judged = hearSocket(byId(ours.ids, asked), Buffer.concat(chunks), { checkUnit })

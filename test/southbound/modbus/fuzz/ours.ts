@@ -140,7 +140,7 @@ export class Connection {
   readonly #socket = new FakeSocket()
   #deliver: (bytes: number, chunk: Buffer) => unknown = () => {}
 
-  constructor(parts: Parts, options: { checkUnit: boolean }) {
+  constructor(parts: Parts, options: { checkUnit: boolean; random: () => number }) {
     this.#parts = parts
     this.#tally = new parts.Tally()
     this.#link = new parts.TcpLink({
@@ -158,6 +158,7 @@ export class Connection {
       clock: still,
       tally: this.#tally,
       trace: parts.trace,
+      random: options.random,
       connect: ((how: { onread: { callback: (bytes: number, chunk: Buffer) => unknown } }) => {
         this.#deliver = how.onread.callback
         return this.#socket

@@ -36,7 +36,7 @@ interface SinkKind {
 
 // Schemas and implementations load apart and only when they are asked for: a running gateway keeps no schema in memory, and
 // no protocol that its configuration does not name.
-const modbusSchemas = () => import('./southbound/modbus/schema.ts')
+const modbusSchemas = () => import('./southbound/modbus/schema/schema.ts')
 const modbus: DriverKind['load'] = async () => (await import('./southbound/modbus/driver.ts')).createModbusDriver
 
 export const drivers: Readonly<Record<string, DriverKind>> = {

@@ -9,7 +9,7 @@ import { type Loaded, load } from '../../src/config/load.ts'
 import { invert } from '../../src/pipeline/invert.ts'
 import { Selection } from '../../src/pipeline/selection.ts'
 import { blueprintSchema } from '../../src/southbound/blueprint/schema.ts'
-import { modbusRtu, modbusTcp } from '../../src/southbound/modbus/schema.ts'
+import { modbusRtu, modbusTcp } from '../../src/southbound/modbus/schema/schema.ts'
 
 const KINDS: Kinds = {
   invert,

@@ -4,7 +4,7 @@ import { existsSync } from 'node:fs'
 import { describe, expect, test } from 'vitest'
 import { seeded } from '../../hal/simulated/random.ts'
 import { BatchBuilder, Reason, type Value } from '../../src/contracts/batch.ts'
-import { compileDecoder } from '../../src/southbound/modbus/registers.ts'
+import { compileDecoder } from '../../src/southbound/modbus/values/registers.ts'
 import { groupOf } from '../southbound/modbus/configured.ts'
 
 const PYTHON = '/usr/bin/python3'

@@ -1,5 +1,5 @@
 /** One tag of Neuron's Modbus plugins as one of ours: `1!400001#BL`, its type, decimal, bias, precision and attribute. */
-import { formatAddress } from '../../southbound/modbus/address.ts'
+import { formatAddress } from '../../southbound/modbus/schema/address.ts'
 import { given, type Keys } from './findings.ts'
 
 export interface NeuronTag {

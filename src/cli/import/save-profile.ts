@@ -7,7 +7,7 @@ import { parseTree } from '../../config/tree.ts'
 import { yamlText } from '../../config/write.ts'
 import type { Knowledge } from '../../contracts/driver.ts'
 import { Rejected } from '../../contracts/errors.ts'
-import { parseRange } from '../../southbound/modbus/address.ts'
+import { parseRange } from '../../southbound/modbus/schema/address.ts'
 import type { DeviceSettings, TagSettings } from '../../southbound/modbus/settings.ts'
 import { isMap, type Keys, type Note } from './findings.ts'
 

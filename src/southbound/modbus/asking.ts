@@ -5,10 +5,10 @@ import type { Clock } from '../../contracts/clock.ts'
 import type { Counters } from '../../contracts/component.ts'
 import type { Turn } from '../../contracts/driver.ts'
 import { Rejected, Retryable } from '../../contracts/errors.ts'
-import { leavesUnknown, readAgainAfter, writeAgainAfter } from './exceptions.ts'
 import { Exchange, type Link, type Take } from './exchange.ts'
-import { type Ask, exception, requestProblem } from './pdu.ts'
-import { FullTries, Responses } from './response.ts'
+import { leavesUnknown, readAgainAfter, writeAgainAfter } from './frames/exceptions.ts'
+import { type Ask, exception, requestProblem } from './frames/pdu.ts'
+import { FullTries, Responses } from './plan/response.ts'
 import { Tally } from './tally.ts'
 
 /** What is remembered of one device. */

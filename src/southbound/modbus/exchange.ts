@@ -2,7 +2,7 @@
 import { Reason } from '../../contracts/batch.ts'
 import type { State } from '../../contracts/component.ts'
 import { Retryable } from '../../contracts/errors.ts'
-import type { Ask } from './pdu.ts'
+import type { Ask } from './frames/pdu.ts'
 import type { Tally } from './tally.ts'
 
 /** Called with a good reply, its `length` bytes of content from `offset` on, while the bytes are valid. */

@@ -1,17 +1,17 @@
 /** The link that a connection's settings ask for. */
 import type { Board, SerialPort } from '../../../hal/contract.ts'
 import type { Clock } from '../../contracts/clock.ts'
-import { AsciiPort } from './ascii-port.ts'
-import { DialInPort } from './dial-in-port.ts'
+import { Trace } from './diagnosis/trace.ts'
 import type { Link } from './exchange.ts'
-import { Hosts } from './hosts.ts'
-import { Listening } from './listening.ts'
-import { RtuLine } from './rtu-line.ts'
+import { AsciiPort } from './line/ascii-port.ts'
+import { Listening } from './line/listening.ts'
+import { RtuLine } from './line/rtu-line.ts'
+import { DialInPort } from './network/dial-in-port.ts'
+import { Hosts } from './network/hosts.ts'
+import { TcpLink } from './network/tcp-link.ts'
+import { TcpPort } from './network/tcp-port.ts'
 import type { ConnectionSettings, RtuOverTcpSettings, RtuSettings } from './settings.ts'
 import type { Tally } from './tally.ts'
-import { TcpLink } from './tcp-link.ts'
-import { TcpPort } from './tcp-port.ts'
-import { Trace } from './trace.ts'
 
 /** What a socket is opened with: the converter at its end knows the line. */
 const NO_LINE = { baudRate: 9600, dataBits: 8, parity: 'none', stopBits: 1 } as const

@@ -1,6 +1,6 @@
 /** What the configuration makes of a Modbus connection, device and tag: plain data, in wire terms, all defaults filled in. */
 import type { Value } from '../../contracts/batch.ts'
-import { type ListenAddress, parseListen } from './dial-in.ts'
+import { type ListenAddress, parseListen } from './network/dial-in.ts'
 
 export type Area = 'coil' | 'discrete' | 'input' | 'holding'
 

@@ -1,5 +1,5 @@
 /** How often each thing that can go wrong did, one set for a connection and one for each device on it. */
-import { Verdict } from './pdu.ts'
+import { Verdict } from './frames/pdu.ts'
 
 export class Tally {
   requests = 0

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { formatAddress, formatRange, parseAddress, parseRange } from '../../../src/southbound/modbus/address.ts'
+import { formatAddress, formatRange, parseAddress, parseRange } from '../../../src/southbound/modbus/schema/address.ts'
 
 const problem = (text: string, digits?: 'one-based' | 'zero-based'): string => {
   const found = parseAddress(text, digits)

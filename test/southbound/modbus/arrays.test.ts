@@ -2,7 +2,7 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { BatchBuilder, Reason, type Value } from '../../../src/contracts/batch.ts'
-import { compileDecoder } from '../../../src/southbound/modbus/registers.ts'
+import { compileDecoder } from '../../../src/southbound/modbus/values/registers.ts'
 import { complaints, groupOf } from './configured.ts'
 
 type Keys = Readonly<Record<string, unknown>>

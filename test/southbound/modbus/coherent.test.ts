@@ -1,7 +1,7 @@
 /** Coherent groups: one request whatever lies between, and no half of it when it is refused. */
 import { describe, expect, test } from 'vitest'
 import { Reason } from '../../../src/contracts/batch.ts'
-import { planGroup } from '../../../src/southbound/modbus/plan.ts'
+import { planGroup } from '../../../src/southbound/modbus/plan/plan.ts'
 import { groupOf, rtu, tcp } from './configured.ts'
 import { Line, named } from './rig.ts'
 

@@ -2,13 +2,13 @@
 import { BatchBuilder, type GroupRef, type Reason, type Value } from '../../../src/contracts/batch.ts'
 import type { GroupPlan, Tag } from '../../../src/contracts/driver.ts'
 import type { Mapping } from '../../../src/contracts/stage.ts'
-import { compileDecoder } from '../../../src/southbound/modbus/registers.ts'
-import { modbusAscii, modbusRtu, modbusTcp } from '../../../src/southbound/modbus/schema.ts'
+import { modbusAscii, modbusRtu, modbusTcp } from '../../../src/southbound/modbus/schema/schema.ts'
 import {
   type ConnectionSettings,
   connectionSettings,
   type TagSettings,
 } from '../../../src/southbound/modbus/settings.ts'
+import { compileDecoder } from '../../../src/southbound/modbus/values/registers.ts'
 import { PLAIN } from '../../pipeline/plans.ts'
 
 type Keys = Readonly<Record<string, unknown>>

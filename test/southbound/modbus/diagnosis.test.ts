@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { diagnose, type Evidence } from '../../../src/southbound/modbus/diagnosis.ts'
+import { diagnose, type Evidence } from '../../../src/southbound/modbus/diagnosis/diagnosis.ts'
 
 /** A device that answers, before something is wrong with it. */
 const FINE: Evidence = {

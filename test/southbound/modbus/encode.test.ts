@@ -2,8 +2,8 @@ import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import type { Value } from '../../../src/contracts/batch.ts'
 import { Rejected } from '../../../src/contracts/errors.ts'
-import { frameOf, imageOf } from '../../../src/southbound/modbus/encode.ts'
 import type { TagSettings } from '../../../src/southbound/modbus/settings.ts'
+import { frameOf, imageOf } from '../../../src/southbound/modbus/values/encode.ts'
 import { decoded, settingsOf } from './configured.ts'
 
 const encodeWrite = (settings: TagSettings, value: Value) => frameOf(imageOf(settings, value), settings.write)

@@ -1,8 +1,8 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { seal } from '../../../hal/simulated/station.ts'
-import { type Ask, encodeRequest, judge, replyLength, Verdict } from '../../../src/southbound/modbus/pdu.ts'
-import { encodeFrame, findFrame, frameGapMs } from '../../../src/southbound/modbus/rtu-frame.ts'
+import { type Ask, encodeRequest, judge, replyLength, Verdict } from '../../../src/southbound/modbus/frames/pdu.ts'
+import { encodeFrame, findFrame, frameGapMs } from '../../../src/southbound/modbus/frames/rtu-frame.ts'
 
 function ask(keys: Partial<Ask>): Ask {
   return { device: 'd', unit: 1, function: 3, address: 0, quantity: 1, timeoutMs: 1000, ...keys }

@@ -2,9 +2,9 @@
 import { BatchBuilder, samples, type Value } from '../../../src/contracts/batch.ts'
 import type { GroupPlan } from '../../../src/contracts/driver.ts'
 import { Conversion } from '../../../src/pipeline/conversion.ts'
-import { isBits } from '../../../src/southbound/modbus/address.ts'
-import { compileDecoder } from '../../../src/southbound/modbus/registers.ts'
+import { isBits } from '../../../src/southbound/modbus/schema/address.ts'
 import type { Area, TagSettings } from '../../../src/southbound/modbus/settings.ts'
+import { compileDecoder } from '../../../src/southbound/modbus/values/registers.ts'
 
 /** By area: words (or bits) that follow each other, by the wire address of the first. */
 export type Image = Readonly<Partial<Record<Area, Readonly<Record<number, readonly number[]>>>>>

@@ -3,7 +3,7 @@
 import { describe, expect, it } from 'vitest'
 import { BatchBuilder, Reason, samples, type Value } from '../../../src/contracts/batch.ts'
 import { Pipeline } from '../../../src/pipeline/pipeline.ts'
-import { planGroup } from '../../../src/southbound/modbus/plan.ts'
+import { planGroup } from '../../../src/southbound/modbus/plan/plan.ts'
 import { connectionSettings } from '../../../src/southbound/modbus/settings.ts'
 import { valid } from '../../config/loading.ts'
 

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
-import { planGroup } from '../../../src/southbound/modbus/plan.ts'
-import { explainRequests } from '../../../src/southbound/modbus/plan-explain.ts'
+import { planGroup } from '../../../src/southbound/modbus/plan/plan.ts'
+import { explainRequests } from '../../../src/southbound/modbus/plan/plan-explain.ts'
 import type { AddressRange } from '../../../src/southbound/modbus/settings.ts'
 import { groupOf, rtu } from './configured.ts'
 

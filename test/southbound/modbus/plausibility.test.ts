@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { allReadings, readingsOf } from '../../../src/southbound/modbus/readings.ts'
+import { allReadings, readingsOf } from '../../../src/southbound/modbus/values/readings.ts'
 
 const NOW = Date.UTC(2026, 10, 21)
 

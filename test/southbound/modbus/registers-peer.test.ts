@@ -3,7 +3,7 @@ import { createServer } from 'node:net'
 import ModbusRTU from 'modbus-serial'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { BatchBuilder } from '../../../src/contracts/batch.ts'
-import { compileDecoder } from '../../../src/southbound/modbus/registers.ts'
+import { compileDecoder } from '../../../src/southbound/modbus/values/registers.ts'
 import { groupOf } from './configured.ts'
 
 const registers = Array.from({ length: 125 }, (_, index) => (index * 0x9e37 + 0x1234) & 0xffff)

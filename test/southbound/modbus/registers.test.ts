@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { BatchBuilder, Reason } from '../../../src/contracts/batch.ts'
-import { compileDecoder } from '../../../src/southbound/modbus/registers.ts'
+import { compileDecoder } from '../../../src/southbound/modbus/values/registers.ts'
 import { decoded, groupOf, settingsOf } from './configured.ts'
 
 const hex = (text: string): number[] => [...Buffer.from(text.replaceAll(' ', ''), 'hex')]

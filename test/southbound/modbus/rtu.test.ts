@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest'
 import { seal } from '../../../hal/simulated/station.ts'
 import { BatchBuilder, Reason } from '../../../src/contracts/batch.ts'
 import { Rejected, Retryable } from '../../../src/contracts/errors.ts'
-import { crc16 } from '../../../src/southbound/modbus/crc.ts'
+import { crc16 } from '../../../src/southbound/modbus/frames/crc.ts'
 import { groupOf } from './configured.ts'
 import { ALWAYS, Line, named, readGroup, readRequest, registers, settled } from './rig.ts'
 

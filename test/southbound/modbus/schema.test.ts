@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { z } from 'zod'
-import { parseListen } from '../../../src/southbound/modbus/dial-in.ts'
-import { modbusRtu, modbusRtuOverTcp, modbusTcp } from '../../../src/southbound/modbus/schema.ts'
+import { parseListen } from '../../../src/southbound/modbus/network/dial-in.ts'
+import { modbusRtu, modbusRtuOverTcp, modbusTcp } from '../../../src/southbound/modbus/schema/schema.ts'
 import { connectionSettings } from '../../../src/southbound/modbus/settings.ts'
 import { complaints, resolve, rtu, settingsOf, tcp } from './configured.ts'
 

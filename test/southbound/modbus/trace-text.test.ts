@@ -1,9 +1,9 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import type { TracedFrame } from '../../../src/contracts/trace.ts'
-import { fixtureLine } from '../../../src/southbound/modbus/fixture.ts'
-import { exception } from '../../../src/southbound/modbus/pdu.ts'
-import { answerText, questionText } from '../../../src/southbound/modbus/trace-text.ts'
+import { fixtureLine } from '../../../src/southbound/modbus/diagnosis/fixture.ts'
+import { answerText, questionText } from '../../../src/southbound/modbus/diagnosis/trace-text.ts'
+import { exception } from '../../../src/southbound/modbus/frames/pdu.ts'
 
 const bytes = (hex: string): Uint8Array => Buffer.from(hex.replaceAll(' ', ''), 'hex')
 const said = (code: number): string => exception(code).text

@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { seal } from '../../../hal/simulated/station.ts'
-import { Mark, type Recorded, Trace, Way } from '../../../src/southbound/modbus/trace.ts'
+import { Mark, type Recorded, Trace, Way } from '../../../src/southbound/modbus/diagnosis/trace.ts'
 import { Line, registers } from './rig.ts'
 
 async function line(options: ConstructorParameters<typeof Line>[0] = {}): Promise<Line> {

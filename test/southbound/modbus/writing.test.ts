@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest'
 import { seeded } from '../../../hal/simulated/random.ts'
 import type { Value } from '../../../src/contracts/batch.ts'
 import { Rejected, Retryable } from '../../../src/contracts/errors.ts'
-import { imageOf } from '../../../src/southbound/modbus/encode.ts'
+import { imageOf } from '../../../src/southbound/modbus/values/encode.ts'
 import { groupOf, settingsOf } from './configured.ts'
 import { ALWAYS, Line, named, registers, settled } from './rig.ts'
 

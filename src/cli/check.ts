@@ -135,7 +135,10 @@ export function budgetText(
     const whose = shared ? 'the wire’s' : 'its'
     const wire = connection.load > 0 ? `${percent(connection.load)} of ${whose} time, ` : ''
     const rate = Number(connection.requestsPerSecond.toPrecision(3))
-    lines.push('', `${harmless(connection.name)} (${connection.driver}): ${wire}${rate} requests/s`)
+    lines.push(
+      '',
+      `${harmless(connection.name)} (${connection.driver}): ${wire}${rate} ${rate === 1 ? 'request' : 'requests'}/s`,
+    )
     for (const line of budgetLines(connection.name, connection)) lines.push(`  ${line}`)
     for (const [device, { sentences }] of Object.entries(connection.knowledge)) {
       lines.push(`  learnt: ${harmless(device)} ${sentences.map(harmless).join(', ')}`)

@@ -75,7 +75,7 @@ const REFUSES = 'oven refuses 30900–30901 (no such address)'
 it('is said by status with the budget, kept beside the log, and planned by after a restart', async () => {
   start()
   const first = await status((out) => out.includes(REFUSES))
-  expect(first).toMatch(/plc: .*% planned; /)
+  expect(first).toMatch(/plc: .*% planned[ ;]/)
   await stop()
   expect(JSON.parse(readFileSync(kept, 'utf8'))).toMatchObject({
     pages: { 'plc/oven': { unit: 2, facts: [{ kind: 'refused' }, { kind: 'refused' }] } },

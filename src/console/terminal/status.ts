@@ -54,7 +54,7 @@ function planned(name: string, budget: Budget | undefined, columns: number): str
   const [first = '', ...rest] = budgetLines(name, budget)
   const head = first.startsWith(`${harmless(name)}:`)
     ? [first, ...rest]
-    : [`${harmless(name)}: ${percent(budget.load)} planned; ${[first, ...rest].join(' ')}`]
+    : [[`${harmless(name)}: ${percent(budget.load)} planned`, first, ...rest].join('; ').replaceAll('; (', ' (')]
   return head.flatMap((line) => wrap(line, columns - 4, '').map((each) => `    ${each}`))
 }
 

@@ -23,7 +23,7 @@ const LINE = /^\+(\d+(?:\.\d+)?)\s+([<>])\s+((?:[0-9a-fA-F]{2}\s*)+)$/
 
 /** Throws ConfigurationFault with the number of a line it cannot read. What was received before the first question is dropped:
  *  nothing tells when it would be due. */
-function readConversation(text: string): readonly Exchange[] {
+export function readConversation(text: string): readonly Exchange[] {
   const exchanges: Exchange[] = []
   let sinceQuestionMs = 0
   for (const [index, line] of text.split('\n').entries()) {

@@ -35,40 +35,46 @@ describe('a decoder is found out', () => {
   afterAll(() => rmSync(folder, { recursive: true, force: true }))
 
   test.each([
-    ['that does not look at the CRC', 'crc.ts', /return bytes\[to - 2\].*/, 'return true', /wrong [1-9]/],
-    ['that takes any unit', 'rtu-ear.ts', /\(!this\.#checkUnit \|\| [^)]*\)/, 'true', /wrong [1-9]/],
+    ['that does not look at the CRC', 'frames/crc.ts', /return bytes\[to - 2\].*/, 'return true', /wrong [1-9]/],
+    ['that takes any unit', 'line/rtu-ear.ts', /\(!this\.#checkUnit \|\| [^)]*\)/, 'true', /wrong [1-9]/],
     [
       'that takes the echo for the confirmation',
-      'rtu-ear.ts',
+      'line/rtu-ear.ts',
       /if \(this\.#echoed \|\| this\.echoes === false.*/,
       'if (true) return -1',
       /wrong [1-9]/,
     ],
-    ['that takes a reply of another length', 'pdu.ts', /if \(length !== replyLengthAt.*/, '', /wrong [1-9]/],
-    ['that takes any confirmation of a write', 'pdu.ts', 'Verdict.wrongEcho\n', 'Verdict.answer\n', /wrong [1-9]/],
+    ['that takes a reply of another length', 'frames/pdu.ts', /if \(length !== replyLengthAt.*/, '', /wrong [1-9]/],
+    [
+      'that takes any confirmation of a write',
+      'frames/pdu.ts',
+      'Verdict.wrongEcho\n',
+      'Verdict.answer\n',
+      /wrong [1-9]/,
+    ],
     [
       'that gives an answer to another transaction',
-      'tcp-link.ts',
+      'network/tcp-link.ts',
       '#pending.get(id)',
       '#pending.get(id ^ 1)',
       /wrong [1-9]/,
     ],
     [
       'that does not look at the protocol',
-      'mbap.ts',
+      'frames/mbap.ts',
       'bytes[at + 2] !== 0 || bytes[at + 3] !== 0 ||',
       '',
       /wrong [1-9]/,
     ],
-    ['that forgets half frames', 'mbap.ts', 'this.#partialBytes = bytes - used', '', /lost [1-9]/],
+    ['that forgets half frames', 'frames/mbap.ts', 'this.#partialBytes = bytes - used', '', /lost [1-9]/],
     [
       'that stumbles',
-      'rtu-frame.ts',
+      'frames/rtu-frame.ts',
       'let same = 0',
       'let same = 0\nif (end === 9) throw new Error()',
       /crashes [1-9]/,
     ],
-    ['that goes in circles', 'rtu-ear.ts', 'this.#consume(at + length, false)', '', /hangs 1/],
+    ['that goes in circles', 'line/rtu-ear.ts', 'this.#consume(at + length, false)', '', /hangs 1/],
   ] as const)(
     '%s',
     async (name, file, sound, broken, finding) => {

@@ -26,7 +26,15 @@ export interface Parts {
 
 /** `source`: a `src` folder. */
 export async function parts(source: string): Promise<Parts> {
-  const files = ['rtu-ear', 'tcp-link', 'exchange', 'tally', 'quarantine', 'rtu-frame', 'trace']
+  const files = [
+    'line/rtu-ear',
+    'network/tcp-link',
+    'exchange',
+    'tally',
+    'line/quarantine',
+    'frames/rtu-frame',
+    'diagnosis/trace',
+  ]
   const modules = await Promise.all(files.map((file) => import(join(source, 'southbound/modbus', `${file}.ts`))))
   const all = Object.assign({}, ...modules) as Parts
   return { ...all, trace: new all.Trace() }

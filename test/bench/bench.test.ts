@@ -8,6 +8,7 @@ const ROOT = join(import.meta.dirname, '../..')
 const NEEDS: Readonly<Record<string, readonly string[]>> = {
   'log-append': [],
   startup: [],
+  plan: [],
   'poll-tcp': ['/usr/include/modbus/modbus.h', '/usr/bin/cc'],
   'rtu-line': ['/usr/bin/socat', '/usr/bin/cc'],
   latency: ['/usr/sbin/mosquitto'],

@@ -1,14 +1,11 @@
 /** Functions 20, 22, 23, 24 and 43/14 against other people's devices: pymodbus over TCP and a serial line, libmodbus over TCP. */
-import { type ChildProcess, execFile } from 'node:child_process'
-import { existsSync, mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { execFile } from 'node:child_process'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
-import { afterEach, describe, expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { openBoard } from '../../hal/linux/board.ts'
 import { Asking } from '../../src/southbound/modbus/asking.ts'
 import { identify } from '../../src/southbound/modbus/diagnosis/identification.ts'
-import type { Link } from '../../src/southbound/modbus/exchange.ts'
 import type { Ask } from '../../src/southbound/modbus/frames/pdu.ts'
 import { openLink } from '../../src/southbound/modbus/open-link.ts'
 import { modbusRtu, modbusTcp } from '../../src/southbound/modbus/schema/schema.ts'
@@ -16,36 +13,20 @@ import { type ConnectionSettings, connectionSettings } from '../../src/southboun
 import { Tally } from '../../src/southbound/modbus/tally.ts'
 import { SystemClock } from '../../src/time/system-clock.ts'
 import { ALWAYS } from '../southbound/modbus/rig.ts'
-import { ended, freePort, started, until } from './processes.ts'
-
-const PYTHON = '/usr/bin/python3'
-const PYMODBUS = '/usr/lib/python3/dist-packages/pymodbus/version.py'
-const ASYNC_SERIAL = '/usr/lib/python3/dist-packages/serial_asyncio/__init__.py'
-const SOCAT = '/usr/bin/socat'
-const CC = '/usr/bin/gcc'
-const LIBMODBUS = '/usr/include/modbus/modbus.h'
-
-function lacks(what: string, ...parts: readonly string[]): boolean {
-  const absent = parts.filter((part) => !existsSync(part))
-  if (absent.length > 0) console.error(`SKIPPED: ${what}, for want of ${absent.join(', ')}`)
-  return absent.length > 0
-}
-
-const children: ChildProcess[] = []
-const links: Link[] = []
-const folders: string[] = []
-
-afterEach(async () => {
-  for (const link of links.splice(0)) await link.stop()
-  for (const child of children.splice(0).reverse()) await ended(child)
-  for (const folder of folders.splice(0)) rmSync(folder, { recursive: true, force: true })
-})
-
-function newFolder(): string {
-  const made = mkdtempSync(join(tmpdir(), 'fieldgate-functions-'))
-  folders.push(made)
-  return made
-}
+import { freePort, started, until } from './processes.ts'
+import {
+  ASYNC_SERIAL,
+  CC,
+  cable,
+  keep,
+  LIBMODBUS,
+  lacks,
+  newFolder,
+  PYMODBUS,
+  PYTHON,
+  SOCAT,
+  stopAfterwards,
+} from './workshop.ts'
 
 function ask(keys: Partial<Ask>): Ask {
   return { device: 'peer', unit: 1, function: 3, address: 0, quantity: 1, timeoutMs: 1000, ...keys }
@@ -58,7 +39,7 @@ class Client {
   constructor(settings: ConnectionSettings) {
     const clock = new SystemClock()
     const link = openLink({ settings, clock, board: openBoard('generic'), tally: this.tally, random: Math.random })
-    links.push(link)
+    stopAfterwards(link)
     this.asking = new Asking({ link, clock, tally: this.tally })
     link.start()
   }
@@ -81,7 +62,7 @@ class Client {
 
 async function device(encoding: string, ...words: string[]): Promise<void> {
   const script = new URL('functions-device.py', import.meta.url).pathname
-  children.push(await started(PYTHON, [script, encoding, ...words], /ready/))
+  await keep(started(PYTHON, [script, encoding, ...words], /ready/))
 }
 
 const ways: Readonly<Record<string, (encoding: string) => Promise<Client>>> = {
@@ -91,9 +72,7 @@ const ways: Readonly<Record<string, (encoding: string) => Promise<Client>>> = {
     return new Client(connectionSettings(modbusTcp.connection.parse({ host: '127.0.0.1', port })))
   },
   async 'over a serial line'(encoding) {
-    const [near, far] = ['near', 'far'].map((end) => join(newFolder(), end)) as [string, string]
-    const ends = [near, far].map((end) => `pty,raw,echo=0,link=${end}`)
-    children.push(await started(SOCAT, ['-d', '-d', ...ends], /starting data transfer loop/))
+    const [near, far] = await cable()
     await device(encoding, 'rtu', far, '19200')
     return new Client(connectionSettings(modbusRtu.connection.parse({ port: near, baudRate: 19_200 })))
   },
@@ -151,7 +130,7 @@ describe.skipIf(lacks('libmodbus devices', CC, LIBMODBUS))('a libmodbus device',
     const source = new URL('../bench/libmodbus-server.c', import.meta.url).pathname
     await promisify(execFile)(CC, ['-O1', '-o', program, source, '-I/usr/include/modbus', '-lmodbus'])
     const port = await freePort()
-    children.push(await started(program, [String(port)], /ready/))
+    await keep(started(program, [String(port)], /ready/))
     const client = new Client(connectionSettings(modbusTcp.connection.parse({ host: '127.0.0.1', port })))
     await client.ready()
     await client.asking.write(ask({ function: 22, address: 0x155 }), words(0xff0f, 0x00a0), ALWAYS)

@@ -1,10 +1,9 @@
 /** Our Modbus client against other people's devices, and other people's clients as a second opinion of what stands there. */
-import { type ChildProcess, execFile } from 'node:child_process'
-import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { execFile } from 'node:child_process'
+import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
-import { afterEach, describe, expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { openBoard } from '../../hal/linux/board.ts'
 import { Reason } from '../../src/contracts/batch.ts'
 import { ModbusDriver } from '../../src/southbound/modbus/driver.ts'
@@ -13,47 +12,27 @@ import { type ConnectionSettings, connectionSettings } from '../../src/southboun
 import { SystemClock } from '../../src/time/system-clock.ts'
 import { groupOf } from '../southbound/modbus/configured.ts'
 import { ALWAYS, type Outcome, readGroup, SILENT } from '../southbound/modbus/rig.ts'
-import { ended, freePort, started, until } from './processes.ts'
+import { freePort, started, until } from './processes.ts'
+import {
+  ASYNC_SERIAL,
+  CC,
+  cable,
+  keep,
+  LIBMODBUS,
+  lacks,
+  MBPOLL,
+  newFolder,
+  PYMODBUS,
+  PYTHON,
+  SOCAT,
+  stopAfterwards,
+} from './workshop.ts'
 
 const run = promisify(execFile)
-const PYTHON = '/usr/bin/python3'
-const PYMODBUS = '/usr/lib/python3/dist-packages/pymodbus/version.py'
-const ASYNC_SERIAL = '/usr/lib/python3/dist-packages/serial_asyncio/__init__.py'
-const SOCAT = '/usr/bin/socat'
-const MBPOLL = '/usr/bin/mbpoll'
-const CC = '/usr/bin/gcc'
-const LIBMODBUS = '/usr/include/modbus/modbus.h'
-
-function lacks(what: string, ...parts: readonly string[]): boolean {
-  const absent = parts.filter((part) => !existsSync(part))
-  if (absent.length > 0) console.error(`SKIPPED: ${what}, for want of ${absent.join(', ')}`)
-  return absent.length > 0
-}
-
-const children: ChildProcess[] = []
-const drivers: ModbusDriver[] = []
-const folders: string[] = []
-
-afterEach(async () => {
-  for (const driver of drivers.splice(0)) await driver.stop()
-  for (const child of children.splice(0).reverse()) await ended(child)
-  for (const folder of folders.splice(0)) rmSync(folder, { recursive: true, force: true })
-})
-
-function newFolder(): string {
-  const made = mkdtempSync(join(tmpdir(), 'fieldgate-modbus-'))
-  folders.push(made)
-  return made
-}
-
-async function keep(child: Promise<ChildProcess>): Promise<void> {
-  children.push(await child)
-}
-
 async function connected(settings: ConnectionSettings): Promise<ModbusDriver> {
   const board = openBoard('generic')
   const driver = new ModbusDriver({ name: 'peer', settings, clock: new SystemClock(), log: SILENT, board })
-  drivers.push(driver)
+  stopAfterwards(driver)
   await driver.start()
   await until('the connection', () => driver.state().condition === 'fine')
   await until('the first answer', async () => {
@@ -87,14 +66,6 @@ async function python(...words: string[]): Promise<Table> {
   const script = new URL('modbus-device.py', import.meta.url).pathname
   await keep(started(PYTHON, [script, file, ...words], /ready/))
   return JSON.parse(readFileSync(file, 'utf8'))
-}
-
-/** Two ends of a serial line. */
-async function cable(): Promise<[string, string]> {
-  const [near, far] = ['near', 'far'].map((end) => join(newFolder(), end)) as [string, string]
-  const ends = [near, far].map((end) => `pty,raw,echo=0,link=${end}`)
-  await keep(started(SOCAT, ['-d', '-d', ...ends], /starting data transfer loop/))
-  return [near, far]
 }
 
 const ways: Readonly<Record<string, () => Promise<Way>>> = {

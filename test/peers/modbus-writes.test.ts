@@ -1,11 +1,10 @@
 /** Writes against other people's devices: every type and part of a register at pymodbus and libmodbus, mbpoll as the second opinion;
  *  set-up, refreshing and letting go with a whole gateway in front of a pymodbus device that is killed under it. */
 import { type ChildProcess, execFile } from 'node:child_process'
-import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
-import { afterEach, describe, expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { openBoard } from '../../hal/linux/board.ts'
 import type { Value } from '../../src/contracts/batch.ts'
 import type { GroupPlan } from '../../src/contracts/driver.ts'
@@ -17,44 +16,22 @@ import { SystemClock } from '../../src/time/system-clock.ts'
 import { groupOf, type TagWritten } from '../southbound/modbus/configured.ts'
 import { ALWAYS, readGroup, SILENT } from '../southbound/modbus/rig.ts'
 import { ended, fieldgate, freePort, gateway, started, until } from './processes.ts'
+import {
+  ASYNC_SERIAL,
+  CC,
+  cable,
+  keep,
+  LIBMODBUS,
+  lacks,
+  MBPOLL,
+  newFolder,
+  PYMODBUS,
+  PYTHON,
+  SOCAT,
+  stopAfterwards,
+} from './workshop.ts'
 
 const run = promisify(execFile)
-const PYTHON = '/usr/bin/python3'
-const PYMODBUS = '/usr/lib/python3/dist-packages/pymodbus/version.py'
-const ASYNC_SERIAL = '/usr/lib/python3/dist-packages/serial_asyncio/__init__.py'
-const SOCAT = '/usr/bin/socat'
-const MBPOLL = '/usr/bin/mbpoll'
-const CC = '/usr/bin/gcc'
-const LIBMODBUS = '/usr/include/modbus/modbus.h'
-
-function lacks(what: string, ...parts: readonly string[]): boolean {
-  const absent = parts.filter((part) => !existsSync(part))
-  if (absent.length > 0) console.error(`SKIPPED: ${what}, for want of ${absent.join(', ')}`)
-  return absent.length > 0
-}
-
-const children: ChildProcess[] = []
-const drivers: ModbusDriver[] = []
-const folders: string[] = []
-
-afterEach(async () => {
-  for (const driver of drivers.splice(0)) await driver.stop()
-  for (const child of children.splice(0).reverse()) await ended(child)
-  for (const folder of folders.splice(0)) rmSync(folder, { recursive: true, force: true })
-})
-
-function newFolder(): string {
-  const made = mkdtempSync(join(tmpdir(), 'fieldgate-writes-'))
-  folders.push(made)
-  return made
-}
-
-async function keep(child: Promise<ChildProcess>): Promise<ChildProcess> {
-  const one = await child
-  children.push(one)
-  return one
-}
-
 function device(...words: string[]): Promise<ChildProcess> {
   return keep(started(PYTHON, [join(import.meta.dirname, 'writes-device.py'), ...words], /ready/))
 }
@@ -62,7 +39,7 @@ function device(...words: string[]): Promise<ChildProcess> {
 async function connected(settings: ConnectionSettings): Promise<ModbusDriver> {
   const board = openBoard('generic')
   const driver = new ModbusDriver({ name: 'peer', settings, clock: new SystemClock(), log: SILENT, board })
-  drivers.push(driver)
+  stopAfterwards(driver)
   await driver.start()
   await until('the first answer', async () => {
     return (await readGroup(driver, groupOf([{ address: 'holding:0', type: 'uint16' }]))).fault === undefined
@@ -95,9 +72,7 @@ async function wayTcp(masks: string): Promise<Way> {
 }
 
 async function waySerial(masks: string): Promise<Way> {
-  const [near, far] = ['near', 'far'].map((end) => join(newFolder(), end)) as [string, string]
-  const ends = [near, far].map((end) => `pty,raw,echo=0,link=${end}`)
-  await keep(started(SOCAT, ['-d', '-d', ...ends], /starting data transfer loop/))
+  const [near, far] = await cable()
   await device(masks, 'rtu', far, '19200')
   const driver = await connected(connectionSettings(modbusRtu.connection.parse({ port: near, baudRate: 19_200 })))
   return {
@@ -279,7 +254,6 @@ log: { path: ${join(folder, 'log')} }
 
     // A device that starts anew has forgotten everything: the set-up and what is refreshed come back, the rest does not.
     await ended(server)
-    children.splice(children.indexOf(server), 1)
     server = await device('knows-masks', 'tcp', String(port))
     await holds('what comes back', 1200, 0, 0, 0, 0, 77)
 

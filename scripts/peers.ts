@@ -7,6 +7,7 @@ const PEERS: readonly { readonly package: string; readonly proof: string }[] = [
   { package: 'mosquitto-clients', proof: '/usr/bin/mosquitto_sub' },
   { package: 'mbpoll', proof: '/usr/bin/mbpoll' },
   { package: 'libmodbus-dev', proof: '/usr/include/modbus/modbus.h' },
+  { package: 'faketime', proof: '/usr/bin/faketime' },
   { package: 'gcc', proof: '/usr/bin/gcc' },
   { package: 'python3', proof: '/usr/bin/python3' },
   { package: 'python3-pymodbus', proof: '/usr/lib/python3/dist-packages/pymodbus/version.py' },

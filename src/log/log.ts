@@ -6,6 +6,7 @@ import { ConfigurationFault, sentence } from '../contracts/errors.ts'
 import type { Cursor, LogReader, LogWriter, Position, Quarantined, Range } from '../contracts/log.ts'
 import type { LogReport } from '../contracts/report.ts'
 import { Dictionary } from './dictionary.ts'
+import type { FieldEnd, Place, SinkSaid, UplinkEnd } from './ends.ts'
 import { Identity } from './identity.ts'
 import { Latest } from './latest.ts'
 import type { Commit } from './queue.ts'
@@ -52,7 +53,8 @@ export async function openLog(options: LogOptions): Promise<Log> {
   }
 }
 
-export class Log {
+/** Both ends at once. */
+export class Log implements FieldEnd, UplinkEnd {
   readonly writer: LogWriter
   readonly reader: LogReader
   readonly #options: LogOptions
@@ -69,6 +71,7 @@ export class Log {
   readonly #rate: Rate
   /** undefined until the configuration is known: nothing is deleted before. */
   #configured: readonly string[] | undefined
+  readonly #said = new Map<string, SinkSaid>()
   readonly #damages: Damage[] = []
   #damagedCount = 0
   #damageText: string | undefined
@@ -155,11 +158,12 @@ export class Log {
   }
 
   /** What is in force from now on. Values and entries are given back with these very groups; whatever none of these
-   *  readers waits for any more is deleted. */
-  configure(configuration: { readonly groups: readonly GroupRef[]; readonly readers: readonly string[] }): void {
+   *  readers waits for any more is deleted; absent: nothing new about that. */
+  configure(configuration: { readonly groups: readonly GroupRef[]; readonly readers?: readonly string[] }): void {
     this.#dictionary.bind(configuration.groups)
     this.#latest.configure(configuration.groups)
     if (this.#row.oldest !== undefined) this.#latest.forget(this.#row.oldest)
+    if (configuration.readers === undefined) return
     this.#configured = configuration.readers
     this.#readers.expect(configuration.readers)
     this.#retire()
@@ -168,6 +172,19 @@ export class Log {
   /** Every reader the log knows a place of, configured or not. */
   readers(): readonly string[] {
     return this.#readers.names
+  }
+
+  tell(reader: string, said: SinkSaid): void {
+    this.#said.set(reader, said)
+  }
+
+  places(): readonly Place[] {
+    const head = this.#writer.head
+    return this.#readers.names.map((reader) => ({
+      reader,
+      receipt: this.#readers.get(reader)!.receipt(head),
+      said: this.#said.get(reader),
+    }))
   }
 
   /** What a reader's far side refused, oldest first. */

@@ -52,9 +52,9 @@ export const command: Command = async ({ file, json, screen, clock, signal }) =>
   let turn: Promise<unknown> = Promise.resolve()
   const surfaces = await openSurfaces({
     directory: socketDirectory(start.configuration.log.path),
-    gateway,
+    field: gateway.field,
     clock,
-    notices: () => notices,
+    report: () => gateway.report(notices),
     plan: async (next) => (await prepared(next)).outcome,
     // One at a time: two people at two consoles must not build half of each.
     apply: (next) => {

@@ -55,9 +55,9 @@ export class Show {
     }
     const surfaces = await openSurfaces({
       directory: socketDirectory(places.log, {}),
-      gateway,
+      field: gateway.field,
       clock,
-      notices: () => [],
+      report: () => gateway.report(),
       around: async (connection, work) => {
         const before = new Map(plant.ledgers().map((ledger) => [ledgerName(ledger), ledger.handedOut]))
         try {
@@ -124,8 +124,8 @@ export class Show {
   /** One value of each group in turn, so that a small screen shows something of every device. */
   values(): readonly ValueRow[] {
     const now = this.#clock.now()
-    const groups = [...this.#gateway.live.all()].map((batch) =>
-      rowsOf(batch, now, this.#gateway.stored(batch.group)).filter(({ tag }) => tag !== SEQUENCE_TAG),
+    const groups = [...this.#gateway.field.live.all()].map((batch) =>
+      rowsOf(batch, now, this.#gateway.field.stored(batch.group)).filter(({ tag }) => tag !== SEQUENCE_TAG),
     )
     const most = Math.max(0, ...groups.map((rows) => rows.length))
     return Array.from({ length: most }, (_, at) => groups.flatMap((rows) => rows[at] ?? [])).flat()

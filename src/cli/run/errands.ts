@@ -2,7 +2,7 @@
 import type { Method } from '../../commands/socket.ts'
 import type { Errand } from '../../contracts/errand.ts'
 import { Rejected } from '../../contracts/errors.ts'
-import type { Gateway } from '../../gateway.ts'
+import type { Field } from '../../field.ts'
 import type { Lane } from '../../schedule/lane.ts'
 import { has, text } from './given.ts'
 
@@ -11,41 +11,41 @@ type Call = Parameters<Method>[1]
 /** Work by hand on a connection, with whatever has to be done before and after it. */
 export type Around = <T>(connection: string, work: () => Promise<T>) => Promise<T>
 
-export function errandMethods(options: { gateway: Gateway; around: Around }): Record<string, Method> {
-  const { gateway, around } = options
+export function errandMethods(options: { field: Field; around: Around }): Record<string, Method> {
+  const { field, around } = options
   return {
     scan: async (given, call) => {
       const name = text(given, 'connection')
-      const { driver, lane } = gateway.connection(name)
+      const { driver, lane } = field.connection(name)
       if (driver.scan === undefined) throw new Rejected(`the driver of connection ${name} cannot scan`)
       const wish = has(given, 'options') ? ((given as { options: unknown }).options as object) : {}
-      gateway.audit(`scan of ${name}: started`)
+      field.audit(`scan of ${name}: started`)
       const report = await driver.scan({ ...wish }, errandOf(name, lane, around, call))
-      gateway.audit(`scan of ${name}: ${report.text}`)
+      field.audit(`scan of ${name}: ${report.text}`)
       call.send({ report })
       return null
     },
-    why: (given, call) => diagnosed({ gateway, around, given, call, mayAsk: true }),
+    why: (given, call) => diagnosed({ field, around, given, call, mayAsk: true }),
   }
 }
 
 /** For `inspect.sock` with `mayAsk` false: then only what is known already is looked at. */
 export async function diagnosed(options: {
-  gateway: Gateway
+  field: Field
   around: Around
   given: unknown
   call: Call
   mayAsk: boolean
 }): Promise<null> {
-  const { gateway, around, given, call, mayAsk } = options
+  const { field, around, given, call, mayAsk } = options
   const name = text(given, 'device')
-  const inquiry = gateway.inquiry(name)
+  const inquiry = field.inquiry(name)
   const { connection } = inquiry.device
-  const { driver, lane, poller } = gateway.connection(connection)
+  const { driver, lane, poller } = field.connection(connection)
   if (driver.why === undefined) throw new Rejected(`the driver of device ${name} cannot tell`)
   const report = await driver.why({ ...inquiry, mayAsk }, errandOf(connection, lane, around, call))
   if (mayAsk) poller.askAgain(name)
-  gateway.audit(`why ${name}: ${report.sentence}`, { device: name, branch: report.branch, action: report.action })
+  field.audit(`why ${name}: ${report.sentence}`, { device: name, branch: report.branch, action: report.action })
   call.send({ report })
   return null
 }

@@ -9,7 +9,8 @@ import type { Batch } from '../../contracts/batch.ts'
 import { tagAt } from '../../contracts/batch.ts'
 import type { Clock } from '../../contracts/clock.ts'
 import { Rejected, sentence } from '../../contracts/errors.ts'
-import type { Gateway } from '../../gateway.ts'
+import type { GatewayReport } from '../../contracts/report.ts'
+import type { Field } from '../../field.ts'
 import { type Around, diagnosed, errandMethods } from './errands.ts'
 import { has, text, wordsOf, writesOf } from './given.ts'
 import { traceMethods } from './trace.ts'
@@ -21,9 +22,9 @@ export type Outcome =
 
 export interface SurfacesOptions {
   readonly directory: string
-  readonly gateway: Gateway
+  readonly field: Field
   readonly clock: Clock
-  readonly notices: () => readonly string[]
+  readonly report: () => GatewayReport
   readonly plan: (file: string) => Promise<Outcome>
   readonly apply: (file: string) => Promise<Outcome>
   /** Stands around each exchange by hand, alone on its connection. */
@@ -37,23 +38,23 @@ export interface Surfaces {
 }
 
 export async function openSurfaces(options: SurfacesOptions): Promise<Surfaces> {
-  const { directory, gateway, clock, around = (_, work) => work() } = options
+  const { directory, field, clock, around = (_, work) => work() } = options
   await mkdir(directory, { recursive: true })
 
-  const stored = (batch: Batch): boolean => gateway.stored(batch.group)
+  const stored = (batch: Batch): boolean => field.stored(batch.group)
   const inspect = new SocketServer({
     path: join(directory, 'inspect.sock'),
     mode: 0o660,
     methods: {
-      status: async () => gateway.report(options.notices()),
+      status: async () => options.report(),
       values: async (given) => {
         const wanted = pathOf(given)
-        return [...gateway.live.all()].flatMap((batch) => wanted(rowsOf(batch, clock.now(), stored(batch)), batch))
+        return [...field.live.all()].flatMap((batch) => wanted(rowsOf(batch, clock.now(), stored(batch)), batch))
       },
       follow: (given, call) => {
         const wanted = pathOf(given)
         return new Promise((resolve) => {
-          const leave = gateway.live.watch((batch) => {
+          const leave = field.live.watch((batch) => {
             const rows = wanted(rowsOf(batch, clock.now(), stored(batch)), batch)
             if (rows.length > 0) void call.send(rows)
           })
@@ -61,8 +62,8 @@ export async function openSurfaces(options: SurfacesOptions): Promise<Surfaces> 
         })
       },
       plan: (given) => options.plan(text(given, 'file')),
-      ...traceMethods({ gateway, clock }),
-      why: (given, call) => diagnosed({ gateway, around, given, call, mayAsk: false }),
+      ...traceMethods({ field, clock }),
+      why: (given, call) => diagnosed({ field, around, given, call, mayAsk: false }),
     },
   })
   const control = new SocketServer({
@@ -77,32 +78,32 @@ export async function openSurfaces(options: SurfacesOptions): Promise<Surfaces> 
       methods: {
         write: async (given, call) => {
           if (has(given, 'connection')) {
-            const { driver, lane } = gateway.connection(text(given, 'connection'))
+            const { driver, lane } = field.connection(text(given, 'connection'))
             if (driver.poke === undefined) throw new Rejected('this connection’s driver has no writes by hand')
             const words = wordsOf(given)
             const what = `by hand: ${text(given, 'connection')} ${words.join(' ')}`
             const said = await lane
               .submit((ending) => driver.poke!(words, AbortSignal.any([call.signal, ending])))
               .catch((thrown) => {
-                gateway.audit(`${what}: ${sentence(thrown)}`)
+                field.audit(`${what}: ${sentence(thrown)}`)
                 throw thrown
               })
-            gateway.audit(`${what}: ${said}`)
+            field.audit(`${what}: ${said}`)
             return { id: '', outcome: 'done', text: said }
           }
           const [device, group, writes] = [text(given, 'device'), text(given, 'group'), writesOf(given)]
           const command = { id: '', by: 'console', device, group, writes }
-          return gateway.door.submit(command, call.signal)
+          return field.door.submit(command, call.signal)
         },
         read: (given, call) => {
-          const { driver, lane } = gateway.connection(text(given, 'connection'))
+          const { driver, lane } = field.connection(text(given, 'connection'))
           if (driver.peek === undefined) throw new Rejected('this connection’s driver has no reads by hand')
           const words = wordsOf(given)
           return lane.submit((ending) =>
             around(text(given, 'connection'), () => driver.peek!(words, AbortSignal.any([call.signal, ending]))),
           )
         },
-        ...errandMethods({ gateway, around }),
+        ...errandMethods({ field, around }),
       },
     })
 

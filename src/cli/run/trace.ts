@@ -3,7 +3,7 @@ import type { Method } from '../../commands/socket.ts'
 import type { Clock } from '../../contracts/clock.ts'
 import { Rejected } from '../../contracts/errors.ts'
 import type { FrameTrace } from '../../contracts/trace.ts'
-import type { Gateway } from '../../gateway.ts'
+import type { Field } from '../../field.ts'
 import { has, text } from './given.ts'
 
 /** How often those who follow are given what has passed. */
@@ -12,10 +12,10 @@ const EVERY_MS = 100
 const MOST_FRAMES = 500
 const MOST_LAST = 20_000
 
-export function traceMethods({ gateway, clock }: { gateway: Gateway; clock: Clock }): Record<string, Method> {
+export function traceMethods({ field, clock }: { field: Field; clock: Clock }): Record<string, Method> {
   const traceOf = (given: unknown): FrameTrace => {
     const name = text(given, 'connection')
-    const { trace } = gateway.connection(name).driver
+    const { trace } = field.connection(name).driver
     if (trace === undefined) throw new Rejected(`the driver of connection ${name} remembers no frames`)
     return trace
   }

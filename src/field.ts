@@ -1,0 +1,386 @@
+/** The field half: reads the devices, writes the log, and guards the one way back.
+ *
+ *    connections ─► pipeline ─► log                       live ◄─ pipeline
+ *    connections ◄──────── upkeep ◄─ door ◄─ sinks, consoles
+ */
+import type { Board } from '../hal/contract.ts'
+import * as catalog from './catalog.ts'
+import { Door } from './commands/door.ts'
+import { type UpkeepOptions, WriteUpkeep } from './commands/upkeep.ts'
+import type { Configuration, ConnectionConfiguration } from './config/configuration.ts'
+import { unknownName } from './config/spelling.ts'
+import { Live } from './console/live.ts'
+import type { Batch, GroupRef } from './contracts/batch.ts'
+import type { Clock, Stop } from './contracts/clock.ts'
+import type { CommandDoor } from './contracts/command.ts'
+import type { Logger } from './contracts/component.ts'
+import type { Driver, GroupPlan, Tag, Write } from './contracts/driver.ts'
+import type { Inquiry } from './contracts/errand.ts'
+import { ConfigurationFault, Rejected, sentence } from './contracts/errors.ts'
+import type { ConnectionReport, DeviceReport, GatewayReport, LiveValues, SinkReport } from './contracts/report.ts'
+import { Ledger } from './health/ledger.ts'
+import { lights } from './health/leds.ts'
+import type { FieldEnd } from './log/ends.ts'
+import { NotebookFile } from './log/notebook.ts'
+import { Pipeline } from './pipeline/pipeline.ts'
+import { Lane } from './schedule/lane.ts'
+import { Poller } from './schedule/poller.ts'
+
+/** One wire or host, south: its driver, its queue, its clockwork. */
+interface Connection {
+  readonly configuration: ConnectionConfiguration
+  readonly driver: Driver
+  readonly lane: Lane
+  readonly poller: Poller
+  /** Out of the health ledger. */
+  readonly leave: () => void
+}
+
+/** A connection that should have finished a cycle and has not for so long hangs. The longest timeouts and intervals stay below. */
+const STALLED_MS = 120_000
+
+/** What is held by writes is let go of within this when the gateway stops or the tags go away. */
+const LETTING_GO_MS = 2000
+
+export interface FieldOptions {
+  readonly configuration: Configuration
+  readonly clock: Clock
+  readonly board: Board
+  readonly log: Logger
+  readonly version: string
+  readonly end: FieldEnd
+}
+
+export class Field {
+  readonly live: LiveValues
+  readonly #clock: Clock
+  readonly #board: Board
+  readonly #say: Logger
+  readonly #version: string
+  readonly #startedAt: number
+  readonly #end: FieldEnd
+  readonly #notebook: NotebookFile
+  readonly #live: Live
+  readonly #pipeline: Pipeline
+  readonly #door: Door
+  readonly #upkeep: WriteUpkeep
+  readonly #connections = new Map<string, Connection>()
+  readonly #ledger: Ledger
+  readonly #ending = new AbortController()
+  #phase: 'starting' | 'running' | 'stopping' = 'starting'
+  #configuration: Configuration
+  #tick: Stop | undefined
+
+  /** The log's end stays its owner's to close. */
+  static async open(options: FieldOptions): Promise<Field> {
+    const { configuration, clock, log } = options
+    return new Field(options, await NotebookFile.open({ folder: configuration.log.path, clock, log }))
+  }
+
+  private constructor(options: FieldOptions, notebook: NotebookFile) {
+    this.#clock = options.clock
+    this.#board = options.board
+    this.#say = options.log
+    this.#version = options.version
+    this.#configuration = options.configuration
+    this.#startedAt = options.clock.wall()
+    this.#end = options.end
+    this.#notebook = notebook
+    this.#ledger = new Ledger({ clock: options.clock })
+    this.#live = new Live((device) => this.#attendance(device)?.answers ?? undefined)
+    this.live = this.#live
+    this.#pipeline = new Pipeline({
+      groups: options.configuration.groups,
+      emit: (batch) => this.#store(batch),
+      note: (event) => this.#background(this.#end.writer.note(event)),
+    })
+    const toField = {
+      clock: this.#clock,
+      invert: (tag, value, plan) => this.#pipeline.invert(tag, value, plan),
+      find: (device, group, tag) => this.#find(device, group, tag),
+      answers: (device) => this.#attendance(device)?.answers ?? undefined,
+      audit: (text, facts) => this.audit(text, facts),
+      write: (plan, writes, signal) => this.#write(plan, writes, signal),
+    } satisfies UpkeepOptions
+    this.#upkeep = new WriteUpkeep(toField)
+    this.#door = new Door({
+      ...toField,
+      rules: commandRules(options.configuration),
+      write: (plan, writes, signal) => this.#upkeep.write(plan, writes, signal),
+    })
+  }
+
+  get configuration(): Configuration {
+    return this.#configuration
+  }
+
+  get door(): CommandDoor {
+    return this.#door
+  }
+
+  /** Whether the group's last batch is in the log, or on its way there. */
+  stored(group: GroupRef): boolean {
+    return this.#live.stored(group)
+  }
+
+  /** A durable line about what somebody did. */
+  audit(text: string, facts: Readonly<Record<string, string | number | boolean>> = {}): void {
+    this.#background(this.#end.writer.note({ at: this.#clock.now(), name: 'command', text, facts }))
+  }
+
+  async start(): Promise<void> {
+    const { groups, connections, devices, source } = this.#configuration
+    this.#notebook.keepOnly(new Set(devices.map((device) => `${device.connection}/${device.name}`)))
+    this.#end.configure({ groups: groups.map((group) => group.ref), readers: readersOf(this.#configuration) })
+    this.#pipeline.restore(this.#end.reader.snapshot().batches)
+    this.#background(
+      this.#end.writer.note({
+        at: this.#clock.now(),
+        name: 'gateway.started',
+        text: `version ${this.#version} started`,
+        facts: { version: this.#version, revision: source.sha256 },
+      }),
+    )
+    for (const connection of connections) await this.#addConnection(connection)
+    this.#tick = this.#clock.every(1000, () => this.#pipeline.onTick(this.#clock.now()))
+    this.#phase = 'running'
+  }
+
+  /** Nothing is read or written any more, and all that was read is stored or refused. */
+  async stop(): Promise<void> {
+    this.#phase = 'stopping'
+    this.#tick?.()
+    this.#door.shut()
+    await this.#upkeep.stop(LETTING_GO_MS)
+    await Promise.all([...this.#connections.values()].map(removeConnection))
+    this.#connections.clear()
+    await this.#end.flush()
+    this.#ending.abort(new ConfigurationFault('the gateway is stopping'))
+    await this.#notebook.close()
+  }
+
+  /** Puts another configuration into force. Connections and groups that are the same object in both go on undisturbed.
+   *  `sinks` is carried out when what goes is gone, before anything new is read. */
+  async reload(after: Configuration, sinks: () => Promise<void> = async () => {}): Promise<void> {
+    this.#configuration = after
+    this.#end.configure({ groups: after.groups.map((group) => group.ref), readers: readersOf(after) })
+    this.#pipeline.configure(after.groups)
+    this.#live.configure(after.groups.map((group) => group.ref))
+    this.#door.configure(commandRules(after))
+    await this.#upkeep.configure(LETTING_GO_MS)
+
+    const wanted = new Map(after.connections.map((connection) => [connection.name, connection]))
+    for (const [name, connection] of this.#connections) {
+      if (wanted.get(name) === connection.configuration) continue
+      this.#connections.delete(name)
+      await removeConnection(connection)
+    }
+    await sinks()
+    for (const [name, configuration] of wanted) {
+      const running = this.#connections.get(name)
+      if (running === undefined) await this.#addConnection(configuration)
+      else running.poller.configure(this.#groupsOf(name))
+    }
+    await this.#end.writer.note({
+      at: this.#clock.now(),
+      name: 'configuration.applied',
+      text: `configuration ${after.source.sha256.slice(0, 12)} is in force`,
+      facts: { revision: after.source.sha256 },
+    })
+  }
+
+  // ── south to log ─────────────────────────────────────────────────────────────────────────────
+
+  async #addConnection(configuration: ConnectionConfiguration): Promise<void> {
+    const create = await catalog.drivers[configuration.driver]!.load()
+    const driver = create({
+      name: configuration.name,
+      settings: configuration.settings,
+      clock: this.#clock,
+      log: this.#say,
+      board: this.#board,
+      notebook: this.#notebook,
+    })
+    const lane = new Lane({ clock: this.#clock, inFlight: driver.inFlight })
+    const poller = new Poller({ clock: this.#clock, driver, lane, emit: (batch) => this.#pipeline.onBatch(batch) })
+    const line = this.#ledger.enrol({
+      name: `connection ${configuration.name}`,
+      allowanceMs: STALLED_MS,
+      state: () => driver.state(),
+      progress: () => poller.progress,
+    })
+    this.#connections.set(configuration.name, { configuration, driver, lane, poller, leave: line.leave })
+    await driver.start(this.#ending.signal)
+    poller.configure(this.#groupsOf(configuration.name))
+    poller.start()
+  }
+
+  #groupsOf(connection: string): readonly GroupPlan[] {
+    return this.#configuration.groups.filter(({ device }) => device.connection === connection && device.enabled)
+  }
+
+  /** From the pipeline into the log; live values are served whether the disk takes the batch or not. */
+  #store(batch: Batch): void {
+    this.#live.put(batch)
+    this.#end.writer.append(batch).then(
+      () => this.#live.mark(batch.group, true),
+      () => this.#live.mark(batch.group, false),
+    )
+  }
+
+  /** What fails here is counted by the log itself. */
+  #background(work: Promise<unknown>): void {
+    work.catch((thrown) => this.#say.debug(sentence(thrown)))
+  }
+
+  // ── the door back ────────────────────────────────────────────────────────────────────────────
+
+  #find(device: string, group: string, name: string): { plan: GroupPlan; tag: Tag } | undefined {
+    const plan = this.#configuration.groups.find(({ ref }) => ref.device === device && ref.group === group)
+    const tag = plan?.tags.find(({ info }) => info.name === name)
+    return plan === undefined || tag === undefined ? undefined : { plan, tag }
+  }
+
+  async #write({ device }: GroupPlan, writes: readonly Write[], signal: AbortSignal): Promise<string | undefined> {
+    const { driver, lane } = this.connection(device.connection)
+    const [only] = writes
+    return lane.submit(async (ending) => {
+      const either = AbortSignal.any([signal, ending])
+      if (writes.length === 1 && driver.write !== undefined) return driver.write(device, only!.tag, only!.value, either)
+      if (driver.writeTogether !== undefined) return driver.writeTogether(device, writes, either)
+      const what = writes.length === 1 ? 'cannot write' : 'cannot write several tags in one request'
+      throw new Rejected(`connection ${device.connection} ${what}`)
+    })
+  }
+
+  /** For requests by hand; throws Rejected when there is no such connection. */
+  connection(name: string): { readonly driver: Driver; readonly lane: Lane; readonly poller: Poller } {
+    const connection = this.#connections.get(name)
+    if (connection !== undefined) return connection
+    throw new Rejected(unknownName('connection', name, [...this.#connections.keys()]).text)
+  }
+
+  /** Whom a question about a device is about; throws Rejected when there is no such device. */
+  inquiry(name: string): Omit<Inquiry, 'mayAsk'> {
+    const { devices, groups } = this.#configuration
+    const device = devices.find((each) => each.name === name)
+    if (device === undefined)
+      throw new Rejected(
+        unknownName(
+          'device',
+          name,
+          devices.map((each) => each.name),
+        ).text,
+      )
+    const { connection, enabled } = device
+    const attendance = this.#attendance(name)
+    return {
+      device,
+      groups: groups.filter(({ ref }) => ref.device === name),
+      neighbours: devices.filter((each) => each.connection === connection && each.enabled && each.name !== name),
+      attendance: {
+        answers: attendance?.answers ?? null,
+        text: attendance?.text ?? (enabled ? 'nothing is configured to be read' : 'switched off in the configuration'),
+      },
+    }
+  }
+
+  // ── what it says of itself ───────────────────────────────────────────────────────────────────
+
+  #attendance(device: string) {
+    const plan = this.#configuration.devices.find(({ name }) => name === device)
+    return plan === undefined ? undefined : this.#connections.get(plan.connection)?.poller.attendance(device)
+  }
+
+  /** `sinks`: as their half tells of them. */
+  report(sinks: readonly SinkReport[], notices: readonly string[] = []): GatewayReport {
+    const onlyWritten = new Set<string>()
+    const devices = this.#configuration.devices.map((device): DeviceReport => {
+      const attendance = this.#attendance(device.name)
+      const groups = this.#configuration.groups.filter(({ ref }) => ref.device === device.name)
+      const learnt = this.#connections.get(device.connection)?.driver.knowledge?.(device)
+      const running = device.enabled ? this.#connections.get(device.connection) : undefined
+      const trouble = running?.driver.deviceTrouble?.(device.name) ?? null
+      if (groups.length > 0 && groups.every(({ ref }) => ref.tags.length === 0)) onlyWritten.add(device.name)
+      const idle = onlyWritten.has(device.name) ? 'only written, never read' : attendance?.text
+      return {
+        name: device.name,
+        connection: device.connection,
+        enabled: device.enabled,
+        answers: attendance?.answers ?? null,
+        text: device.enabled ? (trouble ?? idle ?? 'nothing configured to read') : 'switched off in the configuration',
+        ...(trouble === null ? {} : { trouble }),
+        ...(learnt === undefined ? {} : { knowledge: learnt }),
+        ageMs: attendance?.answeredAt == null ? null : this.#clock.monotonic() - attendance.answeredAt,
+        groups: groups.length,
+        tags: groups.reduce((sum, group) => sum + group.tags.length, 0),
+        counters: {
+          ...attendance?.counters(),
+          ...this.#connections.get(device.connection)?.driver.deviceCounters?.(device.name),
+        },
+      }
+    })
+    const connections = [...this.#connections.values()].map(
+      ({ configuration, driver, lane, poller }): ConnectionReport => {
+        const own = devices.filter(
+          ({ name, connection, enabled }) => connection === configuration.name && enabled && !onlyWritten.has(name),
+        )
+        return {
+          name: configuration.name,
+          driver: configuration.driver,
+          state: driver.state(),
+          ...lane.usage.report(this.#clock.monotonic()),
+          budget: poller.budget(),
+          devices: own.length,
+          answering: own.filter((device) => device.answers === true).length,
+          counters: { ...driver.counters(), ...poller.counters() },
+        }
+      },
+    )
+    const log = this.#end.report()
+    return {
+      gateway: this.#configuration.gateway.gateway,
+      version: this.#version,
+      revision: this.#configuration.source.sha256,
+      startedAt: this.#startedAt,
+      at: this.#clock.wall(),
+      notices,
+      lights: lights({
+        connections,
+        devices: devices.filter(({ name }) => !onlyWritten.has(name)),
+        sinks,
+        log,
+        phase: this.#phase,
+        clock: this.#clock.quality(),
+        stalled: this.#ledger.stalled(),
+      }),
+      counters: { ...this.#pipeline.counters(), ...this.#door.counters(), ...this.#upkeep.counters() },
+      connections,
+      devices,
+      sinks,
+      log,
+    }
+  }
+}
+
+async function removeConnection({ driver, lane, poller, leave }: Connection): Promise<void> {
+  leave()
+  poller.stop()
+  await lane.stop()
+  await driver.stop()
+}
+
+/** Whoever must confirm before the log may forget. A sink that is switched off keeps its place. */
+function readersOf(configuration: Configuration): readonly string[] {
+  return configuration.sinks.map((sink) => sink.name)
+}
+
+/** Who may write what: sinks as configured, consoles on this box everything that is writable. */
+function commandRules(configuration: Configuration): ReadonlyMap<string, readonly string[]> {
+  const rules = new Map<string, readonly string[]>([['console', ['*']]])
+  for (const sink of configuration.sinks) {
+    if (sink.commands === 'none') continue
+    rules.set(`sink:${sink.name}`, sink.commands === 'all' ? ['*'] : sink.commands)
+  }
+  return rules
+}

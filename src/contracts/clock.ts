@@ -12,8 +12,9 @@ export interface Instant {
   /** Milliseconds on the clock that never steps; comparable only within one `boot`. */
   readonly monotonic: number
   readonly boot: string
-  /** `device`: the wall time is what the device's own clock showed, and is not the gateway's to correct. */
-  readonly clock: ClockQuality | 'device'
+  /** `corrected`: taken before the clock was set, and dated when it was set later in the same boot. `device`: the wall time
+   *  is what the device's own clock showed, and is not the gateway's to correct. */
+  readonly clock: ClockQuality | 'device' | 'corrected'
 }
 
 export interface Clock {

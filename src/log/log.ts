@@ -5,6 +5,7 @@ import type { Logger, State } from '../contracts/component.ts'
 import { ConfigurationFault, sentence } from '../contracts/errors.ts'
 import type { Cursor, LogReader, LogWriter, Position, Quarantined, Range } from '../contracts/log.ts'
 import type { LogReport } from '../contracts/report.ts'
+import { BootsLedger } from './boots-ledger.ts'
 import { Dictionary } from './dictionary.ts'
 import type { FieldEnd, Place, SinkSaid, UplinkEnd } from './ends.ts'
 import { Identity } from './identity.ts'
@@ -60,6 +61,7 @@ export class Log implements FieldEnd, UplinkEnd {
   readonly #options: LogOptions
   readonly #identity: Identity
   readonly #dictionary = new Dictionary()
+  readonly #boots: BootsLedger
   readonly #latest: Latest
   readonly #tail = new Tail({ bytes: TAIL_BYTES })
   readonly #row: Row
@@ -86,6 +88,7 @@ export class Log implements FieldEnd, UplinkEnd {
     this.#options = options
     this.#identity = identity
     const { stream } = identity
+    this.#boots = new BootsLedger({ folder: path, log })
     this.#row = new Row({
       folder: path,
       stream,
@@ -127,6 +130,7 @@ export class Log implements FieldEnd, UplinkEnd {
       room: this.#room,
       dictionary: this.#dictionary,
       latest: this.#latest,
+      boots: this.#boots,
       clock,
       log,
       commitEveryMs,
@@ -138,6 +142,7 @@ export class Log implements FieldEnd, UplinkEnd {
       row: this.#row,
       tail: this.#tail,
       latest: this.#latest,
+      boots: this.#boots,
       head: () => this.#writer.head,
     })
     this.#rate = new Rate({ clock, windowMs: 60_000 })

@@ -1,6 +1,7 @@
 /** The log's reading end: committed entries, from memory while a reader keeps up and from the segments when it does not. */
 import type { Batch } from '../contracts/batch.ts'
 import type { Entry, LogReader, Position } from '../contracts/log.ts'
+import { type Boots, restampedAll, restampedBatch } from './boots.ts'
 import type { Latest } from './latest.ts'
 import type { Row } from './row.ts'
 import type { Tail } from './tail.ts'
@@ -10,6 +11,7 @@ export interface ReaderOptions {
   readonly row: Row
   readonly tail: Tail
   readonly latest: Latest
+  readonly boots: Boots
   readonly head: () => Position
 }
 
@@ -29,10 +31,9 @@ export class Reader implements LogReader {
 
   read(from: Position, max: { readonly entries: number; readonly bytes: number }): readonly Entry[] {
     const { head } = this
-    const { tail, row } = this.#options
+    const { tail, row, boots } = this.#options
     if (from.seq > head.seq || max.entries <= 0) return []
-    if (tail.has(from.seq)) return tail.read(from.seq, max)
-    return row.read(from.seq, head, max)
+    return restampedAll(tail.has(from.seq) ? tail.read(from.seq, max) : row.read(from.seq, head, max), boots)
   }
 
   next(after: Position, signal: AbortSignal): Promise<void> {
@@ -56,7 +57,8 @@ export class Reader implements LogReader {
   }
 
   snapshot(): { readonly at: Position; readonly batches: readonly Batch[] } {
-    return { at: this.head, batches: this.#options.latest.batches() }
+    const { latest, boots } = this.#options
+    return { at: this.head, batches: latest.batches().map((batch) => restampedBatch(batch, boots.offsetOf)) }
   }
 
   /** There are new entries. */

@@ -20,7 +20,7 @@ export interface Numbering {
 
 const KIND = { batch: 1, gap: 2, clock: 3, event: 4 } as const
 const FLAG = { tags: 1, others: 2, quality: 4, carry: 8, uniform: 16, wide: 32 } as const
-const QUALITIES: readonly Instant['clock'][] = ['synced', 'holdover', 'unsynced', 'device']
+const QUALITIES: readonly Instant['clock'][] = ['synced', 'holdover', 'unsynced', 'device', 'corrected']
 const REASONS = ['evicted', 'damaged', 'refused'] as const
 const MANY = 0xffff
 

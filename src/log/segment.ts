@@ -1,12 +1,13 @@
 /** One LMDB environment of the log's row: dictionary and last values at its head, then blocks of records; append-only. */
 import { mkdirSync, statSync } from 'node:fs'
-import { open as openFile, rm } from 'node:fs/promises'
+import { rm } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import type { Batch, GroupRef } from '../contracts/batch.ts'
 import type { Entry, Position } from '../contracts/log.ts'
 import { Block, BlockWriter } from './block.ts'
 import { damaged } from './bytes.ts'
 import type { Dictionary } from './dictionary.ts'
+import { syncFolder } from './durable.ts'
 import { DATABASE_FILE, Environment, type Put } from './environment.ts'
 import {
   checked,
@@ -298,14 +299,5 @@ function wanted({ key, value }: Put, groups: ReadonlySet<number>): Block | undef
     return undefined
   } catch {
     return undefined
-  }
-}
-
-async function syncFolder(path: string): Promise<void> {
-  const folder = await openFile(path, 'r')
-  try {
-    await folder.sync()
-  } finally {
-    await folder.close()
   }
 }

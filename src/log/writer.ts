@@ -5,6 +5,7 @@ import type { Clock, Instant, Stop } from '../contracts/clock.ts'
 import type { Logger } from '../contracts/component.ts'
 import { Rejected, Retryable, sentence } from '../contracts/errors.ts'
 import type { Entry, EventNote, LogWriter, Position } from '../contracts/log.ts'
+import type { BootsLedger, Dating } from './boots-ledger.ts'
 import type { Dictionary } from './dictionary.ts'
 import type { Identity } from './identity.ts'
 import type { Latest } from './latest.ts'
@@ -26,6 +27,7 @@ export interface WriterOptions {
   readonly room: Room
   readonly dictionary: Dictionary
   readonly latest: Latest
+  readonly boots: BootsLedger
   readonly clock: Clock
   readonly log: Logger
   readonly commitEveryMs: number
@@ -55,8 +57,6 @@ export class Writer implements LogWriter {
   #toldAt = Number.NEGATIVE_INFINITY
   /** Gap entries for when the disk takes entries again. */
   readonly #owed: Gap[] = []
-  /** The boot that batches were stored of while its clock was not set. */
-  #unsynced: string | undefined
   readonly counters = {
     appended: 0,
     commits: 0,
@@ -88,8 +88,7 @@ export class Writer implements LogWriter {
       this.#untold++
       return Promise.reject(new Retryable(refusal, { reason: Reason.refused }))
     }
-    if (batch.at.clock !== 'synced') this.#unsynced = batch.at.clock === 'unsynced' ? batch.at.boot : this.#unsynced
-    else if (this.#unsynced !== undefined) this.#tellClock(batch.at)
+    this.#see(batch.at)
     return this.#push((position) => ({ kind: 'batch', position, batch }))
   }
 
@@ -100,6 +99,7 @@ export class Writer implements LogWriter {
       return Promise.reject(new Retryable(this.failure ?? 'the log is closed', { reason: Reason.refused }))
     }
     const { at, name, text, facts } = event
+    this.#see(at)
     return this.#push((position) => ({ kind: 'event', position, at, name, text, facts }))
   }
 
@@ -114,6 +114,7 @@ export class Writer implements LogWriter {
     // What this writer appends itself later stands in an epoch behind every adopted one.
     if (epoch >= this.#epoch) this.#epoch = this.#options.identity.advance(epoch + 1)
     await this.#push(() => entry)
+    if (entry.kind === 'clock') this.#options.boots.told(entry)
   }
 
   /** Tells readers of entries that are gone or never came. */
@@ -124,6 +125,7 @@ export class Writer implements LogWriter {
     }
     this.counters.gaps++
     const at = this.#options.clock.now()
+    this.#see(at)
     this.#push((position) => ({ kind: 'gap', position, at, ...gap })).catch(() => undefined)
   }
 
@@ -141,6 +143,7 @@ export class Writer implements LogWriter {
       this.#fail(fault)
       return
     }
+    this.#tellAgain()
     const newest = row.newest
     if (newest !== undefined && this.#seq >= newest.base.seq - 1 && !this.#roll) {
       return
@@ -166,6 +169,7 @@ export class Writer implements LogWriter {
     this.#timer?.()
     this.#again?.()
     await this.#recovering
+    await this.#options.boots.keep()
   }
 
   #refusal(): string | undefined {
@@ -228,6 +232,7 @@ export class Writer implements LogWriter {
     try {
       if (this.#roll || this.#options.room.isDue(this.#queue.bytes)) await this.#addSegment()
       const victims = this.#makeRoom()
+      await this.#options.boots.keep()
       commit = this.#queue.take()
       this.#inFlightBytes = commit.bytes
       await this.#options.row.newest!.append(commit.blocks, commit.groups)
@@ -257,6 +262,7 @@ export class Writer implements LogWriter {
     if (row.oldest !== undefined) latest.forget(row.oldest)
     await row.add({ epoch: this.#epoch, seq: this.#head.seq + 1 }, latest)
     this.#roll = false
+    this.#options.boots.touch()
     this.counters.segments++
   }
 
@@ -319,6 +325,7 @@ export class Writer implements LogWriter {
       this.failure = undefined
       this.#options.log.info('the log is stored again')
       for (const gap of this.#owed.splice(0)) this.gap(gap)
+      this.#tellAgain()
       this.#tell(true)
     } catch (thrown) {
       this.#fail(thrown)
@@ -330,13 +337,23 @@ export class Writer implements LogWriter {
     this.#options.log.warn(`an evicted segment cannot be deleted: ${sentence(thrown)}`)
   }
 
-  /** The first batch under a set clock: what this boot stored before can be dated from here on. */
-  #tellClock(at: Instant): void {
-    const boot = this.#unsynced
-    this.#unsynced = undefined
-    if (boot !== at.boot) return
-    const offsetMs = at.wall - at.monotonic
-    this.#push((position) => ({ kind: 'clock', position, at, boot, offsetMs })).catch(() => undefined)
+  /** What the stamp of an entry of this box tells of its boot: once its clock is set, what was stored before can be dated. */
+  #see(at: Instant): void {
+    const dating = this.#options.boots.see(at)
+    if (dating !== undefined) this.#tellClock(dating, at)
+  }
+
+  #tellClock({ boot, offsetMs }: Dating, at: Instant): void {
+    this.#push((position) => ({ kind: 'clock', position, at, boot, offsetMs })).then(
+      () => this.#options.boots.told({ boot, offsetMs }),
+      () => undefined,
+    )
+  }
+
+  /** Clock entries that a failing disk or the end of an earlier run has cost. */
+  #tellAgain(): void {
+    const at = this.#options.clock.now()
+    for (const dating of this.#options.boots.untold) this.#tellClock(dating, at)
   }
 
   /** A gap entry for what was refused: when it is over, and now and then while it lasts. */

@@ -1,0 +1,235 @@
+/** The log's page on time: what is stored before the clock of its boot is set is dated when it is set. */
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, afterEach, describe, expect, it } from 'vitest'
+import type { Batch } from '../../src/contracts/batch.ts'
+import type { Instant } from '../../src/contracts/clock.ts'
+import type { Entry } from '../../src/contracts/log.ts'
+import { BootsSeen, instantOf, restamped } from '../../src/log/boots.ts'
+import { type Log, openLog } from '../../src/log/log.ts'
+import { ManualClock } from '../../src/time/manual-clock.ts'
+import { batchOf, groupOf, Said } from './batches.ts'
+
+const root = mkdtempSync(join(tmpdir(), 'fieldgate-time-'))
+afterAll(() => rmSync(root, { recursive: true, force: true }))
+let folders = 0
+const folder = (): string => join(root, String(++folders))
+const press = groupOf('press')
+const open: Log[] = []
+afterEach(async () => {
+  for (const log of open.splice(0)) await log.close()
+})
+
+async function opened(path: string, said = new Said()): Promise<Log> {
+  const log = await openLog({
+    path,
+    quotaBytes: 2 ** 30,
+    commitEveryMs: 0,
+    evict: 'oldest',
+    clock: new ManualClock(),
+    log: said,
+    freeBytes: () => 2 ** 40,
+  })
+  open.push(log)
+  return log
+}
+
+async function closed(log: Log): Promise<void> {
+  open.splice(open.indexOf(log), 1)
+  await log.close()
+}
+
+/** As after SIGKILL: nothing is written down any more. */
+async function killed(log: Log, path: string): Promise<void> {
+  const kept = readFileSync(join(path, 'boots.json'))
+  await closed(log)
+  writeFileSync(join(path, 'boots.json'), kept)
+}
+
+const stamped = (wall: number, clock: Instant['clock'], monotonic: number, boot = 'b'): Batch => ({
+  ...batchOf(press),
+  at: { wall, monotonic, boot, clock },
+})
+
+const readAll = (log: Log): readonly Entry[] => log.reader.read({ epoch: 0, seq: 1 }, { entries: 500, bytes: 2 ** 20 })
+const kindsOf = (log: Log): string[] => readAll(log).map(({ kind }) => kind)
+const wallsOf = (log: Log): (readonly [number, string])[] =>
+  readAll(log).flatMap((entry) => (entry.kind === 'clock' ? [] : [[instantOf(entry).wall, instantOf(entry).clock]]))
+
+describe('what is stored before the clock is set', () => {
+  it('is read with the wall time it was once the clock is set, which an entry tells', async () => {
+    const log = await opened(folder())
+    await log.writer.append(stamped(1000, 'unsynced', 500))
+    await log.writer.append(stamped(1400, 'unsynced', 899.6))
+    expect(wallsOf(log)).toEqual([
+      [1000, 'unsynced'],
+      [1400, 'unsynced'],
+    ])
+    await log.writer.append(stamped(1e12, 'synced', 900))
+    expect(kindsOf(log)).toEqual(['batch', 'batch', 'clock', 'batch'])
+    expect(readAll(log)[2]).toMatchObject({ boot: 'b', offsetMs: 1e12 - 900, at: { wall: 1e12, clock: 'synced' } })
+    expect(wallsOf(log)).toEqual([
+      [1e12 - 400, 'corrected'],
+      [1e12, 'corrected'],
+      [1e12, 'synced'],
+    ])
+    expect(log.reader.snapshot().batches[0]!.at).toMatchObject({ wall: 1e12, clock: 'synced' })
+  })
+
+  it('is dated when it is an event or a last value, too', async () => {
+    const log = await opened(folder())
+    await log.writer.append(stamped(1000, 'unsynced', 500))
+    const { at } = stamped(1100, 'unsynced', 600)
+    await log.writer.note({ at, name: 'gateway.started', text: 'it started', facts: {} })
+    await log.writer.note({ ...stamped(1e12, 'synced', 1000), name: 'x', text: 'y', facts: {} })
+    expect(wallsOf(log).map(([wall]) => wall)).toEqual([1e12 - 500, 1e12 - 400, 1e12])
+    expect(log.reader.snapshot().batches[0]!.at).toMatchObject({ wall: 1e12 - 500, clock: 'corrected' })
+  })
+
+  it('is dated by a clock that was set before the process began, too', async () => {
+    const log = await opened(folder())
+    await log.writer.append(stamped(1000, 'unsynced', 500))
+    await log.writer.append(stamped(1e12, 'holdover', 900))
+    expect(kindsOf(log)).toEqual(['batch', 'clock', 'batch'])
+  })
+
+  it('stays uncertain when the clock of its boot was never set', async () => {
+    const log = await opened(folder())
+    await log.writer.append(stamped(1000, 'unsynced', 500, 'first'))
+    await log.writer.append(stamped(2000, 'unsynced', 500, 'second'))
+    await log.writer.append(stamped(1e12, 'synced', 600, 'second'))
+    expect(wallsOf(log)).toEqual([
+      [1000, 'unsynced'],
+      [1e12 - 100, 'corrected'],
+      [1e12, 'synced'],
+    ])
+  })
+
+  it('leaves a device’s own time as the device showed it, in whatever sequence, and learns nothing from it', async () => {
+    const log = await opened(folder())
+    await log.writer.append(stamped(1000, 'unsynced', 500))
+    await log.writer.append(stamped(9e11, 'device', 600))
+    await log.writer.append(stamped(8e11, 'device', 700))
+    expect(kindsOf(log)).toEqual(['batch', 'batch', 'batch'])
+    await log.writer.append(stamped(1e12, 'synced', 900))
+    expect(kindsOf(log)).toEqual(['batch', 'batch', 'batch', 'clock', 'batch'])
+    expect(wallsOf(log)).toEqual([
+      [1e12 - 400, 'corrected'],
+      [9e11, 'device'],
+      [8e11, 'device'],
+      [1e12, 'synced'],
+    ])
+  })
+
+  it('needs no entry when the clock was set all along', async () => {
+    const log = await opened(folder())
+    await log.writer.append(stamped(1e12, 'synced', 900))
+    await log.writer.append(stamped(1e12 + 1, 'holdover', 901))
+    await log.writer.append(stamped(1e12 + 2, 'synced', 902))
+    expect(kindsOf(log)).toEqual(['batch', 'batch', 'batch'])
+  })
+
+  it('is told of once: slewing and a second loss of the source are no new setting', async () => {
+    const log = await opened(folder())
+    await log.writer.append(stamped(1000, 'unsynced', 500))
+    await log.writer.append(stamped(1e12, 'synced', 900))
+    await log.writer.append(stamped(1e12 + 990, 'synced', 1900))
+    await log.writer.append(stamped(1e12 + 2000, 'unsynced', 2900))
+    await log.writer.append(stamped(1e12 + 3001, 'synced', 3900))
+    expect(kindsOf(log).filter((kind) => kind === 'clock')).toHaveLength(1)
+    expect(wallsOf(log)[3]).toEqual([1e12 + 2000, 'corrected'])
+  })
+
+  it('is dated anew when the first setting proves wrong', async () => {
+    const log = await opened(folder())
+    await log.writer.append(stamped(1000, 'unsynced', 500))
+    await log.writer.append(stamped(Date.UTC(2099, 0), 'synced', 900))
+    await log.writer.append(stamped(1e12, 'synced', 1000))
+    expect(kindsOf(log)).toEqual(['batch', 'clock', 'batch', 'clock', 'batch'])
+    expect(wallsOf(log)[0]).toEqual([1e12 - 500, 'corrected'])
+  })
+})
+
+describe('across restarts', () => {
+  it('what this boot stored before a restart is dated by the first setting after it', async () => {
+    const path = folder()
+    const first = await opened(path)
+    await first.writer.append(stamped(1000, 'unsynced', 500))
+    await killed(first, path)
+    const second = await opened(path)
+    await second.writer.append(stamped(1e12, 'synced', 900))
+    expect(kindsOf(second)).toEqual(['batch', 'clock', 'batch'])
+    await killed(second, path)
+    expect(wallsOf(await opened(path))).toEqual([
+      [1e12 - 400, 'corrected'],
+      [1e12, 'synced'],
+    ])
+  })
+
+  it('a clock entry that the end of the process cost is told after it, with the same offset', async () => {
+    const path = folder()
+    const first = await opened(path)
+    await first.writer.append(stamped(1000, 'unsynced', 500))
+    await closed(first)
+    const kept = JSON.parse(readFileSync(join(path, 'boots.json'), 'utf8'))
+    kept.boots[0].offsetMs = 17e11
+    writeFileSync(join(path, 'boots.json'), JSON.stringify(kept))
+    const second = await opened(path)
+    await second.flush()
+    expect(readAll(second).at(-1)).toMatchObject({ kind: 'clock', boot: 'b', offsetMs: 17e11 })
+    await closed(second)
+    const third = await opened(path)
+    await third.flush()
+    expect(kindsOf(third)).toEqual(['batch', 'clock'])
+    expect(wallsOf(third)).toEqual([[17e11 + 500, 'corrected']])
+  })
+
+  it('a ledger of boots that cannot be read is said; the log opens, and what it dated is uncertain again', async () => {
+    const path = folder()
+    const first = await opened(path)
+    await first.writer.append(stamped(1000, 'unsynced', 500))
+    await first.writer.append(stamped(1e12, 'synced', 900))
+    await closed(first)
+    for (const text of ['{"format":1,"boots":[{"boot":7}]}', '{"format":2,"boots":[]}', 'null', '{"forma', '']) {
+      writeFileSync(join(path, 'boots.json'), text)
+      const said = new Said()
+      const log = await opened(path, said)
+      expect(said.lines.join()).toContain('boots.json is damaged or of another version')
+      expect(wallsOf(log)[0]).toEqual([1000, 'unsynced'])
+      await closed(log)
+    }
+  })
+
+  it('remembers a bounded number of boots', async () => {
+    const path = folder()
+    const log = await opened(path)
+    for (let boot = 0; boot < 300; boot++) await log.writer.append(stamped(1000, 'unsynced', 500, `boot-${boot}`))
+    await log.writer.append(stamped(1e12, 'synced', 900, 'boot-299'))
+    await closed(log)
+    const { boots } = JSON.parse(readFileSync(join(path, 'boots.json'), 'utf8'))
+    expect(boots).toHaveLength(256)
+    expect(boots.at(-1)).toEqual({ boot: 'boot-299', offsetMs: 1e12 - 900, told: true })
+  })
+})
+
+describe('another process that reads the log', () => {
+  it('sees what the writing one has learnt as soon as it looks', async () => {
+    const path = folder()
+    const log = await opened(path)
+    const seen = new BootsSeen(path)
+    seen.look()
+    await log.writer.append(stamped(1000, 'unsynced', 500))
+    seen.look()
+    const entry: Entry = { kind: 'batch', position: { epoch: 1, seq: 1 }, batch: stamped(1000, 'unsynced', 500) }
+    expect(restamped(entry, seen.offsetOf)).toBe(entry)
+    await log.writer.append(stamped(1e12, 'synced', 900))
+    expect(restamped(entry, seen.offsetOf)).toBe(entry)
+    seen.look()
+    expect(instantOf(restamped(entry, seen.offsetOf))).toMatchObject({ wall: 1e12 - 400, clock: 'corrected' })
+    // What cannot be read leaves what was known.
+    writeFileSync(join(path, 'boots.json'), 'torn')
+    seen.look()
+    expect(seen.offsetOf('b')).toBe(1e12 - 900)
+  })
+})

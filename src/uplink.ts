@@ -51,7 +51,7 @@ export class Uplink {
 
   async start(): Promise<void> {
     const { groups, sinks } = this.#configuration
-    this.#options.end.configure({ groups: groups.map((group) => group.ref) })
+    this.#options.end.configure({ groups: groups.map((group) => group.ref), readers: sinks.map(({ name }) => name) })
     for (const sink of sinks) if (sink.enabled) await this.#addDelivery(sink)
   }
 
@@ -68,7 +68,10 @@ export class Uplink {
   async reload(after: Configuration): Promise<void> {
     const before = this.#configuration
     this.#configuration = after
-    this.#options.end.configure({ groups: after.groups.map((group) => group.ref) })
+    this.#options.end.configure({
+      groups: after.groups.map((group) => group.ref),
+      readers: after.sinks.map(({ name }) => name),
+    })
     const renamed = !isDeepStrictEqual(before.gateway, after.gateway)
     const sinks = new Map(after.sinks.filter((sink) => sink.enabled).map((sink) => [sink.name, sink]))
     for (const [name, delivery] of this.#deliveries) {

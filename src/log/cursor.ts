@@ -1,27 +1,12 @@
 /** One reader's place in the log: what it has not confirmed yet, and where every entry went, in one value that is stored
  *  whole. */
 import type { Cursor, Entry, Fates, Position, Quarantined, Range, Receipt } from '../contracts/log.ts'
+import { type CursorState, caughtUp, receiptOf, steppedBack } from './cursor-state.ts'
 import type { Kept } from './quarantine.ts'
-import { count, extended, joined, upTo, without } from './ranges.ts'
+import { joined, upTo, without } from './ranges.ts'
 
 /** Beyond that, neighbours are joined: repeats, never loss. */
 const MOST_RANGES = 64
-
-export interface CursorState {
-  /** The last entry that is not this reader's. */
-  readonly start: Position
-  /** The ranges speak of everything up to here. */
-  readonly head: Position
-  readonly ranges: readonly Range[]
-  readonly delivered: number
-  readonly filtered: number
-  readonly quarantined: number
-  readonly evicted: number
-}
-
-export function freshState(start: Position): CursorState {
-  return { start, head: start, ranges: [], delivered: 0, filtered: 0, quarantined: 0, evicted: 0 }
-}
 
 /** Where rejected entries are kept; changes are stored together with the cursor's state. */
 interface QuarantineStore {
@@ -48,13 +33,7 @@ export class StoredCursor implements Cursor {
   /** Quarantined entries that were dropped because their quota was full. */
   dropped = 0
   readonly #options: StoredCursorOptions
-  #start: Position
-  #head: Position
-  #ranges: readonly Range[]
-  #delivered: number
-  #filtered: number
-  #quarantined: number
-  #evicted: number
+  #state: CursorState
   /** Of what is quarantined: bytes, and whether it is to be tried once more; by seq, oldest first. */
   readonly #kept = new Map<number, { bytes: number; retry: boolean }>()
   #keptBytes = 0
@@ -62,61 +41,39 @@ export class StoredCursor implements Cursor {
   constructor(options: StoredCursorOptions) {
     this.#options = options
     this.reader = options.reader
-    const { state } = options
     const head = options.head()
-    this.#start = state.start
-    this.#head = state.head
-    this.#ranges = state.ranges
-    this.#delivered = state.delivered
-    this.#filtered = state.filtered
-    this.#quarantined = state.quarantined
-    this.#evicted = state.evicted
-    if (head.seq < state.head.seq) this.#stepBack(head)
+    this.#state = head.seq < options.state.head.seq ? steppedBack(options.state, head) : options.state
     for (const { kept, bytes } of options.quarantine.list()) this.#note(kept.entry.position.seq, bytes, kept.retry)
     // What could not be read again is gone.
-    this.#evicted += this.#quarantined - this.#kept.size
-    this.#quarantined = this.#kept.size
+    const lost = this.#state.quarantined - this.#kept.size
+    this.#add({ quarantined: -lost, evicted: lost })
   }
 
   pending(head: Position): readonly Range[] {
-    this.#look(head)
-    return upTo(this.#ranges, head)
+    return upTo(this.state(head).ranges, head)
   }
 
   confirm(ranges: readonly Range[], fates: Fates = {}): Promise<void> {
-    this.#look(this.#options.head())
+    let { ranges: left } = this.state()
     let removed = 0
     for (const range of ranges) {
-      const rest = without(this.#ranges, range)
-      this.#ranges = rest.ranges
+      const rest = without(left, range)
+      left = rest.ranges
       removed += rest.removed
     }
     for (const { entry, why } of fates.quarantined ?? []) this.#keep({ entry, why, retry: false })
     const quarantined = fates.quarantined?.length ?? 0
     const evicted = Math.min(fates.evicted ?? 0, Math.max(0, removed - quarantined))
     const filtered = Math.min(fates.filtered ?? 0, Math.max(0, removed - quarantined - evicted))
-    this.#quarantined += quarantined
-    this.#evicted += evicted
-    this.#filtered += filtered
-    this.#delivered += removed - quarantined - evicted - filtered
-    const fewer = joined(this.#ranges, MOST_RANGES)
-    this.#ranges = fewer.ranges
-    this.#delivered -= fewer.repeated
+    const fewer = joined(left, MOST_RANGES)
+    this.#state = { ...this.#state, ranges: fewer.ranges }
+    const delivered = removed - quarantined - evicted - filtered - fewer.repeated
+    this.#add({ delivered, filtered, quarantined, evicted })
     return this.#options.changed()
   }
 
   receipt(head: Position): Receipt {
-    this.#look(head)
-    return {
-      reader: this.reader,
-      head: this.#head,
-      stored: this.#head.seq - this.#start.seq,
-      delivered: this.#delivered,
-      filtered: this.#filtered,
-      pending: count(this.#ranges),
-      quarantined: this.#quarantined,
-      evicted: this.#evicted,
-    }
+    return receiptOf(this.reader, this.state(head))
   }
 
   retrying(max: number): readonly Entry[] {
@@ -136,7 +93,7 @@ export class StoredCursor implements Cursor {
     if (kept === undefined) return Promise.resolve()
     if (why === null) {
       this.#drop(position.seq)
-      this.#delivered++
+      this.#add({ delivered: 1 })
     } else {
       const found = this.#options.quarantine.get(position.seq)
       if (found !== undefined) this.#keep({ entry: found.entry, why, retry: false })
@@ -169,57 +126,21 @@ export class StoredCursor implements Cursor {
     return this.#keptBytes
   }
 
-  /** Whether it has not confirmed something from `from` to `to`, both seqs included. */
-  needs(from: number, to: number): boolean {
-    this.#look(this.#options.head())
-    for (const range of this.#ranges) if (range.from.seq <= to && range.to.seq >= from) return true
-    return false
+  /** As of now. */
+  state(head = this.#options.head()): CursorState {
+    this.#state = caughtUp(this.#state, head, this.#options.oldest())
+    return this.#state
   }
 
-  /** What it has not confirmed of a stretch of the log. */
-  unconfirmed(range: Range): readonly Range[] {
-    this.#look(this.#options.head())
-    const behind = upTo(this.#ranges, range.to)
-    if (range.from.seq <= 1) return behind
-    return without(behind, { from: { epoch: 0, seq: 0 }, to: { epoch: range.from.epoch, seq: range.from.seq - 1 } })
-      .ranges
-  }
-
-  state(): CursorState {
-    this.#look(this.#options.head())
-    return {
-      start: this.#start,
-      head: this.#head,
-      ranges: this.#ranges,
-      delivered: this.#delivered,
-      filtered: this.#filtered,
-      quarantined: this.#quarantined,
-      evicted: this.#evicted,
+  #add(more: Partial<Record<'delivered' | 'filtered' | 'quarantined' | 'evicted', number>>): void {
+    const { delivered = 0, filtered = 0, quarantined = 0, evicted = 0 } = more
+    this.#state = {
+      ...this.#state,
+      delivered: this.#state.delivered + delivered,
+      filtered: this.#state.filtered + filtered,
+      quarantined: this.#state.quarantined + quarantined,
+      evicted: this.#state.evicted + evicted,
     }
-  }
-
-  /** A log that lost its newest entries goes on behind the last that it still has; the receipt is of what is left. */
-  #stepBack(head: Position): void {
-    this.#ranges = upTo(this.#ranges, head)
-    this.#head = head
-    const elsewhere = this.#filtered + this.#quarantined + this.#evicted
-    this.#delivered = Math.max(0, head.seq - this.#start.seq - count(this.#ranges) - elsewhere)
-    this.#start = { epoch: 0, seq: head.seq - count(this.#ranges) - elsewhere - this.#delivered }
-  }
-
-  /** Takes in what was appended, and gives up what is gone from the log's old end. */
-  #look(head: Position): void {
-    if (head.seq > this.#head.seq) {
-      this.#ranges = extended(this.#ranges, this.#head, head)
-      this.#head = head
-    }
-    const oldest = this.#options.oldest()
-    const first = this.#ranges[0]
-    if (first === undefined || first.from.seq >= oldest.seq) return
-    const gone = { from: { epoch: 0, seq: 0 }, to: { epoch: oldest.epoch, seq: oldest.seq - 1 } }
-    const rest = without(this.#ranges, gone)
-    this.#ranges = rest.ranges
-    this.#evicted += rest.removed
   }
 
   #keep(kept: Kept): void {
@@ -229,7 +150,7 @@ export class StoredCursor implements Cursor {
     for (const oldest of this.#kept.keys()) {
       if (this.#keptBytes <= this.#options.quarantineBytes || oldest === seq) break
       this.#drop(oldest)
-      this.#evicted++
+      this.#add({ evicted: 1 })
       this.dropped++
     }
   }
@@ -237,7 +158,7 @@ export class StoredCursor implements Cursor {
   #drop(seq: number): void {
     this.#options.quarantine.remove(seq)
     this.#forget(seq)
-    this.#quarantined--
+    this.#add({ quarantined: -1 })
   }
 
   #note(seq: number, bytes: number, retry: boolean): void {

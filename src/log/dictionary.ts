@@ -15,6 +15,8 @@ export class Dictionary implements Numbering {
   readonly #byNumber = new Map<number, Known>()
   readonly #byContent = new Map<string, Known>()
   readonly #numbers = new WeakMap<GroupRef, number>()
+  /** Bound, and in no segment yet. */
+  #awaited = new Map<string, GroupRef>()
   readonly #boots: string[] = []
   #next = 1
   #lastRef: GroupRef | undefined
@@ -54,14 +56,19 @@ export class Dictionary implements Numbering {
   /** From here on these very objects are given back for what is stored with equal content; others are let go. */
   bind(refs: readonly GroupRef[]): void {
     const bound = new Set<Known>()
+    this.#awaited = new Map()
     for (const ref of refs) {
       if (this.#numbers.has(ref)) {
         const known = this.#byNumber.get(this.#numbers.get(ref)!)
         if (known !== undefined) bound.add(known)
         continue
       }
-      const known = this.#byContent.get(contentOf(encodeGroup(ref)))
-      if (known === undefined) continue
+      const content = contentOf(encodeGroup(ref))
+      const known = this.#byContent.get(content)
+      if (known === undefined) {
+        this.#awaited.set(content, ref)
+        continue
+      }
       known.ref = ref
       this.#numbers.set(ref, known.number)
       bound.add(known)
@@ -69,13 +76,16 @@ export class Dictionary implements Numbering {
     for (const known of this.#byNumber.values()) if (!bound.has(known)) known.ref = undefined
   }
 
-  /** What a segment holds. A number that is known already means the same there. */
+  /** What a segment holds. A number means the same in all segments of a log; one that began anew wins. */
   load(number: number, bytes: Uint8Array): void {
     this.#next = Math.max(this.#next, number + 1)
-    if (this.#byNumber.has(number)) return
-    const known: Known = { number, bytes, ref: undefined }
+    const before = this.#byNumber.get(number)
+    if (before !== undefined && Buffer.compare(before.bytes, bytes) === 0) return
+    const content = contentOf(bytes)
+    const known: Known = { number, bytes, ref: this.#awaited.get(content) }
+    if (known.ref !== undefined) this.#numbers.set(known.ref, number)
     this.#byNumber.set(number, known)
-    this.#byContent.set(contentOf(bytes), known)
+    this.#byContent.set(content, known)
   }
 
   loadBoots(boots: readonly string[]): void {

@@ -43,8 +43,8 @@ export interface UplinkEnd {
   readonly reader: LogReader
   /** The reader's place, by its configured name. A new reader begins where `from` says. Throws Retryable. */
   cursor(name: string, options: { readonly from: 'now' | 'oldest' }): Promise<Cursor>
-  /** Entries are given back with these very groups. */
-  configure(configuration: { readonly groups: readonly GroupRef[] }): void
+  /** Entries are given back with these very groups. Where the readers' places were lost, these begin at the oldest entry. */
+  configure(configuration: { readonly groups: readonly GroupRef[]; readonly readers: readonly string[] }): void
   /** Stored with the next confirmation, or soon. */
   tell(reader: string, said: SinkSaid): void
   /** What a reader's far side refused, oldest first. */

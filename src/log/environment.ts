@@ -1,5 +1,15 @@
 /** An LMDB environment as the log uses it: binary keys and values, every commit synced, nothing cached. */
-import { accessSync, closeSync, constants, existsSync, fstatSync, ftruncateSync, openSync, readSync } from 'node:fs'
+import {
+  accessSync,
+  chmodSync,
+  closeSync,
+  constants,
+  existsSync,
+  fstatSync,
+  ftruncateSync,
+  openSync,
+  readSync,
+} from 'node:fs'
 import { open, type RootDatabase } from 'lmdb'
 import { Reason } from '../contracts/batch.ts'
 import { Rejected, Retryable, sentence } from '../contracts/errors.ts'
@@ -21,7 +31,8 @@ export class Environment {
   constructor(options: { readonly path: string; readonly mapBytes: number; readonly readOnly: boolean }) {
     this.path = options.path
     try {
-      if (existsSync(options.path)) checkFile(options.path)
+      const exists = existsSync(options.path)
+      if (exists) checkFile(options.path, options.readOnly)
       // Without the right to write its reader slot LMDB reads on silently, while pages change under it.
       if (options.readOnly) accessSync(`${options.path}-lock`, constants.R_OK | constants.W_OK)
       this.#database = open<Uint8Array, Uint8Array>({
@@ -40,6 +51,7 @@ export class Environment {
         // With a second process reading, the default spins for ever inside mdb_txn_commit (lmdb 3.5.6).
         overlappingSync: false,
       })
+      if (!exists) shareWithGroup(options.path)
     } catch (thrown) {
       throw faultOf(thrown, `${options.path} cannot be opened`)
     }
@@ -102,9 +114,20 @@ export class Environment {
     }
   }
 
+  /** Frees the slots of readers that were killed in the middle of a look: they would keep old pages from being used again. */
+  forgetDeadReaders(): void {
+    this.#database.readerCheck()
+  }
+
   async close(): Promise<void> {
     await this.#database.close()
   }
+}
+
+/** The other half reads, and takes its reader's slot: under another user, of the same group. */
+function shareWithGroup(path: string): void {
+  chmodSync(path, 0o640)
+  chmodSync(`${path}-lock`, 0o660)
 }
 
 /** What LMDB says, by remedy: a file that is not what it should be is never opened again. */
@@ -123,8 +146,8 @@ const MAGIC = 0xbeefc0de
 const NEVER_WRITTEN = 16
 
 /** A mapped file that ends before its last page kills the process at the first touch: so that is found out before. */
-function checkFile(path: string): void {
-  const file = openSync(path, 'r+')
+function checkFile(path: string, readOnly: boolean): void {
+  const file = openSync(path, readOnly ? 'r' : 'r+')
   try {
     const size = fstatSync(file).size
     if (size === 0) return
@@ -138,7 +161,7 @@ function checkFile(path: string): void {
     const pages = Number(bytes.readBigUInt64LE(newest + META.lastPage)) + 1
     const missing = pages - Math.floor(size / PAGE)
     if (missing > NEVER_WRITTEN) throw damaged(`${path} is ${missing} pages shorter than it says`)
-    if (missing > 0) ftruncateSync(file, pages * PAGE)
+    if (missing > 0 && !readOnly) ftruncateSync(file, pages * PAGE)
   } finally {
     closeSync(file)
   }

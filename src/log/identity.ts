@@ -32,7 +32,7 @@ export class Identity {
     this.#folder = folder
     try {
       mkdirSync(folder, { recursive: true })
-      claim(folder, boot)
+      claim(folder, 'writer', boot)
       const kept = readKept(join(folder, 'log.json'))
       this.stream = kept?.stream ?? randomBytes(8).toString('hex')
       this.#epoch = kept?.epoch ?? 0
@@ -63,7 +63,7 @@ export class Identity {
   }
 
   release(): void {
-    rmSync(join(this.#folder, 'writer'), { force: true })
+    release(this.#folder, 'writer')
   }
 
   #keep(): void {
@@ -89,9 +89,21 @@ function readKept(path: string): Kept | undefined {
   return kept as Kept
 }
 
-/** One writer a folder. A process is known by its id, its start and its boot, so that a reused id is not mistaken for it. */
-function claim(folder: string, boot: string): void {
-  const path = join(folder, 'writer')
+/** The stream of the log in a folder; undefined: there is none yet. Throws ConfigurationFault. */
+export function streamOf(folder: string): string | undefined {
+  try {
+    return readKept(join(folder, 'log.json'))?.stream
+  } catch (thrown) {
+    if (thrown instanceof ConfigurationFault) throw thrown
+    throw new ConfigurationFault(
+      `log.path: the log in ${folder} cannot be read (${sentence(thrown)}); let fieldgate's group read the folder`,
+    )
+  }
+}
+
+/** One writer and one deliverer a folder. A process is known by its id, its start and its boot, so that a reused id is not mistaken for it. */
+export function claim(folder: string, role: 'writer' | 'reader', boot: string): void {
+  const path = join(folder, role)
   let holder: string | undefined
   try {
     holder = readFileSync(path, 'utf8')
@@ -100,9 +112,14 @@ function claim(folder: string, boot: string): void {
   }
   const [pid, start, since] = holder?.trim().split(' ') ?? []
   if (pid !== undefined && start !== undefined && since === boot && startOf(pid) === start) {
-    throw new ConfigurationFault(`log.path: ${folder} is written by process ${pid}; one gateway writes a log`)
+    const text = role === 'writer' ? 'written by process' : 'delivered from by process'
+    throw new ConfigurationFault(`log.path: ${folder} is ${text} ${pid}; a log belongs to one gateway`)
   }
   writeFileSync(path, `${process.pid} ${startOf(String(process.pid))} ${boot}\n`)
+}
+
+export function release(folder: string, role: 'writer' | 'reader'): void {
+  rmSync(join(folder, role), { force: true })
 }
 
 /** The kernel's start time of a process, in ticks since boot; undefined: there is no such process. */

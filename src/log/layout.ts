@@ -4,6 +4,8 @@ import { Block } from './block.ts'
 import { damaged } from './bytes.ts'
 
 const FORMAT = 1
+/** Whatever its last values take, and so that every process maps the same. */
+export const LARGEST_SEGMENT_BYTES = 256 * 2 ** 20
 
 /** First byte of a key. Records are last, so that they are always appended at the end of the tree. */
 export const KEY = { meta: 1, boots: 2, group: 3, snapshot: 4, record: 0x10 } as const

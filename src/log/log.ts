@@ -6,14 +6,18 @@ import { ConfigurationFault, sentence } from '../contracts/errors.ts'
 import type { Cursor, LogReader, LogWriter, Position, Quarantined, Range } from '../contracts/log.ts'
 import type { LogReport } from '../contracts/report.ts'
 import { BootsLedger } from './boots-ledger.ts'
+import { needs, unconfirmed } from './cursor-state.ts'
 import { Dictionary } from './dictionary.ts'
 import type { FieldEnd, Place, SinkSaid, UplinkEnd } from './ends.ts'
+import { HeadFile } from './head.ts'
 import { Identity } from './identity.ts'
 import { Latest } from './latest.ts'
+import { LARGEST_SEGMENT_BYTES } from './layout.ts'
+import { type Places, placesOf, SeenPlaces } from './places.ts'
 import type { Commit } from './queue.ts'
 import { Rate } from './rate.ts'
 import { Reader } from './reader.ts'
-import { Readers } from './readers.ts'
+import { quarantineBytes, Readers } from './readers.ts'
 import { Room } from './room.ts'
 import { type Damage, Row } from './row.ts'
 import { Space } from './space.ts'
@@ -34,17 +38,30 @@ export interface LogOptions {
   readonly freeBytes?: (() => number) | undefined
 }
 
+export interface FieldEndOptions extends LogOptions {
+  /** Changed after each commit, to wake the other half. */
+  readonly headFile?: string | undefined
+}
+
 const TAIL_BYTES = 2 ** 20
-const LARGEST_SEGMENT_BYTES = 256 * 2 ** 20
 /** Evicting is told for so long after it happened. */
 const EVICTED_LATELY_MS = 60_000
 
-/** Throws ConfigurationFault when the folder cannot be used or another process writes it. A disk that is full or fails is
- *  no reason: the log then refuses what it cannot store, and tries again. */
-export async function openLog(options: LogOptions): Promise<Log> {
+/** Both ends in one process. Throws ConfigurationFault when the folder cannot be used or another process writes it. A disk that
+ *  is full or fails is no reason: the log then refuses what it cannot store, and tries again. */
+export function openLog(options: LogOptions): Promise<Log> {
+  return open(options, 'both')
+}
+
+/** The writing end alone: what readers confirm is another process's, and seen in its files. Throws ConfigurationFault. */
+export function openFieldEnd(options: FieldEndOptions): Promise<FieldEnd> {
+  return open(options, 'field')
+}
+
+async function open(options: FieldEndOptions, ends: 'both' | 'field'): Promise<Log> {
   const identity = new Identity(options.path, options.clock.boot)
   try {
-    const log = new Log(options, identity)
+    const log = new Log(options, identity, ends)
     await log.begin()
     return log
   } catch (thrown) {
@@ -54,11 +71,11 @@ export async function openLog(options: LogOptions): Promise<Log> {
   }
 }
 
-/** Both ends at once. */
+/** Both ends at once, or without readers of its own the field's end. */
 export class Log implements FieldEnd, UplinkEnd {
   readonly writer: LogWriter
   readonly reader: LogReader
-  readonly #options: LogOptions
+  readonly #options: FieldEndOptions
   readonly #identity: Identity
   readonly #dictionary = new Dictionary()
   readonly #boots: BootsLedger
@@ -67,14 +84,18 @@ export class Log implements FieldEnd, UplinkEnd {
   readonly #row: Row
   readonly #space: Space
   readonly #room: Room
-  readonly #readers: Readers
+  readonly #places: Places
+  /** undefined: they are the other half's. */
+  readonly #readers: Readers | undefined
   readonly #writer: Writer
   readonly #reader: Reader
   readonly #rate: Rate
   /** undefined until the configuration is known: nothing is deleted before. */
   #configured: readonly string[] | undefined
-  readonly #said = new Map<string, SinkSaid>()
+  readonly #headFile: HeadFile | undefined
   readonly #damages: Damage[] = []
+  /** Readers of the other half that came upon damage. */
+  #stumbled: readonly string[] = []
   #damagedCount = 0
   #damageText: string | undefined
   #epochFault: unknown
@@ -83,7 +104,7 @@ export class Log implements FieldEnd, UplinkEnd {
   #closed: Promise<void> | undefined
 
   /** Use `openLog`. */
-  constructor(options: LogOptions, identity: Identity) {
+  constructor(options: FieldEndOptions, identity: Identity, ends: 'both' | 'field') {
     const { path, clock, log, quotaBytes, commitEveryMs } = options
     this.#options = options
     this.#identity = identity
@@ -96,21 +117,9 @@ export class Log implements FieldEnd, UplinkEnd {
       dictionary: this.#dictionary,
       onDamage: (damage) => this.#damaged(damage),
     })
-    this.#readers = new Readers({
-      folder: path,
-      commitEveryMs,
-      quarantineBytes: Math.min(64 * 2 ** 20, Math.floor(quotaBytes / 16)),
-      clock,
-      log,
-      head: () => this.#head(),
-      oldest: () => this.#row.oldest ?? { epoch: 0, seq: 1 },
-      onConfirmed: () => this.#retire(),
-      onLost: (text) => {
-        this.#damageText = text
-        this.#damagedCount++
-        log.error(text)
-      },
-    })
+    const around = { folder: path, head: () => this.#head(), oldest: () => this.#row.oldest ?? { epoch: 0, seq: 1 } }
+    this.#readers = ends === 'field' ? undefined : this.#openReaders(around)
+    this.#places = this.#readers ?? this.#seePlaces(around)
     this.#openedAt = this.#takeUp()
     this.#space = new Space({ folder: path, quotaBytes, freeBytes: options.freeBytes })
     this.#room = new Room({
@@ -123,7 +132,7 @@ export class Log implements FieldEnd, UplinkEnd {
       unconfirmed: (range) => this.#unconfirmed(range),
     })
     this.#latest = new Latest(() => this.#row.newest?.lastBatches() ?? [])
-    this.#readers.load()
+    this.#readers?.load()
     this.#writer = new Writer({
       identity,
       row: this.#row,
@@ -146,6 +155,7 @@ export class Log implements FieldEnd, UplinkEnd {
       head: () => this.#writer.head,
     })
     this.#rate = new Rate({ clock, windowMs: 60_000 })
+    this.#headFile = options.headFile === undefined ? undefined : new HeadFile(options.headFile)
     this.writer = this.#writer
     this.reader = this.#reader
   }
@@ -154,53 +164,48 @@ export class Log implements FieldEnd, UplinkEnd {
   async begin(): Promise<void> {
     await this.#writer.begin(this.#epochFault)
     this.#begun = true
+    if (this.#places instanceof SeenPlaces) this.#places.follow(this.#options.clock)
     for (const damage of this.#damages.splice(0)) this.#tellDamage(damage)
   }
 
   /** The reader's place, by its configured name. A new reader begins where `from` says. Throws Retryable. */
   cursor(name: string, options: { readonly from: 'now' | 'oldest' }): Promise<Cursor> {
-    return this.#readers.open(name, options)
+    return this.#own().open(name, options)
   }
 
   /** What is in force from now on. Values and entries are given back with these very groups; whatever none of these
-   *  readers waits for any more is deleted; absent: nothing new about that. */
-  configure(configuration: { readonly groups: readonly GroupRef[]; readonly readers?: readonly string[] }): void {
+   *  readers waits for any more is deleted. */
+  configure(configuration: { readonly groups: readonly GroupRef[]; readonly readers: readonly string[] }): void {
     this.#dictionary.bind(configuration.groups)
     this.#latest.configure(configuration.groups)
     if (this.#row.oldest !== undefined) this.#latest.forget(this.#row.oldest)
-    if (configuration.readers === undefined) return
     this.#configured = configuration.readers
-    this.#readers.expect(configuration.readers)
+    this.#readers?.expect(configuration.readers)
     this.#retire()
   }
 
   /** Every reader the log knows a place of, configured or not. */
   readers(): readonly string[] {
-    return this.#readers.names
+    return this.#places.names
   }
 
   tell(reader: string, said: SinkSaid): void {
-    this.#said.set(reader, said)
+    this.#own().tell(reader, said)
   }
 
   places(): readonly Place[] {
-    const head = this.#writer.head
-    return this.#readers.names.map((reader) => ({
-      reader,
-      receipt: this.#readers.get(reader)!.receipt(head),
-      said: this.#said.get(reader),
-    }))
+    return placesOf(this.#places)
   }
 
   /** What a reader's far side refused, oldest first. */
   *quarantine(reader: string): Iterable<Quarantined> {
-    yield* this.#readers.get(reader)?.quarantine() ?? []
+    yield* this.#own().get(reader)?.quarantine() ?? []
   }
 
   /** What has been appended and confirmed so far is durable or refused when it resolves. */
   async flush(): Promise<void> {
     await this.#writer.flush()
-    await this.#readers.flush()
+    await this.#places.flush()
     await this.#row.settled()
   }
 
@@ -221,7 +226,7 @@ export class Log implements FieldEnd, UplinkEnd {
         ...this.#writer.counters,
         ballastFreed: this.#space.freed,
         damaged: this.#damagedCount,
-        confirmFailed: this.#readers.failures,
+        confirmFailed: this.#places.failures,
       },
     }
   }
@@ -233,8 +238,9 @@ export class Log implements FieldEnd, UplinkEnd {
 
   async #close(): Promise<void> {
     await this.#writer.close()
-    await this.#readers.close()
+    await this.#places.close()
     await this.#row.close()
+    this.#headFile?.close()
     await this.#space.settled
     this.#identity.release()
   }
@@ -242,7 +248,7 @@ export class Log implements FieldEnd, UplinkEnd {
   /** Opens what an earlier run left, and takes the next epoch. Returns the head. */
   #takeUp(): Position {
     const { last, damagedUpTo } = this.#row.reopen()
-    let head = last ?? this.#readers.furthest() ?? { epoch: 0, seq: 0 }
+    let head = last ?? this.#places.furthest() ?? { epoch: 0, seq: 0 }
     if (damagedUpTo !== undefined && damagedUpTo.seq > head.seq) head = damagedUpTo
     try {
       this.#identity.advance(head.epoch + 1)
@@ -250,6 +256,45 @@ export class Log implements FieldEnd, UplinkEnd {
       this.#epochFault = thrown
     }
     return head
+  }
+
+  #openReaders(around: Around): Readers {
+    const { commitEveryMs, quotaBytes, clock, log } = this.#options
+    return new Readers({
+      ...around,
+      commitEveryMs,
+      quarantineBytes: quarantineBytes(quotaBytes),
+      clock,
+      log,
+      onConfirmed: () => this.#retire(),
+      onLost: (text) => {
+        this.#damageText = text
+        this.#damagedCount++
+        log.error(text)
+      },
+    })
+  }
+
+  #seePlaces(around: Around): SeenPlaces {
+    return new SeenPlaces({
+      ...around,
+      onLooked: () => {
+        this.#row.newest?.forgetDeadReaders()
+        this.#retire()
+      },
+      // Whether it is damaged here as well is seen by reading it.
+      onDamage: ({ range, readers }) => {
+        this.#stumbled = readers
+        this.#row.read(range.from.seq, this.#head(), { entries: 1, bytes: 1 })
+        this.#stumbled = []
+      },
+    })
+  }
+
+  /** Throws ConfigurationFault when the readers are the other half's. */
+  #own(): Readers {
+    if (this.#readers === undefined) throw new ConfigurationFault('the uplink half keeps what sinks have confirmed')
+    return this.#readers
   }
 
   #head(): Position {
@@ -263,19 +308,21 @@ export class Log implements FieldEnd, UplinkEnd {
       if (entry.kind === 'batch') this.#latest.put(entry.batch, entry.position)
     }
     this.#rate.add(bytes)
+    this.#headFile?.write(entries.at(-1)!.position)
     queueMicrotask(() => this.#reader.wake())
   }
 
   /** Deletes the segments that no configured reader waits for. The newest stays. */
   #retire(): void {
     if (this.#configured === undefined) return
-    const cursors = this.#configured.flatMap((name) => this.#readers.get(name) ?? [])
+    const states = this.#configured.map((name) => this.#places.state(name))
+    if (this.#places.awaited && states.includes(undefined)) return
     const head = this.#writer.head
     const { newest } = this.#row
     const idle = this.#row.segments.filter((segment) => {
       if (segment === newest) return false
       const { seq } = this.#row.end(segment, head)
-      return !cursors.some((cursor) => cursor.needs(segment.base.seq, seq))
+      return !states.some((state) => state !== undefined && needs(state, segment.base.seq, seq))
     })
     for (const segment of idle) {
       this.#row
@@ -285,10 +332,10 @@ export class Log implements FieldEnd, UplinkEnd {
   }
 
   #unconfirmed(range: Range): readonly { readonly reader: string; readonly ranges: readonly Range[] }[] {
-    const names = this.#configured ?? this.#readers.names
-    return names.flatMap((reader) => {
-      const cursor = this.#readers.get(reader)
-      return cursor === undefined ? [] : [{ reader, ranges: cursor.unconfirmed(range) }]
+    this.#places.look()
+    return (this.#configured ?? this.#places.names).flatMap((reader) => {
+      const state = this.#places.state(reader)
+      return state === undefined ? [] : [{ reader, ranges: unconfirmed(state, range) }]
     })
   }
 
@@ -304,8 +351,9 @@ export class Log implements FieldEnd, UplinkEnd {
 
   #tellDamage({ range, entries }: Damage): void {
     if (entries === 0) return
-    const readers = this.#unconfirmed(range).flatMap(({ reader, ranges }) => (ranges.length > 0 ? [reader] : []))
-    this.#writer.gap({ range, entries, why: 'damaged', readers })
+    const readers = new Set(this.#stumbled)
+    for (const { reader, ranges } of this.#unconfirmed(range)) if (ranges.length > 0) readers.add(reader)
+    this.#writer.gap({ range, entries, why: 'damaged', readers: [...readers] })
   }
 
   #state(bytes: number, limit: number): State {
@@ -317,8 +365,9 @@ export class Log implements FieldEnd, UplinkEnd {
     if (evictedAt !== undefined && this.#options.clock.monotonic() - evictedAt < EVICTED_LATELY_MS) {
       return { condition: 'fault', text: `${short} is full; the oldest records are deleted undelivered` }
     }
-    if (this.#readers.failure !== undefined) {
-      return { condition: 'fault', text: `what sinks confirmed cannot be stored: ${this.#readers.failure}` }
+    if (this.#places.failure !== undefined) {
+      const what = this.#readers === undefined ? 'seen' : 'stored'
+      return { condition: 'fault', text: `what sinks confirmed cannot be ${what}: ${this.#places.failure}` }
     }
     const percent = Math.floor((bytes / limit) * 100)
     if (percent >= 95) return { condition: 'degraded', text: `${short} is ${percent} % full; soon records are lost` }
@@ -327,4 +376,10 @@ export class Log implements FieldEnd, UplinkEnd {
     if (this.#damageText !== undefined) return { condition: 'degraded', text: this.#damageText }
     return { condition: 'fine', text: `${percent} % full` }
   }
+}
+
+interface Around {
+  readonly folder: string
+  readonly head: () => Position
+  readonly oldest: () => Position
 }

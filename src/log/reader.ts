@@ -5,6 +5,7 @@ import { type Boots, restampedAll, restampedBatch } from './boots.ts'
 import type { Latest } from './latest.ts'
 import type { Row } from './row.ts'
 import type { Tail } from './tail.ts'
+import { Waiting } from './waiting.ts'
 
 export interface ReaderOptions {
   readonly stream: string
@@ -18,7 +19,7 @@ export interface ReaderOptions {
 export class Reader implements LogReader {
   readonly stream: string
   readonly #options: ReaderOptions
-  readonly #waiting = new Set<{ readonly after: number; readonly resolve: () => void }>()
+  readonly #waiting = new Waiting()
 
   constructor(options: ReaderOptions) {
     this.stream = options.stream
@@ -37,23 +38,7 @@ export class Reader implements LogReader {
   }
 
   next(after: Position, signal: AbortSignal): Promise<void> {
-    return new Promise((resolve, reject) => {
-      if (signal.aborted) return reject(signal.reason)
-      if (this.head.seq > after.seq) return resolve()
-      const abort = (): void => {
-        this.#waiting.delete(waiting)
-        reject(signal.reason)
-      }
-      const waiting = {
-        after: after.seq,
-        resolve: () => {
-          signal.removeEventListener('abort', abort)
-          resolve()
-        },
-      }
-      this.#waiting.add(waiting)
-      signal.addEventListener('abort', abort, { once: true })
-    })
+    return this.#waiting.next(after, () => this.head, signal)
   }
 
   snapshot(): { readonly at: Position; readonly batches: readonly Batch[] } {
@@ -63,11 +48,6 @@ export class Reader implements LogReader {
 
   /** There are new entries. */
   wake(): void {
-    const { seq } = this.head
-    for (const waiting of this.#waiting) {
-      if (waiting.after >= seq) continue
-      this.#waiting.delete(waiting)
-      waiting.resolve()
-    }
+    this.#waiting.wake(this.head)
   }
 }

@@ -4,14 +4,14 @@ import { join } from 'node:path'
 import type { Clock, Stop } from '../contracts/clock.ts'
 import type { Logger } from '../contracts/component.ts'
 import { Rejected, sentence } from '../contracts/errors.ts'
-import type { Position } from '../contracts/log.ts'
-import { damaged } from './bytes.ts'
-import { type CursorState, freshState, StoredCursor } from './cursor.ts'
-import { DATABASE_FILE, Environment, type Put } from './environment.ts'
+import type { Position, Range } from '../contracts/log.ts'
+import { StoredCursor } from './cursor.ts'
+import { type CursorState, freshState, unconfirmed } from './cursor-state.ts'
+import type { SinkSaid } from './ends.ts'
+import type { Environment, Put } from './environment.ts'
+import { KEY, keyOfReader, openPlaces, type Places, type Stumble, statesIn } from './places.ts'
 import { type Kept, readKept, writeKept } from './quarantine.ts'
 
-const KEY = { reader: 1, kept: 2 } as const
-const MAP_BYTES = 2 ** 32
 const AGAIN_MS = 10_000
 
 export interface ReadersOptions {
@@ -31,7 +31,7 @@ export interface ReadersOptions {
 
 function openWithin(folder: string): Environment {
   mkdirSync(join(folder, 'readers'), { recursive: true })
-  return new Environment({ path: join(folder, 'readers', DATABASE_FILE), mapBytes: MAP_BYTES, readOnly: false })
+  return openPlaces(folder, { readOnly: false })
 }
 
 function moveAside(folder: string): string {
@@ -42,6 +42,11 @@ function moveAside(folder: string): string {
   return place
 }
 
+/** Of the log's quota, beside it. */
+export function quarantineBytes(quotaBytes: number): number {
+  return Math.min(64 * 2 ** 20, Math.floor(quotaBytes / 16))
+}
+
 /** What the next commit stores, and who waits for it. */
 interface Waiting {
   readonly promise: Promise<void>
@@ -49,11 +54,16 @@ interface Waiting {
   readonly reject: (why: unknown) => void
 }
 
-export class Readers {
+export class Readers implements Places {
+  /** A reader that is configured and has no place has no wishes yet. */
+  readonly awaited = false
   readonly #options: ReadersOptions
   #environment: Environment
   readonly #cursors = new Map<string, StoredCursor>()
   readonly #dirty = new Set<StoredCursor>()
+  /** Keys of damage that was reported. */
+  readonly #stumbles: Buffer[] = []
+  readonly #said = new Map<string, SinkSaid>()
   #puts = new Map<string, Put>()
   #removals = new Map<string, Buffer>()
   /** Puts of the commit that is under way. */
@@ -103,6 +113,44 @@ export class Readers {
 
   get(name: string): StoredCursor | undefined {
     return this.#cursors.get(name)
+  }
+
+  state(name: string): CursorState | undefined {
+    return this.#cursors.get(name)?.state()
+  }
+
+  said(name: string): SinkSaid | undefined {
+    return this.#said.get(name)
+  }
+
+  /** Stored with the next confirmation, and soon when it is news. */
+  tell(name: string, said: SinkSaid): void {
+    const before = this.#said.get(name)
+    this.#said.set(name, said)
+    const key = keyOfReader(KEY.said, name)
+    this.#puts.set(key.toString('latin1'), { key, value: Buffer.from(JSON.stringify(said)) })
+    if (before?.state.condition !== said.state.condition || before.state.text !== said.state.text)
+      this.#store(false).catch(() => undefined)
+  }
+
+  look(): void {
+    // It is here that the places are changed.
+  }
+
+  /** The other half is to look at a stretch that could not be read. */
+  reportDamage(range: Range): void {
+    const readers = this.names.filter((name) => unconfirmed(this.state(name)!, range).length > 0)
+    const key = keyOfReader(KEY.damage, String(range.from.seq))
+    const stumble: Stumble = { range, readers }
+    this.#puts.set(key.toString('latin1'), { key, value: Buffer.from(JSON.stringify(stumble)) })
+    this.#stumbles.push(key)
+    this.#store(false).catch(() => undefined)
+  }
+
+  /** What was reported has been looked at. */
+  forgetDamage(): void {
+    for (const key of this.#stumbles.splice(0)) this.#removals.set(key.toString('latin1'), key)
+    this.#store(false).catch(() => undefined)
   }
 
   /** The reader's place; a new reader begins behind the newest entry or at the oldest. Resolves when it is durable. */
@@ -158,12 +206,11 @@ export class Readers {
   }
 
   #states(): readonly (readonly [string, CursorState])[] {
-    const pairs = [...this.#environment.range(Buffer.from([KEY.reader]), Buffer.from([KEY.kept]))]
-    return pairs.map(({ key, value }) => [Buffer.from(key).toString('utf8', 1), stateOf(value)])
+    return statesIn(this.#environment)
   }
 
   #cursor(name: string, state: CursorState): StoredCursor {
-    const prefix = Buffer.concat([Buffer.from([KEY.kept]), Buffer.from(name), Buffer.alloc(1)])
+    const prefix = Buffer.concat([keyOfReader(KEY.kept, name), Buffer.alloc(1)])
     const keyOf = (seq: number): Buffer => {
       const key = Buffer.concat([prefix, Buffer.alloc(6)])
       key.writeUIntBE(seq, prefix.length, 6)
@@ -246,7 +293,7 @@ export class Readers {
     this.#puts = new Map()
     this.#removals = new Map()
     const states = dirty.map((cursor) => ({
-      key: Buffer.concat([Buffer.from([KEY.reader]), Buffer.from(cursor.reader)]),
+      key: keyOfReader(KEY.reader, cursor.reader),
       value: Buffer.from(JSON.stringify(cursor.state())),
     }))
     this.#committing = this.#environment.commit([...states, ...puts.values()], [...removals.values()]).then(
@@ -272,13 +319,5 @@ export class Readers {
     if (this.failure === undefined) this.#options.onConfirmed()
     if (!this.#closed && (this.#waiting !== undefined || this.failure !== undefined))
       void this.#store(false).catch(() => undefined)
-  }
-}
-
-function stateOf(bytes: Uint8Array): CursorState {
-  try {
-    return JSON.parse(Buffer.from(bytes).toString('utf8')) as CursorState
-  } catch {
-    throw damaged('the place of a reader is not what was written')
   }
 }

@@ -1,12 +1,12 @@
 /** The row of segments in a log's folder: which there are, which one is written, who reads where. */
-import { mkdirSync, readdirSync, renameSync, rmSync } from 'node:fs'
+import { mkdirSync, readdirSync, renameSync, rmSync, statSync } from 'node:fs'
 import { basename, join } from 'node:path'
 import { Rejected, sentence } from '../contracts/errors.ts'
 import type { Entry, Position, Range } from '../contracts/log.ts'
 import type { Dictionary } from './dictionary.ts'
 import { DATABASE_FILE } from './environment.ts'
 import type { Latest } from './latest.ts'
-import { nameOf } from './layout.ts'
+import { nameOf, type SegmentName } from './layout.ts'
 import { lastPositionIn } from './salvage.ts'
 import { Segment } from './segment.ts'
 
@@ -27,6 +27,8 @@ export interface RowOptions {
   readonly stream: string
   readonly segmentBytes: number
   readonly dictionary: Dictionary
+  /** Another process writes and removes the segments: nothing is made, moved or deleted here, and `refresh` takes in what changed. */
+  readonly following?: boolean
   /** Hears of each damage once. */
   readonly onDamage: (damage: Damage) => void
 }
@@ -35,22 +37,46 @@ export class Row {
   readonly #options: RowOptions
   readonly #within: string
   /** Oldest first. */
-  readonly #segments: Segment[]
+  readonly #segments: Segment[] = []
   /** Sealed segments that are mapped, longest unused first. */
   readonly #mapped: Segment[] = []
   /** Seqs that were found damaged. */
   readonly #holes: { readonly from: number; readonly to: number }[] = []
   readonly #going = new Set<Promise<void>>()
-  #nextNumber: number
+  #nextNumber = 1
+  /** When the folder of the segments was changed last, as of the last look. */
+  #changedAt = -1n
 
   constructor(options: RowOptions) {
     this.#options = options
     this.#within = join(options.folder, 'segments')
+    if (options.following === true) return
     mkdirSync(this.#within, { recursive: true })
-    const names = readdirSync(this.#within).flatMap((folder) => nameOf(folder) ?? [])
-    names.sort((a, b) => a.number - b.number)
-    this.#segments = names.map((name) => this.#segment(name.number, name.base))
+    const names = this.#names()
+    this.#segments.push(...names.map((name) => this.#segment(name.number, name.base)))
     this.#nextNumber = (names.at(-1)?.number ?? 0) + 1
+  }
+
+  /** Takes in the segments that the writing process has added, the newest once it is complete, and closes those it has
+   *  removed: a file that is unlinked and still open still fills the disk. Throws what the file system throws. */
+  refresh(): void {
+    const changedAt = statSync(this.#within, { bigint: true }).mtimeNs
+    if (changedAt === this.#changedAt) return
+    const names = this.#names()
+    const there = new Set(names.map(({ number }) => number))
+    for (const segment of this.#segments.filter(({ number }) => !there.has(number))) {
+      this.#drop(segment)
+      void segment.close().catch(() => undefined)
+    }
+    const newest = this.newest?.number ?? 0
+    const added = names.filter(({ number }) => number > newest).map(({ number, base }) => this.#segment(number, base))
+    const last = added.pop()
+    const before = this.newest
+    this.#segments.push(...added)
+    if (last !== undefined && !this.#isComplete(last)) return
+    if (last !== undefined) this.#segments.push(last)
+    if (before !== undefined && before !== this.newest) this.#touch(before)
+    this.#changedAt = changedAt
   }
 
   get newest(): Segment | undefined {
@@ -172,7 +198,7 @@ export class Row {
     try {
       end = Math.min(last, (segment.after(seq) ?? last + 1) - 1)
     } catch {
-      if (segment !== this.newest) {
+      if (segment !== this.newest && this.#options.following !== true) {
         this.#moveAside(segment, position(last), why)
         return last
       }
@@ -199,6 +225,23 @@ export class Row {
     const range = { from: segment.base, to: end }
     const entries = Math.max(0, end.seq - segment.base.seq + 1)
     this.#options.onDamage({ range, entries, text: `a segment was moved to ${place}: ${why}`, newest: false })
+  }
+
+  /** Of the segments in the folder, oldest first. */
+  #names(): readonly SegmentName[] {
+    const names = readdirSync(this.#within).flatMap((folder) => nameOf(folder) ?? [])
+    return names.sort((a, b) => a.number - b.number)
+  }
+
+  #isComplete(segment: Segment): boolean {
+    try {
+      if (segment.follow(this.#options.stream)) return true
+    } catch (thrown) {
+      // Whoever writes it finds the same, and puts another in its place.
+      if (thrown instanceof Rejected) return true
+    }
+    void segment.close().catch(() => undefined)
+    return false
   }
 
   #segment(number: number, base: Position): Segment {

@@ -107,11 +107,18 @@ export class Segment implements Meaning {
     this.headBytes = meta.headBytes
     this.#dictionary.next = meta.nextGroup
     this.#dictionary.loadBoots(this.#readBoots())
-    for (const pair of environment.range(keyOf(KEY.group, 0), keyOf(KEY.snapshot, 0))) {
-      const number = numberOf(pair.key)
-      this.#groups.add(number)
-      this.#dictionary.load(number, Buffer.from(pair.value))
-    }
+    this.#learn(environment)
+    return true
+  }
+
+  /** Takes part in what another process writes. False: it is not complete yet. Throws Rejected when it is damaged. */
+  follow(stream: string): boolean {
+    const environment = this.#open(true)
+    const bytes = environment.get(keyOf(KEY.meta, 0))
+    if (bytes === undefined) return false
+    const meta = readMeta(bytes, this.folder)
+    if (meta.stream !== stream) throw damaged(`${this.folder} belongs to stream ${meta.stream}`)
+    this.#learn(environment)
     return true
   }
 
@@ -199,7 +206,8 @@ export class Segment implements Meaning {
   }
 
   boot(number: number): string {
-    this.#boots ??= this.#readBoots()
+    // Whoever writes the segment may have entered one since.
+    if (this.#boots?.[number] === undefined) this.#boots = this.#readBoots()
     const boot = this.#boots[number]
     if (boot === undefined) throw damaged(`${this.folder} has no boot ${number} in its dictionary`)
     return boot
@@ -233,6 +241,10 @@ export class Segment implements Meaning {
     return entries
   }
 
+  forgetDeadReaders(): void {
+    this.#environment?.forgetDeadReaders()
+  }
+
   async close(): Promise<void> {
     const environment = this.#environment
     this.#environment = undefined
@@ -252,6 +264,15 @@ export class Segment implements Meaning {
       readOnly,
     })
     return this.#environment
+  }
+
+  /** Its dictionary's groups. */
+  #learn(environment: Environment): void {
+    for (const pair of environment.range(keyOf(KEY.group, 0), keyOf(KEY.snapshot, 0))) {
+      const number = numberOf(pair.key)
+      this.#groups.add(number)
+      this.#dictionary.load(number, Buffer.from(pair.value))
+    }
   }
 
   #enterGroup(number: number, puts: Put[]): void {

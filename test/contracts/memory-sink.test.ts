@@ -1,5 +1,6 @@
 /** The suite that every sink passes, shown on the simplest one: a far side that is a list. */
 
+import { setTimeout as pause } from 'node:timers/promises'
 import { Retryable } from '../../src/contracts/errors.ts'
 import type { Entry } from '../../src/contracts/log.ts'
 import type { Rejection, Sink } from '../../src/contracts/sink.ts'
@@ -43,7 +44,8 @@ class ListSink implements Sink {
   async deliver(entries: readonly Entry[], _how: object, signal: AbortSignal) {
     const rejected: Rejection[] = []
     for (const [at, { position }] of entries.entries()) {
-      if (at % 10 === 0) await new Promise((resolve) => setImmediate(resolve))
+      // Slow enough that the far side can go down in the middle, whoever else has the processor.
+      if (at % 100 === 0) await pause(1)
       while (this.held && !this.#stopped) await this.#turn(signal)
       if (this.#stopped || !this.up) throw AWAY
       if (this.refused.has(position.seq)) rejected.push({ position, why: 'not this one' })

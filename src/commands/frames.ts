@@ -1,6 +1,7 @@
 /** What goes over the sockets between processes: JSON, one document a line, and what JSON has no words for. */
 import type { Socket } from 'node:net'
 import { Reason, type Value } from '../contracts/batch.ts'
+import type { WriteCommand } from '../contracts/command.ts'
 import { ConfigurationFault, Fatal, Rejected, Retryable, sentence } from '../contracts/errors.ts'
 
 /** An error as it crosses a socket: what to do next, and the sentence. */
@@ -43,6 +44,22 @@ export function valueFrom(json: unknown, depth = 0): Value {
       if ('base64' in json && typeof json.base64 === 'string') return new Uint8Array(Buffer.from(json.base64, 'base64'))
   }
   throw new Rejected('a value is a number, a text, true, false, a list of those, or {"base64": "…"}')
+}
+
+/** Tags of one group and the values they are to have, as JSON from outside names them. Throws Rejected. */
+export function writesFrom(json: unknown): WriteCommand['writes'] {
+  if (!Array.isArray(json)) throw new Rejected('"writes" is missing or is not a list of { tag, value }')
+  return json.map((one: { tag?: unknown; value?: unknown } | null) => ({
+    tag: textFrom(one, 'tag'),
+    value: valueFrom(one?.value ?? null),
+  }))
+}
+
+/** Throws Rejected where there is no text of this name. */
+export function textFrom(json: unknown, key: string): string {
+  const value = typeof json === 'object' && json !== null ? (json as Record<string, unknown>)[key] : undefined
+  if (typeof value !== 'string') throw new Rejected(`"${key}" is missing or is not a text`)
+  return value
 }
 
 /** Calls `take` for each line, and once with undefined when one grows beyond `longest` bytes: then nothing more is read. */

@@ -1,10 +1,10 @@
 /** What `door.sock` does that takes longer than one exchange: lines as it goes, and what it came to. */
-import type { Method } from '../../commands/socket.ts'
+import { type Method, textFrom } from '../../commands/socket.ts'
 import type { Errand } from '../../contracts/errand.ts'
 import { Rejected } from '../../contracts/errors.ts'
 import type { Field } from '../../field.ts'
 import type { Lane } from '../../schedule/lane.ts'
-import { has, text } from './given.ts'
+import { has } from './given.ts'
 
 type Call = Parameters<Method>[1]
 
@@ -15,7 +15,7 @@ export function errandMethods(options: { field: Field; around: Around }): Record
   const { field, around } = options
   return {
     scan: async (given, call) => {
-      const name = text(given, 'connection')
+      const name = textFrom(given, 'connection')
       const { driver, lane } = field.connection(name)
       if (driver.scan === undefined) throw new Rejected(`the driver of connection ${name} cannot scan`)
       const wish = has(given, 'options') ? ((given as { options: unknown }).options as object) : {}
@@ -38,7 +38,7 @@ export async function diagnosed(options: {
   mayAsk: boolean
 }): Promise<null> {
   const { field, around, given, call, mayAsk } = options
-  const name = text(given, 'device')
+  const name = textFrom(given, 'device')
   const inquiry = field.inquiry(name)
   const { connection } = inquiry.device
   const { driver, lane, poller } = field.connection(connection)

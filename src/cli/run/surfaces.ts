@@ -1,7 +1,7 @@
 /** The sockets of a running gateway: one that only looks, one that transmits on demand, one that changes the configuration. */
 import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
-import { SocketServer } from '../../commands/socket.ts'
+import { SocketServer, textFrom, writesFrom } from '../../commands/socket.ts'
 import type { Change } from '../../config/diff.ts'
 import type { Problem } from '../../config/problems.ts'
 import { rowsOf } from '../../console/terminal/rows.ts'
@@ -12,7 +12,7 @@ import { Rejected, sentence } from '../../contracts/errors.ts'
 import type { GatewayReport } from '../../contracts/report.ts'
 import type { Field } from '../../field.ts'
 import { type Around, diagnosed, errandMethods } from './errands.ts'
-import { has, text, wordsOf, writesOf } from './given.ts'
+import { has, wordsOf } from './given.ts'
 import { traceMethods } from './trace.ts'
 
 /** What `plan` and `apply` answer. */
@@ -61,7 +61,7 @@ export async function openSurfaces(options: SurfacesOptions): Promise<Surfaces> 
           call.signal.addEventListener('abort', () => resolve(leave()), { once: true })
         })
       },
-      plan: (given) => options.plan(text(given, 'file')),
+      plan: (given) => options.plan(textFrom(given, 'file')),
       ...traceMethods({ field, clock }),
       why: (given, call) => diagnosed({ field, around, given, call, mayAsk: false }),
     },
@@ -69,7 +69,7 @@ export async function openSurfaces(options: SurfacesOptions): Promise<Surfaces> 
   const control = new SocketServer({
     path: join(directory, 'control.sock'),
     mode: 0o660,
-    methods: { apply: (given) => options.apply(text(given, 'file')) },
+    methods: { apply: (given) => options.apply(textFrom(given, 'file')) },
   })
   const openDoor = (): SocketServer =>
     new SocketServer({
@@ -78,10 +78,10 @@ export async function openSurfaces(options: SurfacesOptions): Promise<Surfaces> 
       methods: {
         write: async (given, call) => {
           if (has(given, 'connection')) {
-            const { driver, lane } = field.connection(text(given, 'connection'))
+            const { driver, lane } = field.connection(textFrom(given, 'connection'))
             if (driver.poke === undefined) throw new Rejected('this connection’s driver has no writes by hand')
             const words = wordsOf(given)
-            const what = `by hand: ${text(given, 'connection')} ${words.join(' ')}`
+            const what = `by hand: ${textFrom(given, 'connection')} ${words.join(' ')}`
             const said = await lane
               .submit((ending) => driver.poke!(words, AbortSignal.any([call.signal, ending])))
               .catch((thrown) => {
@@ -91,16 +91,20 @@ export async function openSurfaces(options: SurfacesOptions): Promise<Surfaces> 
             field.audit(`${what}: ${said}`)
             return { id: '', outcome: 'done', text: said }
           }
-          const [device, group, writes] = [text(given, 'device'), text(given, 'group'), writesOf(given)]
+          const [device, group, writes] = [
+            textFrom(given, 'device'),
+            textFrom(given, 'group'),
+            writesFrom((given as { writes?: unknown }).writes),
+          ]
           const command = { id: '', by: 'console', device, group, writes }
           return field.door.submit(command, call.signal)
         },
         read: (given, call) => {
-          const { driver, lane } = field.connection(text(given, 'connection'))
+          const { driver, lane } = field.connection(textFrom(given, 'connection'))
           if (driver.peek === undefined) throw new Rejected('this connection’s driver has no reads by hand')
           const words = wordsOf(given)
           return lane.submit((ending) =>
-            around(text(given, 'connection'), () => driver.peek!(words, AbortSignal.any([call.signal, ending]))),
+            around(textFrom(given, 'connection'), () => driver.peek!(words, AbortSignal.any([call.signal, ending]))),
           )
         },
         ...errandMethods({ field, around }),
@@ -129,7 +133,7 @@ export async function openSurfaces(options: SurfacesOptions): Promise<Surfaces> 
 
 /** Keeps the rows under `DEVICE[/GROUP[/TAG]]`. */
 function pathOf(given: unknown) {
-  const path = has(given, 'path') ? text(given, 'path') : ''
+  const path = has(given, 'path') ? textFrom(given, 'path') : ''
   const [device = '', group = '', tag = ''] = path.split('/')
   return (rows: ReturnType<typeof rowsOf>, batch: Batch): ReturnType<typeof rowsOf> => {
     if (device !== '' && batch.group.device !== device) return []

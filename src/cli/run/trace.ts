@@ -1,10 +1,10 @@
 /** What `inspect.sock` shows of the frames on a connection. */
-import type { Method } from '../../commands/socket.ts'
+import { type Method, textFrom } from '../../commands/socket.ts'
 import type { Clock } from '../../contracts/clock.ts'
 import { Rejected } from '../../contracts/errors.ts'
 import type { FrameTrace } from '../../contracts/trace.ts'
 import type { Field } from '../../field.ts'
-import { has, text } from './given.ts'
+import { has } from './given.ts'
 
 /** How often those who follow are given what has passed. */
 const EVERY_MS = 100
@@ -14,7 +14,7 @@ const MOST_LAST = 20_000
 
 export function traceMethods({ field, clock }: { field: Field; clock: Clock }): Record<string, Method> {
   const traceOf = (given: unknown): FrameTrace => {
-    const name = text(given, 'connection')
+    const name = textFrom(given, 'connection')
     const { trace } = field.connection(name).driver
     if (trace === undefined) throw new Rejected(`the driver of connection ${name} remembers no frames`)
     return trace

@@ -25,6 +25,7 @@ import { NotebookFile } from './log/notebook.ts'
 import { Pipeline } from './pipeline/pipeline.ts'
 import { Lane } from './schedule/lane.ts'
 import { Poller } from './schedule/poller.ts'
+import { watchSteps } from './time/steps.ts'
 
 /** One wire or host, south: its driver, its queue, its clockwork. */
 interface Connection {
@@ -70,6 +71,7 @@ export class Field {
   #phase: 'starting' | 'running' | 'stopping' = 'starting'
   #configuration: Configuration
   #tick: Stop | undefined
+  #watch: Stop | undefined
 
   /** The log's end stays its owner's to close. */
   static async open(options: FieldOptions): Promise<Field> {
@@ -141,6 +143,13 @@ export class Field {
         facts: { version: this.#version, revision: source.sha256 },
       }),
     )
+    this.#watch = watchSteps({
+      clock: this.#clock,
+      note: (event) => {
+        this.#say.warn(event.text, event.facts)
+        this.#background(this.#end.writer.note(event))
+      },
+    })
     for (const connection of connections) await this.#addConnection(connection)
     this.#tick = this.#clock.every(1000, () => this.#pipeline.onTick(this.#clock.now()))
     this.#phase = 'running'
@@ -150,6 +159,7 @@ export class Field {
   async stop(): Promise<void> {
     this.#phase = 'stopping'
     this.#tick?.()
+    this.#watch?.()
     this.#door.shut()
     await this.#upkeep.stop(LETTING_GO_MS)
     await Promise.all([...this.#connections.values()].map(removeConnection))

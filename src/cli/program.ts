@@ -16,6 +16,8 @@ interface Description {
   readonly more?: string
   readonly options?: readonly (readonly [flags: string, text: string])[]
   readonly examples: readonly (readonly [line: string, what: string])[]
+  /** Runs for years and stamps what it stores: it must know whether the system's clock is set. */
+  readonly serves?: true
   readonly load: () => Promise<{ readonly command: Command }>
 }
 
@@ -27,6 +29,7 @@ const COMMANDS: readonly Description[] = [
     summary: 'the service: reads the devices, keeps the log, delivers to the sinks',
     more: 'Runs until SIGTERM or SIGINT, then drains for a bounded time. Logs are JSON lines on stderr.',
     examples: [['run --config gateway.yaml', 'run with this file']],
+    serves: true,
     load: () => import('./run.ts'),
   },
   {
@@ -219,6 +222,8 @@ async function execute(args: readonly string[], screen: ProcessScreen): Promise<
   let status: Exit = Exit.done
   const parser = program(screen, async (description, words, options, common) => {
     const interruption = interruptions()
+    const clock = new SystemClock()
+    const unfollow = description.serves === true ? await clock.follow() : undefined
     try {
       const { command } = await description.load()
       status = await command({
@@ -227,10 +232,11 @@ async function execute(args: readonly string[], screen: ProcessScreen): Promise<
         words,
         options,
         screen,
-        clock: new SystemClock(),
+        clock,
         signal: interruption.signal,
       })
     } finally {
+      unfollow?.()
       interruption.end()
     }
   })

@@ -18,7 +18,8 @@ export interface Instant {
 }
 
 export interface Clock {
-  /** UTC, milliseconds; may step. For stamps only. */
+  /** UTC, whole milliseconds; may step. For stamps only. While the clock is not set it is not before any moment that is known
+   *  to have been. */
   wall(): number
   /** Milliseconds, fractional, never steps. For timeouts, schedules and leases. */
   monotonic(): number
@@ -26,6 +27,8 @@ export interface Clock {
   readonly boot: string
   quality(): ClockQuality
   now(): Instant
+  /** The last moment that an earlier run stored under a set clock: an unset clock goes on from there. */
+  recall(stored: Instant): void
   /** Resolves after `ms`; rejects with the signal's reason when aborted. Leaves no listener behind. */
   sleep(ms: number, signal: AbortSignal): Promise<void>
   /** Runs once after `ms` unless stopped. */

@@ -45,8 +45,10 @@ export class BootsLedger implements Boots {
   /** Nobody else writes it. */
   look(): void {}
 
-  /** The last stamp under a set clock: of this run, or written down by an earlier one. */
-  get synced(): Instant | null {
+  /** The last stamp under a set clock: the one found in the log, or else what an earlier run has written down. Not the latest:
+   *  a wrong time that was taken for right goes with the next right one. */
+  takeUp(found: Instant | undefined): Instant | null {
+    this.#synced = found ?? this.#synced
     return this.#synced
   }
 

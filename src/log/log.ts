@@ -9,7 +9,6 @@ import { BootsLedger } from './boots-ledger.ts'
 import { needs, unconfirmed } from './cursor-state.ts'
 import { Dictionary } from './dictionary.ts'
 import type { FieldEnd, Place, SinkSaid, UplinkEnd } from './ends.ts'
-import { writeErrorsAreTold } from './environment.ts'
 import { HeadFile } from './head.ts'
 import { Identity } from './identity.ts'
 import { Latest } from './latest.ts'
@@ -61,9 +60,6 @@ export function openFieldEnd(options: FieldEndOptions): Promise<FieldEnd> {
 
 async function open(options: FieldEndOptions, ends: 'both' | 'field'): Promise<Log> {
   const identity = new Identity(options.path, options.clock.boot)
-  if (!writeErrorsAreTold) {
-    options.log.warn('a disk that refuses a write may end the process: lmdb could not be kept from it (/proc/self/mem)')
-  }
   try {
     const log = new Log(options, identity, ends)
     await log.begin()
@@ -125,6 +121,8 @@ export class Log implements FieldEnd, UplinkEnd {
     this.#readers = ends === 'field' ? undefined : this.#openReaders(around)
     this.#places = this.#readers ?? this.#seePlaces(around)
     this.#openedAt = this.#takeUp()
+    const synced = this.#boots.takeUp(this.#row.newest?.lastSynced())
+    if (synced !== null) clock.recall(synced)
     this.#space = new Space({ folder: path, quotaBytes, freeBytes: options.freeBytes })
     this.#room = new Room({
       row: this.#row,

@@ -3,8 +3,10 @@ import { mkdirSync, statSync } from 'node:fs'
 import { rm } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import type { Batch, GroupRef } from '../contracts/batch.ts'
+import type { Instant } from '../contracts/clock.ts'
 import type { Entry, Position } from '../contracts/log.ts'
 import { Block, BlockWriter } from './block.ts'
+import { instantOf } from './boots.ts'
 import { damaged } from './bytes.ts'
 import type { Dictionary } from './dictionary.ts'
 import { syncFolder } from './durable.ts'
@@ -171,7 +173,7 @@ export class Segment implements Meaning {
     const meta = readMeta(environment.get(keyOf(KEY.meta, 0)) ?? new Uint8Array(), this.folder)
     const missing = new Set(this.#groups)
     const found: { batch: Batch; position: Position }[] = []
-    for (const pair of environment.range(keyOf(KEY.record, 0), keyOf(KEY.record + 1, 0), { reverse: true })) {
+    for (const pair of environment.range(RECORDS.from, RECORDS.to, { reverse: true })) {
       if (missing.size === 0) break
       const block = wanted(pair, missing)
       if (block === undefined) continue
@@ -194,6 +196,24 @@ export class Segment implements Meaning {
       }
     }
     return [...head, ...found.reverse()]
+  }
+
+  /** The last stamp under a set clock, if it is in one of the last few blocks that can be read. */
+  lastSynced(): Instant | undefined {
+    let left = LOOKED_THROUGH
+    for (const { key, value } of this.#open(true).range(RECORDS.from, RECORDS.to, { reverse: true })) {
+      if (left-- === 0) break
+      try {
+        const block = checked(value, key)
+        for (let index = block.count - 1; index >= 0; index--) {
+          const at = instantOf(block.entry(index, this))
+          if (at.clock === 'synced') return at
+        }
+      } catch {
+        // It is named and counted when a reader comes to it.
+      }
+    }
+    return undefined
   }
 
   group(number: number): GroupRef {
@@ -307,6 +327,10 @@ export class Segment implements Meaning {
 }
 
 type LastBatches = Iterable<{ readonly batch: Batch; readonly position: Position }>
+
+const RECORDS = { from: keyOf(KEY.record, 0), to: keyOf(KEY.record + 1, 0) }
+/** Blocks that are searched for the last set clock. */
+const LOOKED_THROUGH = 4
 
 /** The last values of so many bytes are one value in LMDB. */
 const SNAPSHOT_CHUNK = 32_000

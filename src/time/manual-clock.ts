@@ -1,5 +1,6 @@
 /** A clock that stands still until it is advanced: tests and simulations move time, they never wait for it. */
 import type { Clock, ClockQuality, Instant, Stop } from '../contracts/clock.ts'
+import { type Known, Wall } from './wall.ts'
 
 interface Timer {
   readonly due: number
@@ -7,21 +8,40 @@ interface Timer {
   readonly run: () => void
 }
 
+export interface ManualClockOptions {
+  /** What the system's clock shows, UTC ms. */
+  readonly wall?: number
+  readonly monotonic?: number
+  readonly boot?: string
+  readonly known?: Known
+  /** As of `Wall`; absent: any time is believed. */
+  readonly earliest?: number
+  readonly saved?: number
+}
+
 export class ManualClock implements Clock {
   boot: string
-  #wall: number
-  #monotonic = 0
-  #quality: ClockQuality = 'synced'
+  #system: number
+  #monotonic: number
+  readonly #wall: Wall
   #order = 0
   readonly #timers = new Set<Timer>()
 
-  constructor(options: { wall?: number; boot?: string } = {}) {
-    this.#wall = options.wall ?? Date.UTC(2026, 0, 1)
+  constructor(options: ManualClockOptions = {}) {
+    this.#system = options.wall ?? Date.UTC(2026, 0, 1)
+    this.#monotonic = options.monotonic ?? 0
     this.boot = options.boot ?? 'manual-boot'
+    this.#wall = new Wall({
+      earliest: options.earliest ?? Number.NEGATIVE_INFINITY,
+      saved: options.saved ?? Number.NEGATIVE_INFINITY,
+      system: this.#system,
+      monotonic: this.#monotonic,
+    })
+    this.#wall.known = options.known ?? 'synced'
   }
 
   wall(): number {
-    return this.#wall
+    return this.#wall.wall(this.#system, this.#monotonic)
   }
 
   monotonic(): number {
@@ -29,11 +49,15 @@ export class ManualClock implements Clock {
   }
 
   quality(): ClockQuality {
-    return this.#quality
+    return this.#wall.quality(this.#system, this.#monotonic)
   }
 
   now(): Instant {
-    return { wall: this.#wall, monotonic: this.#monotonic, boot: this.boot, clock: this.#quality }
+    return { wall: this.wall(), monotonic: this.#monotonic, boot: this.boot, clock: this.quality() }
+  }
+
+  recall(stored: Instant): void {
+    this.#wall.recall(stored, this.boot)
   }
 
   sleep(ms: number, signal: AbortSignal): Promise<void> {
@@ -70,10 +94,10 @@ export class ManualClock implements Clock {
     return () => stop()
   }
 
-  /** Steps the wall clock alone, as a person or NTP would. */
-  step(ms: number, quality: ClockQuality = this.#quality): void {
-    this.#wall += ms
-    this.#quality = quality
+  /** Steps the system's clock alone, as a person or NTP would; `known`: what whoever keeps it says from then on. */
+  step(ms: number, known: Known = this.#wall.known): void {
+    this.#system += ms
+    this.#wall.known = known
   }
 
   /** How many timers are set: a stopped component has none. */
@@ -113,7 +137,7 @@ export class ManualClock implements Clock {
   }
 
   #move(to: number): void {
-    this.#wall += to - this.#monotonic
+    this.#system += to - this.#monotonic
     this.#monotonic = to
   }
 }

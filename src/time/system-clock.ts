@@ -1,12 +1,27 @@
 /** The real clock: the one place where the process reads time and sets timers. */
 import { readFileSync } from 'node:fs'
 import type { Clock, ClockQuality, Instant, Stop } from '../contracts/clock.ts'
+import { askKeeper } from './keeper.ts'
+import { batteryAgrees, EARLIEST, savedTime } from './saved.ts'
+import { Wall } from './wall.ts'
 
 export class SystemClock implements Clock {
   readonly boot = bootId()
+  readonly #wall: Wall
+
+  constructor() {
+    const system = Date.now()
+    this.#wall = new Wall({
+      earliest: EARLIEST,
+      saved: savedTime(),
+      system,
+      monotonic: this.monotonic(),
+      battery: batteryAgrees(system),
+    })
+  }
 
   wall(): number {
-    return Date.now()
+    return this.#wall.wall(Date.now(), this.monotonic())
   }
 
   monotonic(): number {
@@ -14,11 +29,33 @@ export class SystemClock implements Clock {
   }
 
   quality(): ClockQuality {
-    return Date.now() < NEVER_SET_BEFORE ? 'unsynced' : 'synced'
+    return this.#wall.quality(Date.now(), this.monotonic())
   }
 
   now(): Instant {
-    return { wall: this.wall(), monotonic: this.monotonic(), boot: this.boot, clock: this.quality() }
+    const system = Date.now()
+    const monotonic = this.monotonic()
+    const clock = this.#wall.quality(system, monotonic)
+    return { wall: this.#wall.wall(system, monotonic), monotonic, boot: this.boot, clock }
+  }
+
+  recall(stored: Instant): void {
+    this.#wall.recall(stored, this.boot)
+  }
+
+  /** Asks whoever keeps the system's clock whether it is set, now and from then on. Until it resolves, and for whoever never
+   *  calls it, a clock counts as set that shows no time from before the floor. */
+  async follow(): Promise<Stop> {
+    let asking: Promise<void> | undefined
+    const ask = (): Promise<void> => {
+      asking ??= askKeeper().then((known) => {
+        this.#wall.known = known ?? this.#wall.known
+        asking = undefined
+      })
+      return asking
+    }
+    await ask()
+    return this.every(ASK_MS, () => void ask())
   }
 
   sleep(ms: number, signal: AbortSignal): Promise<void> {
@@ -75,8 +112,8 @@ const LONGEST_TIMER_MS = 2 ** 31 - 1
  *  processes and restarts within one boot. */
 const SINCE_BOOT = Number(process.hrtime.bigint()) / 1e6 - performance.now()
 
-/** A box without a battery clock starts in 1970 or at its image's build: a wall clock before this was never set. */
-const NEVER_SET_BEFORE = Date.UTC(2026, 0, 1)
+/** What an answer costs is a look at a file, or a small program where chrony or another keeps the clock. */
+const ASK_MS = 10_000
 
 /** The kernel's id of this boot. */
 function bootId(): string {

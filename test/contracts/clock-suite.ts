@@ -22,6 +22,16 @@ export function clockSuite(name: string, make: () => ClockUnderTest): void {
       expect(clock.monotonic() - now.monotonic).toBeLessThan(1000)
     })
 
+    it('shows whole milliseconds, and the system’s time although an earlier run has stored a later one', () => {
+      const { clock } = make()
+      const before = clock.now()
+      expect(Number.isInteger(before.wall)).toBe(true)
+      // As when a wrong time was taken for right: in this boot the clock was set since.
+      clock.recall({ ...before, wall: before.wall + 86_400_000, clock: 'synced' })
+      expect(clock.wall() - before.wall).toBeLessThan(1000)
+      expect(clock.quality()).toBe('synced')
+    })
+
     it('moves wall and monotonic time on together', async () => {
       const { clock, pass } = make()
       const before = clock.now()

@@ -28,13 +28,29 @@ describe('the system clock', () => {
     expect(new SystemClock().boot).toBe(boot)
   })
 
-  it('says that a clock which was never set cannot be trusted', (context) => {
+  it('goes on from the latest moment that is known while the system’s clock was never set', (context) => {
     const { now } = Date
     context.onTestFinished(() => {
       Date.now = now
     })
-    Date.now = () => 86_400_000
-    expect(new SystemClock().quality()).toBe('unsynced')
-    expect(new SystemClock().now()).toMatchObject({ wall: 86_400_000, clock: 'unsynced' })
+    let system = 86_400_000
+    Date.now = () => system
+    const clock = new SystemClock()
+    expect(clock.quality()).toBe('unsynced')
+    const before = clock.now()
+    expect(before).toMatchObject({ clock: 'unsynced' })
+    expect(before.wall).toBeGreaterThanOrEqual(Date.UTC(2026, 0, 1))
+    clock.recall({ wall: Date.UTC(2031, 0, 1), monotonic: 0, boot: 'another', clock: 'synced' })
+    expect(clock.wall()).toBeGreaterThanOrEqual(Date.UTC(2031, 0, 1))
+    expect(Number.isInteger(clock.wall())).toBe(true)
+    system = Date.UTC(2032, 0, 1)
+    expect(clock.now()).toMatchObject({ wall: Date.UTC(2032, 0, 1), clock: 'synced' })
+  })
+
+  it('asks whoever keeps the system’s clock, and leaves no timer when it is told to stop', async () => {
+    const clock = new SystemClock()
+    const stop = await clock.follow()
+    expect(['synced', 'holdover', 'unsynced']).toContain(clock.quality())
+    stop()
   })
 })

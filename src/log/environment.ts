@@ -1,22 +1,16 @@
 /** An LMDB environment as the log uses it: binary keys and values, every commit synced, nothing cached. */
-import {
-  accessSync,
-  chmodSync,
-  closeSync,
-  constants,
-  existsSync,
-  fstatSync,
-  ftruncateSync,
-  openSync,
-  readSync,
-} from 'node:fs'
 import { open, type RootDatabase } from 'lmdb'
 import { Reason } from '../contracts/batch.ts'
 import { Rejected, Retryable, sentence } from '../contracts/errors.ts'
 import { damaged } from './bytes.ts'
+import { ready } from './database-file.ts'
+import { cutErrorText } from './error-text.ts'
 
 /** One name for all: lmdb-js keeps the last environment of each file name for ever, so there is one file name. */
 export const DATABASE_FILE = 'log.mdb'
+
+/** Whether a disk that refuses a write is told to us and cannot end the process. */
+export const writeErrorsAreTold = cutErrorText() !== 'long'
 
 export interface Put {
   readonly key: Buffer
@@ -31,10 +25,7 @@ export class Environment {
   constructor(options: { readonly path: string; readonly mapBytes: number; readonly readOnly: boolean }) {
     this.path = options.path
     try {
-      const exists = existsSync(options.path)
-      if (exists) checkFile(options.path, options.readOnly)
-      // Without the right to write its reader slot LMDB reads on silently, while pages change under it.
-      if (options.readOnly) accessSync(`${options.path}-lock`, constants.R_OK | constants.W_OK)
+      ready(options.path, options)
       this.#database = open<Uint8Array, Uint8Array>({
         path: options.path,
         noSubdir: true,
@@ -51,7 +42,6 @@ export class Environment {
         // With a second process reading, the default spins for ever inside mdb_txn_commit (lmdb 3.5.6).
         overlappingSync: false,
       })
-      if (!exists) shareWithGroup(options.path)
     } catch (thrown) {
       throw faultOf(thrown, `${options.path} cannot be opened`)
     }
@@ -124,45 +114,10 @@ export class Environment {
   }
 }
 
-/** The other half reads, and takes its reader's slot: under another user, of the same group. */
-function shareWithGroup(path: string): void {
-  chmodSync(path, 0o640)
-  chmodSync(`${path}-lock`, 0o660)
-}
-
 /** What LMDB says, by remedy: a file that is not what it should be is never opened again. */
 function faultOf(thrown: unknown, what: string): Error {
   if (thrown instanceof Rejected || thrown instanceof Retryable) return thrown
   const text = sentence(thrown)
   if (/MDB_(CORRUPTED|INVALID|PAGE_NOTFOUND|VERSION_MISMATCH|PANIC)/.test(text)) return damaged(`${what}: ${text}`)
   return new Retryable(`${what}: ${text}`, { reason: Reason.notYet, cause: thrown })
-}
-
-const PAGE = 4096
-/** Where a meta page keeps these (LMDB's struct MDB_meta behind its 24 bytes of page header). */
-const META = { magic: 24, lastPage: 144, txn: 152, bytes: 168 } as const
-const MAGIC = 0xbeefc0de
-/** Pages at the end that were freed in the commit that made them are never written. */
-const NEVER_WRITTEN = 16
-
-/** A mapped file that ends before its last page kills the process at the first touch: so that is found out before. */
-function checkFile(path: string, readOnly: boolean): void {
-  const file = openSync(path, readOnly ? 'r' : 'r+')
-  try {
-    const size = fstatSync(file).size
-    if (size === 0) return
-    const bytes = Buffer.alloc(PAGE + META.bytes)
-    readSync(file, bytes, 0, bytes.length, 0)
-    const metas = [0, PAGE].filter((at) => bytes.readUInt32LE(at + META.magic) === MAGIC)
-    if (metas.length === 0) throw damaged(`${path} does not begin as a database does`)
-    const newest = metas.reduce((a, b) =>
-      bytes.readBigUInt64LE(a + META.txn) >= bytes.readBigUInt64LE(b + META.txn) ? a : b,
-    )
-    const pages = Number(bytes.readBigUInt64LE(newest + META.lastPage)) + 1
-    const missing = pages - Math.floor(size / PAGE)
-    if (missing > NEVER_WRITTEN) throw damaged(`${path} is ${missing} pages shorter than it says`)
-    if (missing > 0 && !readOnly) ftruncateSync(file, pages * PAGE)
-  } finally {
-    closeSync(file)
-  }
 }

@@ -41,7 +41,7 @@ export class Follower implements LogReader {
   #stop: Stop | undefined
   #groups: readonly GroupRef[] = []
   /** Why the last look failed: it is said once. */
-  #failure: string | undefined
+  failure: string | undefined
 
   /** Call `follow` to be told of what comes. */
   constructor(options: FollowerOptions) {
@@ -117,13 +117,13 @@ export class Follower implements LogReader {
       const { newest } = this.#row
       if (newest === undefined) return
       const last = newest.last() ?? { epoch: newest.base.epoch, seq: newest.base.seq - 1 }
-      this.#failure = undefined
+      this.failure = undefined
       if (last.seq <= this.#head.seq) return
       this.#head = last
     } catch (thrown) {
       const text = `the log in ${this.#options.path} cannot be followed at present: ${sentence(thrown)}`
-      if (this.#failure === undefined) this.#options.log.debug(text)
-      this.#failure = text
+      if (this.failure === undefined) this.#options.log.debug(text)
+      this.failure = text
       return
     }
     this.#options.onHead?.(this.#head)

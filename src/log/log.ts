@@ -9,6 +9,7 @@ import { BootsLedger } from './boots-ledger.ts'
 import { needs, unconfirmed } from './cursor-state.ts'
 import { Dictionary } from './dictionary.ts'
 import type { FieldEnd, Place, SinkSaid, UplinkEnd } from './ends.ts'
+import { writeErrorsAreTold } from './environment.ts'
 import { HeadFile } from './head.ts'
 import { Identity } from './identity.ts'
 import { Latest } from './latest.ts'
@@ -60,6 +61,9 @@ export function openFieldEnd(options: FieldEndOptions): Promise<FieldEnd> {
 
 async function open(options: FieldEndOptions, ends: 'both' | 'field'): Promise<Log> {
   const identity = new Identity(options.path, options.clock.boot)
+  if (!writeErrorsAreTold) {
+    options.log.warn('a disk that refuses a write may end the process: lmdb could not be kept from it (/proc/self/mem)')
+  }
   try {
     const log = new Log(options, identity, ends)
     await log.begin()

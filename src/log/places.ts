@@ -3,10 +3,11 @@ import { statSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Clock, Stop } from '../contracts/clock.ts'
 import { Rejected, sentence } from '../contracts/errors.ts'
-import type { Position, Range } from '../contracts/log.ts'
+import type { Position, Quarantined, Range } from '../contracts/log.ts'
 import { type CursorState, caughtUp, readState, receiptOf } from './cursor-state.ts'
 import type { Place, SinkSaid } from './ends.ts'
 import { DATABASE_FILE, Environment } from './environment.ts'
+import { readKept } from './quarantine.ts'
 
 /** What the field's end asks: for retention, for what an eviction costs, for lights and status. */
 export interface Places {
@@ -57,6 +58,13 @@ export function openPlaces(folder: string, options: { readonly readOnly: boolean
 export function statesIn(environment: Environment): readonly (readonly [string, CursorState])[] {
   const pairs = [...environment.range(Buffer.from([KEY.reader]), Buffer.from([KEY.reader + 1]))]
   return pairs.map(({ key, value }) => [nameIn(key), readState(value)])
+}
+
+/** The first key that does not begin with the prefix, which ends in a zero. */
+export function behind(prefix: Buffer): Buffer {
+  const end = Buffer.from(prefix)
+  end[end.length - 1] = 1
+  return end
 }
 
 function nameIn(key: Uint8Array): string {
@@ -143,6 +151,15 @@ export class SeenPlaces implements Places {
       this.failure = sentence(thrown)
       // Its owner moves it aside and begins anew, if it is damaged.
       if (thrown instanceof Rejected) this.#let()
+    }
+  }
+
+  /** What the reader's far side refused, oldest first. */
+  *quarantine(reader: string): Iterable<Quarantined> {
+    const prefix = Buffer.concat([keyOfReader(KEY.kept, reader), Buffer.alloc(1)])
+    for (const { value } of this.#open()?.range(prefix, behind(prefix)) ?? []) {
+      const { entry, why } = readKept(value)
+      yield { entry, why }
     }
   }
 

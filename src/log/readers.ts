@@ -9,7 +9,7 @@ import { StoredCursor } from './cursor.ts'
 import { type CursorState, freshState, unconfirmed } from './cursor-state.ts'
 import type { SinkSaid } from './ends.ts'
 import type { Environment, Put } from './environment.ts'
-import { KEY, keyOfReader, openPlaces, type Places, type Stumble, statesIn } from './places.ts'
+import { behind, KEY, keyOfReader, openPlaces, type Places, type Stumble, statesIn } from './places.ts'
 import { type Kept, readKept, writeKept } from './quarantine.ts'
 
 const AGAIN_MS = 10_000
@@ -216,8 +216,6 @@ export class Readers implements Places {
       key.writeUIntBE(seq, prefix.length, 6)
       return key
     }
-    const end = Buffer.from(prefix)
-    end[end.length - 1] = 1
     const cursor: StoredCursor = new StoredCursor({
       reader: name,
       state,
@@ -250,7 +248,7 @@ export class Readers implements Places {
         },
         list: () => {
           const found: { kept: Kept; bytes: number }[] = []
-          for (const { value } of this.#environment.range(prefix, end)) {
+          for (const { value } of this.#environment.range(prefix, behind(prefix))) {
             try {
               found.push({ kept: readKept(value), bytes: value.length })
             } catch (thrown) {

@@ -1,7 +1,7 @@
 /** A process to be killed: appends counted batches without end, delivers them to a sink that answers at once, and says on
  *  stdout what it was promised. Usage: node appender.ts FOLDER FIRST_COUNT COMMIT_EVERY_MS [FASTER]
  *  `a COUNT EPOCH SEQ`: append resolved; `d SEQ SEQ`: delivered, first to last; `k SEQ`: confirmed durably up to there;
- *  `r`: an append was refused. FASTER: waits are that much shorter than they would be. */
+ *  `r COUNT`: an append was refused. FASTER: waits are that much shorter than they would be. */
 import { writeSync } from 'node:fs'
 import type { Stop } from '../../src/contracts/clock.ts'
 import type { Cursor } from '../../src/contracts/log.ts'
@@ -77,7 +77,7 @@ for (let count = Number(first); ; count++) {
     },
     () => {
       ended()
-      say('r')
+      say(`r ${count}`)
     },
   )
   while (outstanding >= 50 || count % 25 === 0) {

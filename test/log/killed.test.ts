@@ -1,4 +1,4 @@
-/** A process killed at any moment, and a disk that refuses: what was promised is there afterwards, once. */
+/** A process killed at any moment: what was promised is there afterwards, once. */
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtempSync, rmSync } from 'node:fs'
@@ -6,19 +6,14 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { afterAll, describe, expect, it } from 'vitest'
-import type { Entry } from '../../src/contracts/log.ts'
-import { openLog } from '../../src/log/log.ts'
-import { SystemClock } from '../../src/time/system-clock.ts'
-import { Said } from './batches.ts'
+import { contentsOf } from './contents.ts'
 
 const root = mkdtempSync(join(tmpdir(), 'fieldgate-killed-'))
 afterAll(() => rmSync(root, { recursive: true, force: true }))
 const APPENDER = new URL('appender.ts', import.meta.url).pathname
 
-function appender(words: readonly string[], options: { readonly fileBlocks?: number } = {}): ChildProcess {
-  const limit = options.fileBlocks === undefined ? '' : `ulimit -f ${options.fileBlocks}; `
-  const script = `${limit}exec "$0" "$@"`
-  return spawn('sh', ['-c', script, process.execPath, APPENDER, ...words], { stdio: ['ignore', 'pipe', 'ignore'] })
+function appender(words: readonly string[]): ChildProcess {
+  return spawn(process.execPath, [APPENDER, ...words], { stdio: ['ignore', 'pipe', 'ignore'] })
 }
 
 /** Every line the process said, until it is killed: when `enough` says so. */
@@ -32,27 +27,6 @@ async function linesUntil(child: ChildProcess, enough: (line: string) => boolean
   })
   await Promise.all([once(reading, 'close'), exited])
   return lines
-}
-
-async function contentsOf(path: string): Promise<readonly Entry[]> {
-  const log = await openLog({
-    path,
-    quotaBytes: 2 ** 30,
-    commitEveryMs: 0,
-    evict: 'oldest',
-    segmentBytes: 300_000,
-    clock: new SystemClock(),
-    log: new Said(),
-  })
-  const all: Entry[] = []
-  for (;;) {
-    const from = { epoch: 0, seq: (all.at(-1)?.position.seq ?? 0) + 1 }
-    const some = log.reader.read(from, { entries: 500, bytes: 2 ** 16 })
-    if (some.length === 0) break
-    all.push(...some)
-  }
-  await log.close()
-  return all
 }
 
 const numbersOf = (line: string): number[] => line.split(' ').slice(1).map(Number)
@@ -107,39 +81,4 @@ describe('a gateway killed at any moment', () => {
       for (let seq = 1; seq <= highest; seq++) expect(delivered.has(seq)).toBe(true)
     })
   }
-})
-
-describe('a disk that refuses', () => {
-  it('costs what was refused, and nothing that was promised; the log goes on by itself', {
-    timeout: 60_000,
-  }, async () => {
-    const path = join(root, 'refusing')
-    // No file may pass 200 KiB, and a segment would: each ends in an I/O error, and another is begun. A write error makes
-    // lmdb 3.5.6 print into a buffer that is sometimes too small, which ends the process: then it is started again, as a
-    // supervisor would.
-    let refused = 0
-    let after = 0
-    const lines: string[] = []
-    for (let life = 0; life < 20 && after <= 3000; life++) {
-      const child = appender([path, String(1 + life * 1_000_000), '5', '100'], { fileBlocks: 400 })
-      const said = await linesUntil(child, (line) => {
-        if (line === 'r') refused++
-        else if (refused > 0 && line.startsWith('a ')) after++
-        return after > 3000
-      })
-      lines.push(...said)
-    }
-    const promised = lines.filter((line) => line.startsWith('a ')).map(numbersOf)
-    expect(refused).toBeGreaterThan(0)
-    const entries = await contentsOf(path)
-    const found = new Map(
-      entries.flatMap((entry) => (entry.kind === 'batch' ? [[entry.batch.numbers[0]!, entry.position]] : [])),
-    )
-    for (const [count, epoch, seq] of promised) expect(found.get(count!)).toEqual({ epoch, seq })
-    const told = entries.reduce(
-      (sum, entry) => sum + (entry.kind === 'gap' && entry.why === 'refused' ? entry.entries : 0),
-      0,
-    )
-    expect(told).toBeGreaterThan(0)
-  })
 })

@@ -1,0 +1,132 @@
+/** The two files of a database, as LMDB is to find them. Its open frees twice when it fails (lmdb 3.5.6), and a reader slot
+ *  that has no block on a full disk is a bus error: both end the process. So whatever its open would write is laid here
+ *  before, synced, and whatever it would look at is looked at here first; it is left with what cannot fail. */
+import {
+  accessSync,
+  chmodSync,
+  closeSync,
+  constants,
+  existsSync,
+  fstatSync,
+  fsyncSync,
+  ftruncateSync,
+  openSync,
+  readSync,
+  writeSync,
+} from 'node:fs'
+import { damaged } from './bytes.ts'
+
+/** Of our own choosing, whatever the machine's: a log can be carried from one to another. */
+const PAGE = 4096
+/** Where a meta page keeps these (LMDB's struct MDB_meta behind its 24 bytes of page header). */
+const META = {
+  pageFlags: 18,
+  magic: 24,
+  version: 28,
+  pageBytes: 48,
+  flags: 52,
+  freeRoot: 88,
+  mainRoot: 136,
+  lastPage: 144,
+  txn: 152,
+  bytes: 168,
+} as const
+const MAGIC = 0xbeefc0de
+const VERSION = 2
+const META_PAGE = 8
+/** MDB_NOSUBDIR, and MDB_INTEGERKEY of the list of free pages. */
+const FLAGS = 0x4008
+/** 126 slots of 64 bytes behind the head of the lock file: what LMDB would make it. */
+const LOCK_BYTES = 8272
+/** Pages at the end that were freed in the commit that made them are never written. */
+const NEVER_WRITTEN = 16
+
+/** Makes both files ready to be opened. Throws Rejected when the database is not whole, and what the file system throws. */
+export function ready(path: string, options: { readonly readOnly: boolean }): void {
+  const { readOnly } = options
+  if (!existsSync(path)) {
+    if (readOnly) throw damaged(`${path} is gone`)
+    layPages(path)
+  }
+  checkPages(path, readOnly)
+  layLock(`${path}-lock`)
+  // Without the right to write its reader slot LMDB reads on silently, while pages change under it.
+  accessSync(`${path}-lock`, constants.R_OK | constants.W_OK)
+}
+
+/** An empty database: two meta pages. */
+function layPages(path: string): void {
+  const bytes = Buffer.alloc(2 * PAGE)
+  for (const at of [0, PAGE]) {
+    bytes.writeBigUInt64LE(BigInt(at / PAGE), at)
+    bytes.writeUInt16LE(META_PAGE, at + META.pageFlags)
+    bytes.writeUInt32LE(MAGIC, at + META.magic)
+    bytes.writeUInt32LE(VERSION, at + META.version)
+    bytes.writeUInt32LE(PAGE, at + META.pageBytes)
+    bytes.writeUInt16LE(FLAGS, at + META.flags)
+    bytes.fill(0xff, at + META.freeRoot, at + META.freeRoot + 8)
+    bytes.fill(0xff, at + META.mainRoot, at + META.mainRoot + 8)
+    bytes.writeBigUInt64LE(1n, at + META.lastPage)
+  }
+  written(path, bytes)
+  chmodSync(path, 0o640)
+}
+
+/** The reader slots. Blocks, not a hole: they are written through memory, where a full disk cannot be told. */
+function layLock(path: string): void {
+  const exists = existsSync(path)
+  const size = exists ? sizeOf(path) : 0
+  if (size < LOCK_BYTES) written(path, Buffer.alloc(LOCK_BYTES - size), size)
+  // The other half reads, and takes its reader's slot: under another user, of the same group.
+  if (!exists) chmodSync(path, 0o660)
+}
+
+function written(path: string, bytes: Buffer, at = 0): void {
+  const file = openSync(path, constants.O_RDWR | constants.O_CREAT, 0o664)
+  try {
+    for (let done = 0; done < bytes.length; ) done += writeSync(file, bytes, done, bytes.length - done, at + done)
+    fsyncSync(file)
+  } finally {
+    closeSync(file)
+  }
+}
+
+function sizeOf(path: string): number {
+  const file = openSync(path, 'r')
+  try {
+    return fstatSync(file).size
+  } finally {
+    closeSync(file)
+  }
+}
+
+/** A mapped file that ends before its last page kills the process at the first touch: so that is found out before. */
+function checkPages(path: string, readOnly: boolean): void {
+  const file = openSync(path, readOnly ? 'r' : 'r+')
+  try {
+    const { size } = fstatSync(file)
+    const bytes = Buffer.alloc(PAGE + META.bytes)
+    readSync(file, bytes, 0, bytes.length, 0)
+    const metas = [0, PAGE].filter((at) => isMeta(bytes, at))
+    // LMDB judges a file by its first page, and takes the second on trust.
+    if (metas.length < 2) throw damaged(`${path} does not begin as a database does`)
+    const newest = metas.reduce((a, b) =>
+      bytes.readBigUInt64LE(a + META.txn) >= bytes.readBigUInt64LE(b + META.txn) ? a : b,
+    )
+    const pages = Number(bytes.readBigUInt64LE(newest + META.lastPage)) + 1
+    const missing = pages - Math.floor(size / PAGE)
+    if (missing > NEVER_WRITTEN) throw damaged(`${path} is ${missing} pages shorter than it says`)
+    if (missing > 0 && !readOnly) ftruncateSync(file, pages * PAGE)
+  } finally {
+    closeSync(file)
+  }
+}
+
+function isMeta(bytes: Buffer, at: number): boolean {
+  return (
+    (bytes.readUInt16LE(at + META.pageFlags) & META_PAGE) !== 0 &&
+    bytes.readUInt32LE(at + META.magic) === MAGIC &&
+    (bytes.readUInt32LE(at + META.version) & 0xffff) === VERSION &&
+    bytes.readUInt32LE(at + META.pageBytes) === PAGE
+  )
+}

@@ -73,20 +73,21 @@ export class BlockWriter {
 export class Block {
   readonly first: Position
   readonly count: number
-  readonly #bytes: Uint8Array
+  readonly #from: ByteReader
   readonly #view: DataView
   readonly #indexAt: number
 
   constructor(bytes: Uint8Array, options: { readonly check: boolean }) {
     if (bytes.length < HEAD_BYTES) throw damaged('a block is shorter than its head')
-    const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+    const from = new ByteReader(bytes)
+    const { view } = from
     const size = view.getUint32(28, true)
     if (view.getUint32(0, true) !== MAGIC || size > bytes.length || size < HEAD_BYTES) throw damaged('this is no block')
     if (options.check && crc32(bytes.subarray(8, size)) !== view.getUint32(4, true)) {
       throw damaged('the checksum of a block does not hold')
     }
     if (view.getUint8(8) !== VERSION) throw damaged(`a block is of version ${view.getUint8(8)}, this is ${VERSION}`)
-    this.#bytes = bytes
+    this.#from = from
     this.#view = view
     this.count = view.getUint16(10, true)
     this.first = { epoch: view.getUint32(12, true), seq: view.getFloat64(16, true) }
@@ -113,7 +114,7 @@ export class Block {
   }
 
   entry(index: number, meaning: Meaning): Entry {
-    return readEntry(new ByteReader(this.#bytes, this.#word(index, 0), this.#end(index)), this.position(index), meaning)
+    return readEntry(this.#from.seek(this.#word(index, 0), this.#end(index)), this.position(index), meaning)
   }
 
   #end(index: number): number {

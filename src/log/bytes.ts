@@ -73,7 +73,7 @@ export class ByteWriter {
 export class ByteReader {
   readonly buffer: Uint8Array
   readonly view: DataView
-  readonly end: number
+  end: number
   position: number
 
   constructor(buffer: Uint8Array, from = 0, end = buffer.length) {
@@ -81,6 +81,13 @@ export class ByteReader {
     this.view = new DataView(buffer.buffer, buffer.byteOffset, buffer.byteLength)
     this.position = from
     this.end = Math.min(end, buffer.length)
+  }
+
+  /** Goes on at `from`, for no further than `end`. */
+  seek(from: number, end: number): this {
+    this.position = from
+    this.end = Math.min(end, this.buffer.length)
+    return this
   }
 
   /** The offset of the next `bytes`, which are then passed. */

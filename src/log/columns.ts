@@ -39,11 +39,11 @@ export function writeNumbers(to: ByteWriter, numbers: Float64Array): void {
 
 export function readNumbers(from: ByteReader, count: number): Float64Array {
   const form = from.u8()
-  const numbers = new Float64Array(count)
+  const numbers = column(count)
   const { view } = from
   if (form === FORM.float64) {
-    const at = from.take(8 * count)
-    new Uint8Array(numbers.buffer).set(from.buffer.subarray(at, at + 8 * count))
+    let at = from.take(8 * count)
+    for (let entry = 0; entry < count; entry++, at += 8) numbers[entry] = view.getFloat64(at, true)
   } else if (form === FORM.float32) {
     let at = from.take(4 * count)
     for (let entry = 0; entry < count; entry++, at += 4) numbers[entry] = view.getFloat32(at, true)
@@ -61,6 +61,23 @@ export function readNumbers(from: ByteReader, count: number): Float64Array {
     }
   }
   return numbers
+}
+
+/** Memory of its own costs a small column more than everything that is done with it, so small ones share some. Whoever keeps
+ *  one keeps those that were read with it. */
+const SHARED_BYTES = 32 * 2 ** 10
+let shared = new ArrayBuffer(0)
+let sharedFrom = 0
+
+function column(count: number): Float64Array {
+  const bytes = 8 * count
+  if (bytes > SHARED_BYTES / 8) return new Float64Array(count)
+  if (sharedFrom + bytes > shared.byteLength) {
+    shared = new ArrayBuffer(SHARED_BYTES)
+    sharedFrom = 0
+  }
+  sharedFrom += bytes
+  return new Float64Array(shared, sharedFrom - bytes, count)
 }
 
 /** The first value that does not fit ends the search, so columns of true reals cost next to nothing. */

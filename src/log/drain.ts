@@ -33,8 +33,6 @@ const MAX_BYTES = 64 * 2 ** 10
 /** So many calls in a row with every entry refused are no fault of the entries. */
 const STRIKES = 3
 const HELD_MS = 60_000
-/** Calls that may follow each other without a turn for others. */
-const RUN = 8
 
 export class Drain {
   readonly #options: DrainOptions
@@ -135,12 +133,10 @@ export class Drain {
   async #run(): Promise<void> {
     await this.#resume()
     if (this.#sink.delivery === 'live') await this.#deliverSnapshot()
-    let run = 0
     while (!this.#signal.aborted) {
       try {
-        run = (await this.#turn()) ? run + 1 : 0
         // A sink that answers at once must not keep others from their turn.
-        if (run % RUN === RUN - 1) await this.#clock.sleep(0, this.#signal)
+        if (await this.#turn()) await this.#clock.sleep(0, this.#signal)
       } catch (thrown) {
         // The log that cannot be read now is no different from a link that is away.
         await this.#pause(thrown)

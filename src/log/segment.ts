@@ -5,7 +5,7 @@ import { dirname, join } from 'node:path'
 import type { Batch, GroupRef } from '../contracts/batch.ts'
 import type { Instant } from '../contracts/clock.ts'
 import type { Entry, Position } from '../contracts/log.ts'
-import { Block, BlockWriter } from './block.ts'
+import { BLOCK_BYTES, Block, BlockWriter } from './block.ts'
 import { instantOf } from './boots.ts'
 import { damaged } from './bytes.ts'
 import type { Dictionary } from './dictionary.ts'
@@ -39,6 +39,9 @@ export class Segment implements Meaning {
   /** Group numbers that its dictionary holds; only kept for the segment that is written. */
   readonly #groups = new Set<number>()
   #boots: readonly string[] | undefined
+  /** The block that was read last, and where its bytes are kept: a reader that is behind comes for the rest of it next. */
+  #last: Block | undefined
+  #lastBytes: Buffer | undefined
 
   constructor(
     options: SegmentName & { readonly within: string; readonly mapBytes: number; readonly dictionary: Dictionary },
@@ -143,13 +146,22 @@ export class Segment implements Meaning {
     return block?.position(block.count - 1)
   }
 
-  /** The block that holds `seq`, or the next one behind it. Throws Rejected when it is damaged. */
+  /** The block that holds `seq`, or the next one behind it; valid until the next is asked for. Throws Rejected when it is
+   *  damaged. */
   block(seq: number): Block | undefined {
+    const last = this.#last
+    if (last !== undefined && seq >= last.first.seq && seq < last.first.seq + last.count) return last
+    this.#last = undefined
+    this.#last = this.#find(seq)
+    return this.#last
+  }
+
+  #find(seq: number): Block | undefined {
     const environment = this.#open(true)
     const wanted = keyOf(KEY.record, seq)
     // Who reads on from block to block asks for the first record of each; what is got is copied, decoding gets more.
     const begun = environment.get(wanted)
-    if (begun !== undefined) return checked(Buffer.from(begun), wanted)
+    if (begun !== undefined) return checked(this.#keep(begun), wanted)
     const found = environment.floor(wanted, keyOf(KEY.record, 0))
     if (found !== undefined) {
       const block = checked(found.value, found.key)
@@ -158,6 +170,15 @@ export class Segment implements Meaning {
     for (const next of environment.range(keyOf(KEY.record, seq), keyOf(KEY.record + 1, 0)))
       return checked(next.value, next.key)
     return undefined
+  }
+
+  /** A copy in the one place that the segment has for it. */
+  #keep(bytes: Uint8Array): Uint8Array {
+    if (this.#lastBytes === undefined || this.#lastBytes.length < bytes.length) {
+      this.#lastBytes = Buffer.allocUnsafeSlow(Math.max(bytes.length, BLOCK_BYTES))
+    }
+    this.#lastBytes.set(bytes)
+    return this.#lastBytes.subarray(0, bytes.length)
   }
 
   /** Where the first block behind `seq` begins; looks at keys only, so it is there when blocks are damaged. */
@@ -269,6 +290,8 @@ export class Segment implements Meaning {
     const environment = this.#environment
     this.#environment = undefined
     this.#boots = undefined
+    this.#last = undefined
+    this.#lastBytes = undefined
     await environment?.close()
   }
 

@@ -74,7 +74,12 @@ export class SystemClock implements Clock {
   }
 
   after(ms: number, run: () => void): Stop {
-    const due = this.monotonic() + Math.max(0, ms)
+    // A turn for others, and no more: Node's shortest timer takes a millisecond.
+    if (ms <= 0) {
+      const turn = setImmediate(run)
+      return () => clearImmediate(turn)
+    }
+    const due = this.monotonic() + ms
     let timer: NodeJS.Timeout
     const arm = (leftMs: number): void => {
       timer = setTimeout(look, Math.min(Math.ceil(leftMs), LONGEST_TIMER_MS))
@@ -86,7 +91,7 @@ export class SystemClock implements Clock {
       if (leftMs > 0) arm(leftMs)
       else run()
     }
-    arm(Math.max(0, ms))
+    arm(ms)
     return () => clearTimeout(timer)
   }
 

@@ -7,6 +7,7 @@ import { describe, expect, it } from 'vitest'
 const ROOT = join(import.meta.dirname, '../..')
 const NEEDS: Readonly<Record<string, readonly string[]>> = {
   'log-append': [],
+  'log-drain': [],
   startup: [],
   plan: [],
   'poll-tcp': ['/usr/include/modbus/modbus.h', '/usr/bin/cc'],

@@ -3,61 +3,24 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { open } from 'lmdb'
-import type { Batch, GroupRef } from '../../src/contracts/batch.ts'
 import type { Logger } from '../../src/contracts/component.ts'
-import { ByteWriter } from '../../src/log/bytes.ts'
 import { openLog } from '../../src/log/log.ts'
-import { writeEntry } from '../../src/log/record.ts'
 import { SystemClock } from '../../src/time/system-clock.ts'
+import { batchOf, groups, recordOf, TAGS } from './batches.ts'
 import { median, round } from './rounds.ts'
 
-const TAGS = 100
-const DEVICES = 50
 /** Batches that are put at once and awaited together: as many as end a group commit early. */
 const WAVE = 500
 const TARGET = 0.6
 
 const quiet: Logger = { debug() {}, info() {}, warn: console.error, error: console.error }
 const clock = new SystemClock()
-const tags = Array.from({ length: TAGS }, (_, tag) => ({ name: `t${tag}`, type: 'float64', kind: 'real' as const }))
-const groups = Array.from(
-  { length: DEVICES },
-  (_, device): GroupRef => ({
-    id: device,
-    revision: 0,
-    device: `d${device}`,
-    group: 'g',
-    path: { gateway: 'bench' },
-    tags,
-  }),
-)
-
-/** Doubles that fit no shorter form: the most bytes a batch can have. */
-function batchOf(number: number): Batch {
-  const numbers = new Float64Array(TAGS)
-  for (let tag = 0; tag < TAGS; tag++) numbers[tag] = Math.sqrt(number * TAGS + tag)
-  return {
-    group: groups[number % DEVICES]!,
-    at: clock.now(),
-    tags: null,
-    numbers,
-    others: null,
-    quality: null,
-    carry: null,
-  }
-}
 
 export async function run({ small }: { small: boolean }) {
   const waves = small ? 4 : 40
   const rounds = small ? 3 : 9
-  const batches = Array.from({ length: WAVE }, (_, number) => batchOf(number))
-  const record = new ByteWriter(1024)
-  writeEntry(
-    record,
-    { kind: 'batch', position: { epoch: 1, seq: 1 }, batch: batches[0]! },
-    { group: () => 1, boot: () => 0 },
-  )
-  const bytes = record.copy()
+  const batches = Array.from({ length: WAVE }, (_, number) => batchOf(number, clock))
+  const bytes = recordOf(batches[0]!)
 
   const folder = mkdtempSync(join(tmpdir(), 'log-append-'))
   try {

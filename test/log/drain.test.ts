@@ -89,6 +89,22 @@ describe('delivery', () => {
     await drain.stop()
   })
 
+  it('gives others their turn after each call to a sink that answers at once', async () => {
+    const { clock, sink, make, append } = setUp({ maxEntries: 4 })
+    await append(...upTo(12))
+    const callsAtTurns: number[] = []
+    const turn = (): void => {
+      callsAtTurns.push(sink.calls.length)
+      if (callsAtTurns.length < 3) clock.after(0, turn)
+    }
+    const drain = make()
+    drain.start()
+    clock.after(0, turn)
+    await clock.advance(0)
+    expect(callsAtTurns).toEqual([1, 2, 3])
+    await drain.stop()
+  })
+
   it('repeats a call that failed as it was, with longer waits up to half a minute', async () => {
     const { clock, sink, make, append, receipt } = setUp()
     let fails = 8

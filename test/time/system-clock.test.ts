@@ -28,6 +28,20 @@ describe('the system clock', () => {
     expect(new SystemClock().boot).toBe(boot)
   })
 
+  it('gives a turn to others when there is nothing to wait for, and takes no longer', async () => {
+    const order: string[] = []
+    const clock = new SystemClock()
+    const stop = clock.after(0, () => order.push('stopped'))
+    const waited = clock.sleep(30, new AbortController().signal)
+    clock.after(0, () => order.push('the next turn'))
+    stop()
+    order.push('now')
+    await new Promise((resolve) => setImmediate(resolve))
+    expect(order).toEqual(['now', 'the next turn'])
+    await waited
+    expect(order).toHaveLength(2)
+  })
+
   it('goes on from the latest moment that is known while the system’s clock was never set', (context) => {
     const { now } = Date
     context.onTestFinished(() => {

@@ -18,7 +18,8 @@ export interface Put {
 }
 
 export class Environment {
-  readonly path: string
+  /** Where it is at present. */
+  path: string
   readonly #database: RootDatabase<Uint8Array, Uint8Array>
 
   /** Throws Rejected when the file is not a whole database, Retryable when it cannot be opened now. */

@@ -31,6 +31,10 @@ export function folderOf({ number, base }: SegmentName): string {
   return `${String(number).padStart(8, '0')}-${base.epoch}-${base.seq}`
 }
 
+/** Behind the name of a segment that is not whole yet, or that goes. */
+export const MAKING = '.new'
+export const LEAVING = '.gone'
+
 export function nameOf(folder: string): SegmentName | undefined {
   const match = /^(\d{8,})-(\d+)-(\d+)$/.exec(folder)
   if (match === null) return undefined

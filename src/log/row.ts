@@ -6,7 +6,7 @@ import type { Entry, Position, Range } from '../contracts/log.ts'
 import type { Dictionary } from './dictionary.ts'
 import { DATABASE_FILE } from './environment.ts'
 import type { Latest } from './latest.ts'
-import { nameOf, type SegmentName } from './layout.ts'
+import { LEAVING, MAKING, nameOf, type SegmentName } from './layout.ts'
 import { lastPositionIn } from './salvage.ts'
 import { Segment } from './segment.ts'
 
@@ -52,6 +52,7 @@ export class Row {
     this.#within = join(options.folder, 'segments')
     if (options.following === true) return
     mkdirSync(this.#within, { recursive: true })
+    this.#clear()
     const names = this.#names()
     this.#segments.push(...names.map((name) => this.#segment(name.number, name.base)))
     this.#nextNumber = (names.at(-1)?.number ?? 0) + 1
@@ -107,11 +108,8 @@ export class Row {
     while (this.newest !== undefined) {
       const newest = this.newest
       try {
-        if (newest.reopen(this.#options.stream)) {
-          return { last: newest.last() ?? { epoch: newest.base.epoch, seq: newest.base.seq - 1 }, damagedUpTo }
-        }
-        this.#segments.pop()
-        rmSync(newest.folder, { recursive: true, force: true })
+        newest.reopen(this.#options.stream)
+        return { last: newest.last() ?? { epoch: newest.base.epoch, seq: newest.base.seq - 1 }, damagedUpTo }
       } catch (thrown) {
         if (!(thrown instanceof Rejected)) throw thrown
         const end = lastPositionIn(join(newest.folder, DATABASE_FILE)) ?? newest.base
@@ -225,6 +223,18 @@ export class Row {
     const range = { from: segment.base, to: end }
     const entries = Math.max(0, end.seq - segment.base.seq + 1)
     this.#options.onDamage({ range, entries, text: `a segment was moved to ${place}: ${why}`, newest: false })
+  }
+
+  /** What was never whole, and what was to go, when the power went. */
+  #clear(): void {
+    for (const name of readdirSync(this.#within)) {
+      if (!name.endsWith(MAKING) && !name.endsWith(LEAVING)) continue
+      try {
+        rmSync(join(this.#within, name), { recursive: true, force: true })
+      } catch {
+        // A disk that refuses this is told of by what refuses to be stored.
+      }
+    }
   }
 
   /** Of the segments in the folder, oldest first. */

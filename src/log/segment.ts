@@ -1,6 +1,6 @@
 /** One LMDB environment of the log's row: dictionary and last values at its head, then blocks of records; append-only. */
-import { mkdirSync, statSync } from 'node:fs'
-import { rm } from 'node:fs/promises'
+import { existsSync, mkdirSync, statSync } from 'node:fs'
+import { rename, rm } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import type { Batch, GroupRef } from '../contracts/batch.ts'
 import type { Instant } from '../contracts/clock.ts'
@@ -16,6 +16,8 @@ import {
   folderOf,
   KEY,
   keyOf,
+  LEAVING,
+  MAKING,
   type Meta,
   numberOf,
   readMeta,
@@ -69,8 +71,10 @@ export class Segment implements Meaning {
 
   /** A new segment, its head durable on disk. Throws Retryable. */
   async create(head: { readonly stream: string; readonly latest: LastBatches }): Promise<void> {
-    mkdirSync(this.folder, { recursive: true })
-    const environment = this.#open(false)
+    // Under its name once it is whole: what has the name and lacks something was damaged since.
+    const making = `${this.folder}${MAKING}`
+    mkdirSync(making, { recursive: true })
+    const environment = this.#open(false, making)
     const puts: Put[] = []
     const positions: [number, number][] = []
     const numbers = new Set<number>()
@@ -95,25 +99,25 @@ export class Segment implements Meaning {
     const meta: Meta = { stream: head.stream, nextGroup, headBytes: this.headBytes, snapshot: positions }
     puts.push({ key: keyOf(KEY.meta, 0), value: writeMeta(meta) })
     await environment.commit(puts)
-    for (const folder of [this.folder, dirname(this.folder)]) await syncFolder(folder)
+    await syncFolder(making)
+    await rename(making, this.folder)
+    environment.path = join(this.folder, DATABASE_FILE)
+    await syncFolder(dirname(this.folder))
     this.measure()
   }
 
-  /** Opens what another run left, to go on writing. False: its head was never finished, there is nothing in it. */
-  reopen(stream: string): boolean {
+  /** Opens what another run left, to go on writing. Throws Rejected when it is damaged, Retryable. */
+  reopen(stream: string): void {
+    if (!existsSync(join(this.folder, DATABASE_FILE))) throw damaged(`${this.folder} has no ${DATABASE_FILE}`)
     const environment = this.#open(false)
     const bytes = environment.get(keyOf(KEY.meta, 0))
-    if (bytes === undefined) {
-      if (this.#lastBlock() !== undefined) throw damaged(`${this.folder} holds records but no head`)
-      return false
-    }
+    if (bytes === undefined) throw damaged(`${this.folder} has no head`)
     const meta = readMeta(bytes, this.folder)
     if (meta.stream !== stream) throw damaged(`${this.folder} belongs to stream ${meta.stream}`)
     this.headBytes = meta.headBytes
     this.#dictionary.next = meta.nextGroup
     this.#dictionary.loadBoots(this.#readBoots())
     this.#learn(environment)
-    return true
   }
 
   /** Takes part in what another process writes. False: it is not complete yet. Throws Rejected when it is damaged. */
@@ -297,12 +301,16 @@ export class Segment implements Meaning {
 
   async remove(): Promise<void> {
     await this.close()
-    await rm(this.folder, { recursive: true, force: true })
+    // Whoever reads beside us finds it whole or not at all.
+    const leaving = `${this.folder}${LEAVING}`
+    await rename(this.folder, leaving).catch(() => undefined)
+    for (const folder of [leaving, `${this.folder}${MAKING}`, this.folder])
+      await rm(folder, { recursive: true, force: true })
   }
 
-  #open(readOnly: boolean): Environment {
+  #open(readOnly: boolean, folder = this.folder): Environment {
     this.#environment ??= new Environment({
-      path: join(this.folder, DATABASE_FILE),
+      path: join(folder, DATABASE_FILE),
       mapBytes: this.#mapBytes,
       readOnly,
     })

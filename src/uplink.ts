@@ -5,7 +5,7 @@
 import { isDeepStrictEqual } from 'node:util'
 import * as catalog from './catalog.ts'
 import type { Configuration, SinkConfiguration } from './config/configuration.ts'
-import type { Change } from './config/diff.ts'
+import { type Change, dropping } from './config/diff.ts'
 import type { Clock } from './contracts/clock.ts'
 import type { CommandDoor } from './contracts/command.ts'
 import type { Logger } from './contracts/component.ts'
@@ -116,13 +116,7 @@ export class Uplink {
 
   /** The changes with what each would cost: what a sink that goes away has not been sent yet. */
   consequences(changes: readonly Change[]): readonly Change[] {
-    return changes.map((change) => {
-      const [noun, name = ''] = change.component.split(' ')
-      const delivery = noun === 'sink' && change.change === 'removed' ? this.#deliveries.get(name) : undefined
-      if (delivery === undefined) return change
-      const pending = delivery.drain.report().receipt.pending
-      return { ...change, text: `${pending} entries that it has not been sent yet are dropped for it` }
-    })
+    return dropping(changes, (sink) => this.#deliveries.get(sink)?.drain.report().receipt.pending)
   }
 
   report(): readonly SinkReport[] {

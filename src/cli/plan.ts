@@ -5,18 +5,23 @@ import { formatProblems } from '../config/problems.ts'
 import { table } from '../console/terminal/table.ts'
 import { harmless } from '../console/terminal/text.ts'
 import { type Command, Exit } from './command.ts'
-import type { Outcome } from './run/surfaces.ts'
+import type { Outcome } from './run/applying.ts'
 import { withGateway } from './running.ts'
 
 export const command: Command = (invocation) =>
-  withGateway(invocation, 'inspect', async (gateway) => {
-    const { file, json, screen } = invocation
-    const outcome = (await gateway.call('plan', { file })) as Outcome
-    if (json) screen.document(outcome)
-    else if (!outcome.ok) screen.complain(formatProblems(outcome.problems))
-    else screen.print(changesText(outcome.changes))
-    return outcome.ok ? Exit.done : Exit.configuration
-  })
+  withGateway(
+    invocation,
+    'inspect',
+    async (gateway) => {
+      const { file, json, screen } = invocation
+      const outcome = (await gateway.call('plan', { file })) as Outcome
+      if (json) screen.document(outcome)
+      else if (!outcome.ok) screen.complain(formatProblems(outcome.problems))
+      else screen.print(changesText(outcome.changes))
+      return outcome.ok ? Exit.done : Exit.configuration
+    },
+    'uplink',
+  )
 
 /** What changes, one line a component; what is kept is only counted. */
 export function changesText(changes: readonly Change[]): string {

@@ -27,8 +27,16 @@ const COMMANDS: readonly Description[] = [
   {
     name: 'run',
     summary: 'the service: reads the devices, keeps the log, delivers to the sinks',
-    more: 'Runs until SIGTERM or SIGINT, then drains for a bounded time. Logs are JSON lines on stderr.',
-    examples: [['run --config gateway.yaml', 'run with this file']],
+    more:
+      'Runs until SIGTERM or SIGINT, then drains for a bounded time. Logs are JSON lines on stderr.\n' +
+      'With --side it runs one half: field has the devices and writes the log, uplink delivers it. Two users of one group can\n' +
+      'run them, field without a network to the outside, uplink without devices. Either half goes on while the other is away.',
+    options: [['--side <half>', 'field or uplink; without it both run in one process']],
+    examples: [
+      ['run --config gateway.yaml', 'run with this file'],
+      ['run --side field', 'the devices and the log'],
+      ['run --side uplink', 'the sinks'],
+    ],
     serves: true,
     load: () => import('./run.ts'),
   },

@@ -1,21 +1,35 @@
-/** `fieldgate run`: the service. */
+/** `fieldgate run`: the service, as one process or as one of its two halves. */
 import { flushCompileCache } from 'node:module'
-import { openBoard } from '../../hal/linux/board.ts'
-import type { Configuration } from '../config/configuration.ts'
-import { diff } from '../config/diff.ts'
+import { textFrom } from '../commands/socket.ts'
 import { formatProblems } from '../config/problems.ts'
-import { socketDirectory } from '../config/sockets.ts'
-import { ConfigurationFault } from '../contracts/errors.ts'
-import { Gateway } from '../gateway.ts'
+import { logPathOf, socketDirectory } from '../config/sockets.ts'
 import { type Command, Exit } from './command.ts'
 import { choose, keep } from './run/active.ts'
+import { Applying } from './run/applying.ts'
+import { folderOf, type Half, type HalfOptions, othersRevision, type Side } from './run/half.ts'
 import { journal } from './run/journal.ts'
-import { loadApart } from './run/loading.ts'
-import { type Outcome, openSurfaces } from './run/surfaces.ts'
+import { Surfaces } from './run/surfaces.ts'
 import { version } from './version.ts'
 
-export const command: Command = async ({ file, json, screen, clock, signal }) => {
-  const start = await choose({ file })
+/** Only what runs is loaded. */
+const OPEN: Readonly<Record<Side, (options: HalfOptions) => Promise<Half>>> = {
+  both: async (options) => (await import('./run/both.ts')).openBoth(options),
+  field: async (options) => (await import('./run/field-half.ts')).openFieldHalf(options),
+  uplink: async (options) => new (await import('./run/uplink-half.ts')).UplinkHalf(options),
+}
+
+export const command: Command = async ({ file, json, options, screen, clock, signal }) => {
+  const side = (options.side ?? 'both') as Side
+  if (options.side !== undefined && side !== 'field' && side !== 'uplink') {
+    const error = `there is no side "${side}": there are field and uplink; without --side both run in one process`
+    screen.complain(`fieldgate: ${error}`)
+    if (json) screen.document({ ok: false, error, status: Exit.usage })
+    return Exit.usage
+  }
+  // The halves are two users of one group: what one makes, the other may open.
+  if (side !== 'both') process.umask(0o007)
+  const others = await othersRevision(side, socketDirectory(logPathOf(file)), clock)
+  const start = await choose({ file, ...(others === undefined ? {} : { others }) })
   if (!start.ok) {
     if (json) screen.document({ ok: false, problems: start.problems })
     else screen.complain(formatProblems(start.problems))
@@ -25,62 +39,50 @@ export const command: Command = async ({ file, json, screen, clock, signal }) =>
   let notices = start.notices
   for (const notice of notices) log.warn(notice)
 
-  const board = openBoard(start.configuration.board)
-  const gateway = await Gateway.open({ configuration: start.configuration, clock, board, log, version: version() })
-  const prepared = async (
-    next: string,
-  ): Promise<{ loaded: Awaited<ReturnType<typeof loadApart>>; outcome: Outcome }> => {
-    const loaded = await loadApart({ file: next })
-    if (!loaded.ok) return { loaded, outcome: loaded }
-    const changes = gateway.consequences(diff(gateway.configuration, loaded.configuration))
-    return { loaded, outcome: { ok: true, revision: loaded.configuration.source.sha256, changes } }
-  }
-  const apply = async (next: string): Promise<Outcome> => {
-    const { loaded, outcome } = await prepared(next)
-    if (!loaded.ok || !outcome.ok) return outcome
-    const { configuration } = loaded
-    if (configuration.log.path !== gateway.configuration.log.path) {
-      throw new ConfigurationFault('log.path cannot change while the service runs: restart it with this file')
-    }
-    await keep({ configuration, file })
-    await gateway.reload(configuration)
-    await surfaces.door(isOpen(configuration))
-    notices = loaded.notices
-    log.info('configuration applied', { revision: configuration.source.sha256, file: next })
-    return outcome
-  }
-  let turn: Promise<unknown> = Promise.resolve()
-  const surfaces = await openSurfaces({
-    directory: socketDirectory(start.configuration.log.path),
-    field: gateway.field,
+  const { configuration } = start
+  const run = socketDirectory(configuration.log.path)
+  const half = await OPEN[side]({ configuration, clock, log, version: version(), run, signal })
+  const surfaces = new Surfaces({ folder: folderOf(side, run) })
+  const applying = new Applying({
     clock,
-    report: () => gateway.report(notices),
-    plan: async (next) => (await prepared(next)).outcome,
-    // One at a time: two people at two consoles must not build half of each.
-    apply: (next) => {
-      const mine = turn.then(() => apply(next))
-      turn = mine.catch(() => undefined)
-      return mine
+    log,
+    file,
+    side,
+    inForce: () => half.configuration,
+    consequences: (changes) => half.consequences(changes),
+    reload: (after) => half.reload(after),
+    applied: async (said) => {
+      notices = said
+      await surfaces.show({ ...always, ...half.sockets() })
     },
   })
+  const always = {
+    inspect: {
+      status: async () => half.report(notices),
+      revision: async () => ({ revision: half.configuration.source.sha256 }),
+      plan: (given: unknown) => applying.plan(textFrom(given, 'file')),
+      ...half.looks,
+    },
+    control: applying.methods(),
+  }
   try {
-    await gateway.start()
-    await keep({ configuration: gateway.configuration, file })
-    await surfaces.door(isOpen(gateway.configuration))
+    await surfaces.show(always)
+    await half.start()
+    if (start.isActive === undefined) await keep({ configuration: half.configuration, file, side })
+    await surfaces.show({ ...always, ...half.sockets() })
     // A service that is killed later still leaves its next start the compiled code.
     flushCompileCache()
-    log.info('running', { gateway: gateway.configuration.gateway.gateway, file })
+    log.info('running', { gateway: configuration.gateway.gateway, file, ...(side === 'both' ? {} : { side }) })
     if (!signal.aborted) await new Promise((resolve) => signal.addEventListener('abort', resolve, { once: true }))
     log.info('stopping')
+  } catch (thrown) {
+    // It was told to end while it still waited for something.
+    if (!signal.aborted || thrown !== signal.reason) throw thrown
   } finally {
+    applying.stop()
     await surfaces.stop()
-    await gateway.stop()
+    await half.stop()
   }
   log.info('stopped')
   return Exit.done
-}
-
-/** A gateway that is one-way has no door, not a locked one. */
-function isOpen({ oneWay }: Configuration): boolean {
-  return !oneWay
 }

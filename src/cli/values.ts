@@ -7,32 +7,39 @@ import { withGateway } from './running.ts'
 const UNBOUNDED = 240
 
 export const command: Command = (invocation) =>
-  withGateway(invocation, 'inspect', async (gateway) => {
-    const { json, screen, options, signal } = invocation
-    const path = pathOf(invocation)
-    const wanted = path === undefined ? {} : { path }
-    const rows = (await gateway.call('values', wanted)) as readonly ValueRow[]
-    if (path !== undefined && rows.length === 0) await known(gateway, path)
-    if (options.follow !== true) {
-      if (json) screen.document(rows)
-      else if (rows.length === 0) screen.complain('no values yet')
-      else {
-        const columns = screen.isTerminal ? screen.columns : UNBOUNDED
-        const style = { colour: screen.colour, unicode: screen.unicode }
-        screen.print(valueTable(rows, columns, style).join('\n'))
+  withGateway(
+    invocation,
+    'inspect',
+    async (gateway, side) => {
+      const { json, screen, options, signal } = invocation
+      if (side === 'uplink' && !json)
+        screen.complain('the field half is not running: these are the last values of the log')
+      const path = pathOf(invocation)
+      const wanted = path === undefined ? {} : { path }
+      const rows = (await gateway.call('values', wanted)) as readonly ValueRow[]
+      if (path !== undefined && rows.length === 0) await known(gateway, path)
+      if (options.follow !== true) {
+        if (json) screen.document(rows)
+        else if (rows.length === 0) screen.complain('no values yet')
+        else {
+          const columns = screen.isTerminal ? screen.columns : UNBOUNDED
+          const style = { colour: screen.colour, unicode: screen.unicode }
+          screen.print(valueTable(rows, columns, style).join('\n'))
+        }
+        return Exit.done
       }
-      return Exit.done
-    }
-    const show = (row: ValueRow): void => (json ? screen.document(row) : screen.print(stamped(row)))
-    for (const row of rows) show(row)
-    for await (const news of gateway.stream('follow', wanted, signal)) {
-      for (const row of news as readonly ValueRow[]) show(row)
-    }
-    // The stream ends with Ctrl-C, which is how following ends; any other end is the gateway's.
-    if (signal.aborted) return Exit.done
-    screen.complain('fieldgate: the gateway has stopped')
-    return Exit.noAnswer
-  })
+      const show = (row: ValueRow): void => (json ? screen.document(row) : screen.print(stamped(row)))
+      for (const row of rows) show(row)
+      for await (const news of gateway.stream('follow', wanted, signal)) {
+        for (const row of news as readonly ValueRow[]) show(row)
+      }
+      // The stream ends with Ctrl-C, which is how following ends; any other end is the gateway's.
+      if (signal.aborted) return Exit.done
+      screen.complain('fieldgate: the gateway has stopped')
+      return Exit.noAnswer
+    },
+    'uplink',
+  )
 
 function pathOf({ words }: Invocation): string | undefined {
   const [path] = words

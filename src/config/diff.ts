@@ -23,6 +23,16 @@ export function diff(before: Configuration, after: Configuration): readonly Chan
   ]
 }
 
+/** The changes with what they cost: what a sink that goes away has not been sent yet. `pending`: undefined where nobody knows. */
+export function dropping(changes: readonly Change[], pending: (sink: string) => number | undefined): readonly Change[] {
+  return changes.map((change) => {
+    const [noun, name = ''] = change.component.split(' ')
+    const entries = noun === 'sink' && change.change === 'removed' ? pending(name) : undefined
+    if (entries === undefined) return change
+    return { ...change, text: `${entries} entries that it has not been sent yet are dropped for it` }
+  })
+}
+
 /** A group in the words of the file. Ids and revisions are given anew with each load and say nothing. */
 function seen({ ref, device, everyMs, phaseMs, priority, tags }: Configuration['groups'][number]) {
   const { path, ...own } = device

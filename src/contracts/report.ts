@@ -93,7 +93,25 @@ export interface GatewayReport {
   readonly connections: readonly ConnectionReport[]
   readonly devices: readonly DeviceReport[]
   readonly sinks: readonly SinkReport[]
-  readonly log: LogReport
+  /** null: whoever writes it does not run. */
+  readonly log: LogReport | null
   /** What the pipeline and the door count. */
   readonly counters: Counters
+  /** Absent: one process is all of it. */
+  readonly halves?: readonly HalfReport[]
+}
+
+/** What the uplink half says of itself where it runs apart. */
+export type UplinkReport = Pick<
+  GatewayReport,
+  'gateway' | 'version' | 'revision' | 'startedAt' | 'at' | 'notices' | 'sinks'
+>
+
+/** One of the two processes that a gateway can run as. */
+export interface HalfReport {
+  readonly half: 'field' | 'uplink'
+  readonly running: boolean
+  /** Of the configuration it has in force; null: it does not run. */
+  readonly revision: string | null
+  readonly text: string
 }

@@ -12,7 +12,9 @@ import type { Logger } from '../../contracts/component.ts'
 import { ConfigurationFault, Rejected } from '../../contracts/errors.ts'
 import type { GatewayReport } from '../../contracts/report.ts'
 import { Gateway } from '../../gateway.ts'
-import { openSurfaces, type Surfaces } from '../run/surfaces.ts'
+import type { Around } from '../run/errands.ts'
+import { doorOf, lookingAt } from '../run/field-sockets.ts'
+import { Surfaces } from '../run/surfaces.ts'
 import { version } from '../version.ts'
 import { Broker, SEQUENCE_TAG } from './broker.ts'
 import { demoConfiguration } from './configuration.ts'
@@ -53,34 +55,32 @@ export class Show {
     const kept = async (): Promise<never> => {
       throw new Rejected('the demo keeps its configuration')
     }
-    const surfaces = await openSurfaces({
-      directory: socketDirectory(places.log, {}),
-      field: gateway.field,
-      clock,
-      report: () => gateway.report(),
-      around: async (connection, work) => {
-        const before = new Map(plant.ledgers().map((ledger) => [ledgerName(ledger), ledger.handedOut]))
-        try {
-          return await work()
-        } finally {
-          const own = new Set(configuration.devices.filter((d) => d.connection === connection).map(({ name }) => name))
-          for (const ledger of plant.ledgers().filter(({ device }) => own.has(device))) {
-            const { device, group, handedOut } = ledger
-            // Who asked by hand has these numbers: the gateway never read them.
-            for (let number = (before.get(ledgerName(ledger)) ?? 0) + 1; number <= handedOut; number++) {
-              broker.tally(device, group).excuse(number)
-            }
+    const around: Around = async (connection, work) => {
+      const before = new Map(plant.ledgers().map((ledger) => [ledgerName(ledger), ledger.handedOut]))
+      try {
+        return await work()
+      } finally {
+        const own = new Set(configuration.devices.filter((d) => d.connection === connection).map(({ name }) => name))
+        for (const ledger of plant.ledgers().filter(({ device }) => own.has(device))) {
+          const { device, group, handedOut } = ledger
+          // Who asked by hand has these numbers: the gateway never read them.
+          for (let number = (before.get(ledgerName(ledger)) ?? 0) + 1; number <= handedOut; number++) {
+            broker.tally(device, group).excuse(number)
           }
         }
-      },
-      plan: kept,
-      apply: kept,
-    })
+      }
+    }
+    const surfaces = new Surfaces({ folder: socketDirectory(places.log, {}) })
+    const open = {
+      inspect: { status: async () => gateway.report(), plan: kept, ...lookingAt(gateway.field, clock, around) },
+      control: { prepare: kept },
+    }
     try {
       await plant.start()
       await broker.plug()
+      await surfaces.show(open)
       await gateway.start()
-      await surfaces.door(true)
+      await surfaces.show({ ...open, ...doorOf(gateway.field, configuration, around) })
     } catch (thrown) {
       await surfaces.stop()
       await gateway.stop(0)

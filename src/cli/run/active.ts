@@ -18,15 +18,27 @@ interface Origin {
 }
 
 export type Start =
-  | { readonly ok: true; readonly configuration: Configuration; readonly notices: readonly string[] }
+  | {
+      readonly ok: true
+      readonly configuration: Configuration
+      readonly notices: readonly string[]
+      /** It is the active one: there is nothing to keep. */
+      readonly isActive?: true
+    }
   | { readonly ok: false; readonly problems: readonly Problem[] }
 
-/** Which configuration a starting service takes: its file, unless another one was applied since the file last changed, or the
- *  file is not valid and a last good one is known. */
-export async function choose({ file }: { readonly file: string }): Promise<Start> {
+/** Which configuration a starting service takes: the active one where the other half runs with it. Else its file, unless
+ *  another one was applied since the file last changed, or the file is not valid and a last good one is known.
+ *  `others`: the revision that the other half has in force. */
+export async function choose({ file, others }: { readonly file: string; readonly others?: string }): Promise<Start> {
   const text = await readFile(file, 'utf8').catch(() => undefined)
   const origin = await originIn(logPathOf(file))
   const active = (): LoadRequest => ({ file: origin!.file, text: origin!.text })
+  if (origin !== undefined && others !== undefined && others === digest(origin.text)) {
+    const same = await loadApart(active())
+    const changed = text === undefined || origin.seen === digest(text) ? [] : [`${file} has changed and is not applied`]
+    if (same.ok) return { ...same, notices: [...same.notices, ...changed], isActive: true }
+  }
   if (text !== undefined && origin !== undefined && origin.seen === digest(text) && origin.file !== file) {
     const applied = await loadApart(active())
     if (applied.ok) {
@@ -48,15 +60,21 @@ export async function choose({ file }: { readonly file: string }): Promise<Start
   return loaded
 }
 
-/** Durable before it is in force: written aside, synced, renamed into place. */
-export async function keep(options: { configuration: Configuration; file: string }): Promise<void> {
-  const { configuration, file } = options
+/** Durable before it is in force: written aside, synced, renamed into place. `side`: two halves may do so at once. */
+export async function keep(options: { configuration: Configuration; file: string; side: string }): Promise<void> {
+  const { configuration, file, side } = options
   const state = configuration.log.path
   const own = await readFile(file, 'utf8').catch(() => '')
   const origin: Origin = { file: configuration.source.file, seen: digest(own) }
   await mkdir(state, { recursive: true })
-  await replace(join(state, 'active.yaml'), configuration.frozen)
-  await replace(join(state, 'active.json'), `${JSON.stringify(origin)}\n`)
+  await replace(join(state, 'active.yaml'), configuration.frozen, side)
+  await replace(join(state, 'active.json'), `${JSON.stringify(origin)}\n`, side)
+}
+
+/** Of the configuration that is kept beside the log. */
+export async function activeRevision(state: string): Promise<string | undefined> {
+  const text = await readFile(join(state, 'active.yaml'), 'utf8').catch(() => undefined)
+  return text === undefined ? undefined : digest(text)
 }
 
 async function originIn(state: string): Promise<(Origin & { readonly text: string }) | undefined> {
@@ -68,8 +86,9 @@ async function originIn(state: string): Promise<(Origin & { readonly text: strin
   }
 }
 
-async function replace(path: string, text: string): Promise<void> {
-  const aside = `${path}.new`
+async function replace(path: string, text: string, side: string): Promise<void> {
+  if ((await readFile(path, 'utf8').catch(() => undefined)) === text) return
+  const aside = `${path}.${side}`
   const handle = await open(aside, 'w', 0o640)
   try {
     await handle.writeFile(text)

@@ -1,8 +1,15 @@
 /** The parts of a report as lines: connections, devices, sinks, log. Status, overview and the demo are put together from these. */
 import type { Condition } from '../../contracts/component.ts'
-import type { ConnectionReport, DeviceReport, GatewayReport, LogReport, SinkReport } from '../../contracts/report.ts'
+import type {
+  ConnectionReport,
+  DeviceReport,
+  GatewayReport,
+  HalfReport,
+  LogReport,
+  SinkReport,
+} from '../../contracts/report.ts'
 import { bar, type Column, table } from './table.ts'
-import { harmless, type Ink, ink, type Style, wrap } from './text.ts'
+import { harmless, type Ink, ink, pad, type Style, wrap } from './text.ts'
 import { age, bytes, count, duration, milliseconds, percent, rate } from './words.ts'
 
 const INKS: Readonly<Record<Condition, Ink | null>> = {
@@ -118,13 +125,26 @@ function losses({ receipt }: SinkReport): string {
   return receipt.quarantined > 0 ? `${lost}; ${count(receipt.quarantined)} in quarantine` : lost
 }
 
-export function logLines(log: LogReport, columns: number, style: Style): string[] {
+/** Nothing where nobody writes it. */
+export function logLines(log: LogReport | null, columns: number, style: Style): string[] {
+  if (log === null) return []
   const share = log.quotaBytes === 0 ? 0 : log.bytes / log.quotaBytes
   const forecast = log.fullInMs === null ? 'never full at this rate' : `full in ${duration(log.fullInMs)}`
   const fill = `${bar(share, 10)} ${percent(share)}, ${bytes(log.bytes)} of ${bytes(log.quotaBytes)}`
   const state = log.state.condition === 'fine' ? '' : `  ${stateText(log.state)}`
   const line = `LOG  ${fill}, head ${log.head.epoch}:${log.head.seq}, ${forecast}${state}`
   return wrap(line, columns).map((each) => inked(each, INKS[log.state.condition], style))
+}
+
+/** Nothing where one process is all of it. */
+export function halfLines(halves: readonly HalfReport[], columns: number, style: Style): string[] {
+  const revisions = new Set(halves.flatMap(({ revision }) => revision ?? []))
+  return halves.flatMap(({ half, running, revision, text }) => {
+    const own = running && revisions.size > 1 ? `, revision ${revision!.slice(0, 12)}` : ''
+    const odd = !running || revisions.size > 1
+    const lines = wrap(`${pad(half, 6)}  ${harmless(text)}${own}`, columns, '        ')
+    return lines.map((line) => inked(line, odd ? (running ? 'amber' : 'red') : null, style))
+  })
 }
 
 function inked(line: string, colour: Ink | null, style: Style): string {

@@ -3,7 +3,7 @@ import type { Budget } from '../../contracts/budget.ts'
 import type { DeviceReport, GatewayReport } from '../../contracts/report.ts'
 import { budgetLines } from './budget.ts'
 import { spoken } from './lights.ts'
-import { connectionLines, deviceLines, headline, logLines, sinkLines, stateText } from './sections.ts'
+import { connectionLines, deviceLines, halfLines, headline, logLines, sinkLines, stateText } from './sections.ts'
 import { ascii, cut, harmless, type Ink, ink, pad, type Style, wrap } from './text.ts'
 import { percent } from './words.ts'
 
@@ -13,7 +13,7 @@ export function renderStatus(report: GatewayReport, options: { columns: number; 
   const lines = [ink(cut(headline(report), columns), 'bold', style)]
   for (const notice of report.notices)
     lines.push(...wrap(`Note: ${harmless(notice)}`, columns, '      ').map((line) => ink(line, 'amber', style)))
-  lines.push('')
+  lines.push(...halfLines(report.halves ?? [], columns, style), '')
   for (const light of report.lights) {
     const colour: Ink = light.colour === 'off' ? 'dim' : light.colour
     const name = `${pad(light.role, 3)}  ${pad(spoken(light), 19)} `
@@ -41,7 +41,7 @@ export function renderStatus(report: GatewayReport, options: { columns: number; 
       columns,
     ),
   )
-  lines.push('', ...logLines(report.log, columns, style))
+  if (report.log !== null) lines.push('', ...logLines(report.log, columns, style))
   return lines
     .map((line) => (style.unicode ? line : ascii(line)))
     .map((line) => cut(line, columns))

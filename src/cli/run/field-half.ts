@@ -1,0 +1,44 @@
+/** The field half alone: devices, the log's writing end, and the guarded door, which sinks of the other half reach over
+ *  `command.sock`. */
+import { join } from 'node:path'
+import { openBoard } from '../../../hal/linux/board.ts'
+import { sinkCommands } from '../../commands/remote-door.ts'
+import type { Configuration } from '../../config/configuration.ts'
+import { dropping } from '../../config/diff.ts'
+import { Field } from '../../field.ts'
+import { openFieldEnd } from '../../log/log.ts'
+import { doorOf, lookingAt } from './field-sockets.ts'
+import type { Half, HalfOptions } from './half.ts'
+import { sinksSeen } from './sinks-seen.ts'
+
+export async function openFieldHalf({ run, ...options }: HalfOptions): Promise<Half> {
+  const { configuration, clock, log } = options
+  const end = await openFieldEnd({ ...configuration.log, clock, log, headFile: join(run, 'head') })
+  const field = await Field.open({ ...options, board: openBoard(configuration.board), end })
+  return {
+    get configuration() {
+      return field.configuration
+    },
+    start: () => field.start(),
+    stop: async () => {
+      await field.stop()
+      await end.close()
+    },
+    reload: (after) => field.reload(after),
+    consequences: (changes) =>
+      dropping(changes, (sink) => end.places().find(({ reader }) => reader === sink)?.receipt.pending),
+    report: (notices) => {
+      const sinks = sinksSeen({ sinks: field.configuration.sinks, places: end.places(), at: clock.wall() })
+      return field.report(sinks, notices)
+    },
+    looks: lookingAt(field, clock),
+    sockets: () => ({
+      ...doorOf(field, field.configuration),
+      ...(takesCommands(field.configuration) ? { command: sinkCommands(field.door) } : {}),
+    }),
+  }
+}
+
+function takesCommands({ sinks }: Configuration): boolean {
+  return sinks.some(({ enabled, commands }) => enabled && commands !== 'none')
+}

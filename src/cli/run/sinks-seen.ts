@@ -1,0 +1,41 @@
+/** The sinks as the field half sees them: by what is stored with their places. */
+import type { SinkConfiguration } from '../../config/configuration.ts'
+import type { State } from '../../contracts/component.ts'
+import type { SinkReport } from '../../contracts/report.ts'
+import type { Place, SinkSaid } from '../../log/ends.ts'
+
+/** A sink of which nothing was told for so long has nobody who delivers to it. */
+const SILENT_MS = 30_000
+
+export function sinksSeen(options: {
+  readonly sinks: readonly SinkConfiguration[]
+  readonly places: readonly Place[]
+  /** UTC ms. */
+  readonly at: number
+}): readonly SinkReport[] {
+  const { sinks, places, at } = options
+  return sinks
+    .filter(({ enabled }) => enabled)
+    .map(({ name, type }) => {
+      const place = places.find(({ reader }) => reader === name)
+      const said = place?.said
+      const state = stateOf(said, at)
+      return {
+        name,
+        type,
+        state,
+        receipt: place?.receipt ?? null,
+        oldest: said?.oldest ?? null,
+        rate: state === said?.state ? said.rate : 0,
+        counters: said?.counters ?? {},
+      }
+    })
+}
+
+function stateOf(said: SinkSaid | undefined, at: number): State {
+  const start = 'see whether it runs: "fieldgate run --side uplink"'
+  if (said === undefined) return { condition: 'waiting', text: `the uplink half has not come to it yet; ${start}` }
+  // The wall clock may have been set meanwhile, in either direction.
+  if (Math.abs(at - said.at) <= SILENT_MS) return said.state
+  return { condition: 'fault', text: `the uplink half tells nothing any more; ${start}` }
+}

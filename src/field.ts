@@ -58,6 +58,7 @@ export class Field {
   readonly #board: Board
   readonly #say: Logger
   readonly #version: string
+  /** Monotonic. */
   readonly #startedAt: number
   readonly #end: FieldEnd
   readonly #notebook: NotebookFile
@@ -85,7 +86,7 @@ export class Field {
     this.#say = options.log
     this.#version = options.version
     this.#configuration = options.configuration
-    this.#startedAt = options.clock.wall()
+    this.#startedAt = options.clock.monotonic()
     this.#end = options.end
     this.#notebook = notebook
     this.#ledger = new Ledger({ clock: options.clock })
@@ -348,12 +349,13 @@ export class Field {
       },
     )
     const log = this.#end.report()
+    const { wall: at, monotonic } = this.#clock.now()
     return {
       gateway: this.#configuration.gateway.gateway,
       version: this.#version,
       revision: this.#configuration.source.sha256,
-      startedAt: this.#startedAt,
-      at: this.#clock.wall(),
+      startedAt: Math.round(at - (monotonic - this.#startedAt)),
+      at,
       notices,
       lights: lights({
         connections,

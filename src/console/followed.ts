@@ -113,8 +113,15 @@ export class FollowedLive implements LiveValues {
     this.#live.put(batch)
     const answers = answersIn(batch)
     const before = this.#heard.get(device)
-    if (answers === undefined || (before !== undefined && isBefore(batch.at, before.at))) return
+    if (answers === undefined || (before !== undefined && this.#isBefore(batch.at, before.at))) return
     this.#heard.set(device, { at: batch.at, answers })
+  }
+
+  /** Wall time orders nothing in this boot: its clock may not be set yet. */
+  #isBefore(a: Instant, b: Instant): boolean {
+    if (a.boot === b.boot) return a.monotonic < b.monotonic
+    const { boot } = this.#clock
+    return a.boot === boot || b.boot === boot ? b.boot === boot : a.wall < b.wall
   }
 }
 
@@ -123,8 +130,4 @@ function answersIn({ quality }: Batch): boolean | undefined {
   if (quality === null) return true
   const asked = quality.filter((reason) => reason !== Reason.notYet)
   return asked.length === 0 ? undefined : asked.some((reason) => !SILENT.has(reason))
-}
-
-function isBefore(a: Instant, b: Instant): boolean {
-  return a.boot === b.boot ? a.monotonic < b.monotonic : a.wall < b.wall
 }

@@ -82,6 +82,7 @@ export class Reporting {
   report(batch: Batch): Batch | undefined {
     if (!this.#any) return batch
     this.#settleRestored(batch.at)
+    this.#crossBoots(batch.at)
     this.#seen = batch.tags === null || this.#seen === undefined ? batch : laidOver(this.#seen, batch)
     const { monotonic } = batch.at
     const size = batch.numbers.length
@@ -166,16 +167,22 @@ export class Reporting {
     else if (this.#others.size > 0) this.#others.delete(tag)
   }
 
-  /** Ages from before a restart: measured by the wall clock if it was right both times, else they begin now. */
+  /** Ages from before a restart. */
   #settleRestored(now: Instant): void {
     if (this.#restored === undefined) return
-    const then = this.#restored
+    const ageMs = elapsedMs(this.#restored, now)
     this.#restored = undefined
-    const trusted = then.clock === 'synced' && now.clock === 'synced'
-    const ageMs = then.boot === now.boot ? now.monotonic - then.monotonic : trusted ? now.wall - then.wall : 0
     for (let tag = 0; tag < this.#at.length; tag++) {
-      if (Number.isNaN(this.#at[tag]!)) this.#at[tag] = now.monotonic - Math.max(0, ageMs)
+      if (Number.isNaN(this.#at[tag]!)) this.#at[tag] = now.monotonic - ageMs
     }
+  }
+
+  /** A backlog of several boots: monotonic time begins anew with each, ages go on. */
+  #crossBoots(now: Instant): void {
+    const then = this.#seen?.at
+    if (then === undefined || then.boot === now.boot) return
+    const shiftMs = now.monotonic - elapsedMs(then, now) - then.monotonic
+    for (let tag = 0; tag < this.#at.length; tag++) this.#at[tag]! += shiftMs
   }
 
   #lastReports(at: Instant): Batch {
@@ -198,4 +205,11 @@ function same(a: Value | undefined, b: Value | undefined): boolean {
   if (a === b || Object.is(a, b)) return true
   if (a instanceof Uint8Array && b instanceof Uint8Array) return Buffer.compare(a, b) === 0
   return Array.isArray(a) && Array.isArray(b) && a.length === b.length && a.every((value, at) => same(value, b[at]))
+}
+
+/** Across boots it is measured by the wall clock if that was right both times; else no time is taken to have gone by. */
+function elapsedMs(then: Instant, now: Instant): number {
+  if (then.boot === now.boot) return Math.max(0, now.monotonic - then.monotonic)
+  const trusted = [then, now].every(({ clock }) => clock === 'synced' || clock === 'corrected')
+  return trusted ? Math.max(0, now.wall - then.wall) : 0
 }

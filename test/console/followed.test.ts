@@ -18,11 +18,11 @@ function follow(reader: LogReader): FollowedLive {
   return live
 }
 
-function batch(group: GroupRef, value: number, reason: number = Reason.good, monotonic = 0): Batch {
+function batch(group: GroupRef, value: number, reason: number = Reason.good, monotonic = 0, boot = 'b'): Batch {
   const count = group.tags.length
   return {
     group,
-    at: { wall: monotonic, monotonic, boot: 'b', clock: 'synced' },
+    at: { wall: monotonic, monotonic, boot, clock: 'synced' },
     tags: null,
     numbers: new Float64Array(count).fill(value),
     others: null,
@@ -82,6 +82,14 @@ describe('live values of a process that only has the log', () => {
     await log.writer.append(batch(fast, 1, Reason.timeout, 9))
     await log.writer.append(batch(slow, 1, Reason.good, 4))
     expect(follow(log.reader).answers('oven')).toBe(false)
+  })
+
+  it('take what is of this boot for the newest, whatever its clock shows', async () => {
+    const log = new MemoryLog()
+    const [slow, fast] = [groupOf('oven', 2), { ...groupOf('oven', 3), group: 'fast' }]
+    await log.writer.append(batch(fast, 1, Reason.good, 9, clock.boot))
+    await log.writer.append(batch(slow, 1, Reason.timeout, 1_000_000, 'before'))
+    expect(follow(log.reader).answers('oven')).toBe(true)
   })
 
   it('begin anew at the snapshot where the log cannot be read on', async () => {

@@ -148,6 +148,8 @@ describe('the heartbeat', () => {
     expect(restarted({}, { monotonic: 8000 })).toBe(0)
     expect(restarted({}, { boot: 'next', monotonic: 50, wall: wall + 12_000 })).toBe(1)
     expect(restarted({}, { boot: 'next', monotonic: 50, wall: wall + 8000 })).toBe(0)
+    expect(restarted({ clock: 'corrected' }, { boot: 'next', monotonic: 50, wall: wall + 12_000 })).toBe(1)
+    expect(restarted({}, { boot: 'next', monotonic: 50, wall: wall - 12_000 })).toBe(0)
     expect(restarted({ clock: 'unsynced' }, { boot: 'next', monotonic: 50, wall: wall + 12_000 })).toBe(0)
   })
 })

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { Reason, samples } from '../../src/contracts/batch.ts'
+import type { Instant } from '../../src/contracts/clock.ts'
 import type { Entry } from '../../src/contracts/log.ts'
 import { Selection, type Wishes } from '../../src/pipeline/selection.ts'
 import { planOf, rawBatch } from './plans.ts'
@@ -140,5 +141,26 @@ describe('what a sink is sent', () => {
       facts: {},
     } as Entry
     expect(new Selection({ ...NOTHING, exclude: ['*'] }).select(gap)).toBe(gap)
+  })
+})
+
+describe('a backlog of several boots', () => {
+  it('repeats what stays within the deadband in its time: monotonic time that begins anew is no negative age', () => {
+    const selection = new Selection({ ...NOTHING, deadband: { absolute: 5 } })
+    const sent = (boot: string, monotonic: number, wall: number, clock: Instant['clock'] = 'synced') => {
+      const given = entry([1, 2, 3])
+      if (given.kind !== 'batch') return false
+      const batch = { ...given.batch, at: { wall, monotonic, boot, clock } }
+      return selection.select({ ...given, batch }) !== null
+    }
+    const MINUTE = 60_000
+    expect(sent('long', 864_000_000, 1e12)).toBe(true)
+    expect(sent('long', 864_000_000 + MINUTE, 1e12 + MINUTE)).toBe(false)
+    expect(sent('next', 10_000, 1e12 + 2 * MINUTE)).toBe(false)
+    expect(sent('next', 10_000 + 7 * MINUTE, 1e12 + 9 * MINUTE)).toBe(false)
+    expect(sent('next', 10_000 + 8 * MINUTE, 1e12 + 10 * MINUTE)).toBe(true)
+    // Of an uncertain boot only its own time counts.
+    expect(sent('unset', 5000, 7, 'unsynced')).toBe(false)
+    expect(sent('unset', 5000 + 10 * MINUTE, 7 + 10 * MINUTE, 'unsynced')).toBe(true)
   })
 })

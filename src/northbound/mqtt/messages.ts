@@ -1,6 +1,7 @@
 /** Entries as messages: topic, payload and MQTT 5 properties. Pure. */
 import type { IClientPublishOptions } from 'mqtt'
 import { type Batch, type GroupRef, type Isa95Path, Reason, tagAt } from '../../contracts/batch.ts'
+import type { Instant } from '../../contracts/clock.ts'
 import { ConfigurationFault } from '../../contracts/errors.ts'
 import type { BatchEntry, Entry } from '../../contracts/log.ts'
 import { type Bigint, ecpPayload, tagsPayload, unsPayload, valuesPayload } from './formats.ts'
@@ -14,6 +15,13 @@ const UNS_TOPIC = '{enterprise}/{site}/{area}/{line}/{device}/{group}/{tag}'
 const DEFAULT_TEMPLATE = '{"timestamp":"${timestamp}","node":"${node}","group":"${group}","values":"${tag_values}"}'
 
 type Quality = 'good' | 'bad' | 'mixed'
+
+interface Said {
+  readonly position: BatchEntry['position']
+  readonly at: Instant
+  readonly quality: Quality
+  readonly historical: boolean
+}
 
 export class Messages {
   readonly #sink: string
@@ -44,10 +52,11 @@ export class Messages {
   *#event(entry: Exclude<Entry, BatchEntry>): Iterable<Outgoing> {
     if (this.#eventsTopic === undefined) return
     const { at, ...rest } = entry
+    const uncertain = at.clock === 'synced' ? {} : { clock: at.clock }
     yield {
       position: entry.position,
       topic: this.#eventsTopic,
-      payload: JSON.stringify({ timestamp: at.wall, stream: this.#stream, ...rest }),
+      payload: JSON.stringify({ timestamp: at.wall, stream: this.#stream, ...uncertain, ...rest }),
       options: { qos: this.#settings.qos },
       event: true,
     }
@@ -57,14 +66,15 @@ export class Messages {
     const payload = this.#payload(batch)
     if (payload === undefined) return
     const [topic] = this.#topicsOf(batch.group)
-    const options = this.#options(position, qualityOf(batch), historical)
+    const options = this.#options({ position, at: batch.at, quality: qualityOf(batch), historical })
     yield { position, topic: topic!, payload, options, event: false }
   }
 
   *#values({ position, batch }: BatchEntry, historical: boolean): Iterable<Outgoing> {
     const topics = this.#topicsOf(batch.group)
-    const good = this.#options(position, 'good', historical)
-    const bad = batch.quality === null ? good : this.#options(position, 'bad', historical)
+    const { at } = batch
+    const good = this.#options({ position, at, quality: 'good', historical })
+    const bad = batch.quality === null ? good : this.#options({ position, at, quality: 'bad', historical })
     for (let entry = 0; entry < batch.numbers.length; entry++) {
       const options = batch.quality === null || batch.quality[entry] === Reason.good ? good : bad
       const payload = unsPayload(batch, entry, this.#bigint)
@@ -103,18 +113,31 @@ export class Messages {
     return topics
   }
 
-  #options(position: BatchEntry['position'], quality: Quality, historical: boolean): IClientPublishOptions {
+  #options(said: Said): IClientPublishOptions {
+    const { position, at, quality, historical } = said
     const { qos, retain, version, properties } = this.#settings
     // What is retained is taken for the present: a backlog that is sent beside it never is.
     const options: IClientPublishOptions = { qos, retain: retain && !historical }
     if (version === '5' && properties) {
       const key = `${this.#stream}/${position.epoch}/${position.seq}`
       options.properties = {
-        userProperties: { position: key, quality, ...(historical ? { historical: 'true' } : {}) },
+        userProperties: {
+          position: key,
+          quality,
+          ...clockProperties(at),
+          ...(historical ? { historical: 'true' } : {}),
+        },
       }
     }
     return options
   }
+}
+
+/** Whose time the timestamp is, where the gateway's clock was not set; and of an uncertain one what a later clock entry
+ *  (`boot`, `offsetMs`) corrects it by: UTC = monotonic + offsetMs. */
+function clockProperties({ clock, boot, monotonic }: Instant): Record<string, string> {
+  if (clock === 'synced') return {}
+  return clock === 'unsynced' ? { clock, boot, monotonic: String(monotonic) } : { clock }
 }
 
 /** One value a topic says nothing but the value: two tags with one topic could not be told apart. */

@@ -100,10 +100,10 @@ const settings = z.object({
     .union([topic, z.literal(false)], { error: 'expected a topic, or false' })
     .default('fieldgate/{gateway}/events')
     .meta({ description: 'Where gaps, clock corrections and events of the log are sent as JSON; false: nowhere.' }),
-  properties: z
-    .boolean({ error: 'expected true or false' })
-    .default(true)
-    .meta({ description: 'MQTT 5: user properties position (the key to drop repeats by), quality, historical.' }),
+  properties: z.boolean({ error: 'expected true or false' }).default(true).meta({
+    description:
+      'MQTT 5: user properties position (the key to drop repeats by), quality, historical, and clock where the time is not of a set clock: unsynced (uncertain; with boot and monotonic), corrected, holdover, device.',
+  }),
   maxInFlight: z
     .int({ error: 'expected a whole number' })
     .min(1, { error: 'expected 1 to 65535' })

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { Reason } from '../../../src/contracts/batch.ts'
+import type { Instant } from '../../../src/contracts/clock.ts'
 import { ConfigurationFault } from '../../../src/contracts/errors.ts'
 import type { Entry } from '../../../src/contracts/log.ts'
 import { Messages } from '../../../src/northbound/mqtt/messages.ts'
@@ -207,6 +208,19 @@ describe('the properties', () => {
       retain: false,
       properties: { userProperties: { position: `${STREAM}/1/7`, quality: 'mixed' } },
     })
+  })
+
+  it('say whose time it is where the clock was not set, and of an uncertain one what corrects it', () => {
+    const propertiesAt = (clock: Instant['clock']) => {
+      const at = { wall: 1_700_000_000_123, monotonic: 5000.25, boot: 'b', clock }
+      return messages({}, [entryOf(7, { ...batch, at })])[0]!.options.properties!.userProperties
+    }
+    const always = { position: `${STREAM}/1/7`, quality: 'mixed' }
+    expect(propertiesAt('synced')).toEqual(always)
+    expect(propertiesAt('unsynced')).toEqual({ ...always, clock: 'unsynced', boot: 'b', monotonic: '5000.25' })
+    for (const clock of ['corrected', 'holdover', 'device'] as const) {
+      expect(propertiesAt(clock)).toEqual({ ...always, clock })
+    }
   })
 
   it('mark a backlog, which is never retained', () => {

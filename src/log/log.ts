@@ -254,8 +254,18 @@ export class Log implements FieldEnd, UplinkEnd {
   /** Opens what an earlier run left, and takes the next epoch. Returns the head. */
   #takeUp(): Position {
     const { last, damagedUpTo } = this.#row.reopen()
-    let head = last ?? this.#places.furthest() ?? { epoch: 0, seq: 0 }
+    const furthest = this.#places.furthest()
+    let head = last ?? furthest ?? { epoch: 0, seq: 0 }
     if (damagedUpTo !== undefined && damagedUpTo.seq > head.seq) head = damagedUpTo
+    // A place that a sink knows is never given to another entry: it would be taken for one that was delivered.
+    if (furthest !== undefined && furthest.seq > head.seq) {
+      const range = { from: { epoch: head.epoch, seq: head.seq + 1 }, to: furthest }
+      this.#row.lose(
+        range,
+        'the newest records that sinks were given are not in the log any more; it goes on behind them',
+      )
+      head = { epoch: Math.max(head.epoch, furthest.epoch), seq: furthest.seq }
+    }
     try {
       this.#identity.advance(head.epoch + 1)
     } catch (thrown) {
@@ -288,10 +298,9 @@ export class Log implements FieldEnd, UplinkEnd {
         this.#row.newest?.forgetDeadReaders()
         this.#retire()
       },
-      // Whether it is damaged here as well is seen by reading it.
-      onDamage: ({ range, readers }) => {
-        this.#stumbled = readers
-        this.#row.read(range.from.seq, this.#head(), { entries: 1, bytes: 1 })
+      onDamage: (damage) => {
+        this.#stumbled = damage.readers
+        this.#row.believe(damage)
         this.#stumbled = []
       },
     })
@@ -356,7 +365,7 @@ export class Log implements FieldEnd, UplinkEnd {
   }
 
   #tellDamage({ range, entries }: Damage): void {
-    if (entries === 0) return
+    if (entries <= 0) return
     const readers = new Set(this.#stumbled)
     for (const { reader, ranges } of this.#unconfirmed(range)) if (ranges.length > 0) readers.add(reader)
     this.#writer.gap({ range, entries, why: 'damaged', readers: [...readers] })

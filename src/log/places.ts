@@ -3,11 +3,12 @@ import { statSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Clock, Stop } from '../contracts/clock.ts'
 import { Rejected, sentence } from '../contracts/errors.ts'
-import type { Position, Quarantined, Range } from '../contracts/log.ts'
+import type { Position, Quarantined } from '../contracts/log.ts'
 import { type CursorState, caughtUp, readState, receiptOf } from './cursor-state.ts'
 import type { Place, SinkSaid } from './ends.ts'
 import { DATABASE_FILE, Environment } from './environment.ts'
 import { readKept } from './quarantine.ts'
+import type { Damage } from './row.ts'
 
 /** What the field's end asks: for retention, for what an eviction costs, for lights and status. */
 export interface Places {
@@ -30,8 +31,7 @@ export interface Places {
 }
 
 /** What readers could not read, and which ones were still to have it. */
-export interface Stumble {
-  readonly range: Range
+export interface Stumble extends Pick<Damage, 'range' | 'text' | 'unreadable'> {
   readonly readers: readonly string[]
 }
 

@@ -4,13 +4,14 @@ import { join } from 'node:path'
 import type { Clock, Stop } from '../contracts/clock.ts'
 import type { Logger } from '../contracts/component.ts'
 import { Rejected, sentence } from '../contracts/errors.ts'
-import type { Position, Range } from '../contracts/log.ts'
+import type { Position } from '../contracts/log.ts'
 import { StoredCursor } from './cursor.ts'
 import { type CursorState, freshState, unconfirmed } from './cursor-state.ts'
 import type { SinkSaid } from './ends.ts'
 import type { Environment, Put } from './environment.ts'
 import { behind, KEY, keyOfReader, openPlaces, type Places, type Stumble, statesIn } from './places.ts'
 import { type Kept, readKept, writeKept } from './quarantine.ts'
+import type { Damage } from './row.ts'
 
 const AGAIN_MS = 10_000
 
@@ -138,10 +139,10 @@ export class Readers implements Places {
   }
 
   /** The other half is to look at a stretch that could not be read. */
-  reportDamage(range: Range): void {
+  reportDamage({ range, text, unreadable }: Damage): void {
     const readers = this.names.filter((name) => unconfirmed(this.state(name)!, range).length > 0)
     const key = keyOfReader(KEY.damage, String(range.from.seq))
-    const stumble: Stumble = { range, readers }
+    const stumble: Stumble = { range, text, unreadable, readers }
     this.#puts.set(key.toString('latin1'), { key, value: Buffer.from(JSON.stringify(stumble)) })
     this.#stumbles.push(key)
     this.#store(false).catch(() => undefined)

@@ -20,6 +20,8 @@ export interface Damage {
   readonly text: string
   /** The segment that is written cannot be read. */
   readonly newest: boolean
+  /** Not even what there is can be looked up: the rest of the segment is given up. */
+  readonly unreadable: boolean
 }
 
 export interface RowOptions {
@@ -173,6 +175,8 @@ export class Row {
       try {
         const entries = seq > last ? [] : segment.entries(seq, last, max)
         if (segment !== this.newest) this.#touch(segment)
+        const found = entries[0]?.position.seq ?? last + 1
+        if (found > seq) this.#miss(segment, seq, found - 1)
         if (entries.length > 0) return entries
         seq = last + 1
       } catch (thrown) {
@@ -192,7 +196,7 @@ export class Row {
   #pass(segment: Segment, seq: number, last: number, why: string): number {
     const position = (at: number): Position => ({ epoch: segment.base.epoch, seq: at })
     let end: number
-    let newest = false
+    let unreadable = false
     try {
       end = Math.min(last, (segment.after(seq) ?? last + 1) - 1)
     } catch {
@@ -201,12 +205,36 @@ export class Row {
         return last
       }
       end = last
-      newest = true
+      unreadable = true
     }
-    this.#holes.push({ from: seq, to: end })
     const range = { from: position(seq), to: position(end) }
-    this.#options.onDamage({ range, entries: end - seq + 1, text: `${segment.folder} is damaged: ${why}`, newest })
+    const newest = unreadable && segment === this.newest
+    this.lose(range, `${segment.folder} is damaged: ${why}`, { newest, unreadable })
     return end
+  }
+
+  /** Nothing stands from `seq` to `last`, though every place up to the head was given to an entry. */
+  #miss(segment: Segment, seq: number, last: number): void {
+    const { epoch } = segment.base
+    const known = this.#holes.find(({ from, to }) => to >= seq && from <= last)
+    const end = Math.min(last, (known?.from ?? last + 1) - 1)
+    if (end >= seq)
+      this.lose({ from: { epoch, seq }, to: { epoch, seq: end } }, `records are missing in or behind ${segment.folder}`)
+  }
+
+  /** These places are known to hold nothing: it is told once. */
+  lose(range: Range, text: string, how: { readonly newest?: boolean; readonly unreadable?: boolean } = {}): void {
+    const { newest = false, unreadable = false } = how
+    this.#holes.push({ from: range.from.seq, to: range.to.seq })
+    this.#options.onDamage({ range, entries: range.to.seq - range.from.seq + 1, text, newest, unreadable })
+  }
+
+  /** Another process could not read this. */
+  believe({ range, text, unreadable }: Pick<Damage, 'range' | 'text' | 'unreadable'>): void {
+    if (this.#holes.some(({ from, to }) => from <= range.from.seq && to >= range.to.seq)) return
+    const segment = this.#segments[this.#place(range.from.seq)]
+    if (unreadable && segment !== undefined && segment !== this.newest) this.#moveAside(segment, range.to, text)
+    else this.lose(range, text, { newest: unreadable && segment === this.newest })
   }
 
   #moveAside(segment: Segment, end: Position, why: string): void {
@@ -220,9 +248,7 @@ export class Row {
     } catch {
       place = segment.folder
     }
-    const range = { from: segment.base, to: end }
-    const entries = Math.max(0, end.seq - segment.base.seq + 1)
-    this.#options.onDamage({ range, entries, text: `a segment was moved to ${place}: ${why}`, newest: false })
+    this.lose({ from: segment.base, to: end }, `a segment was moved to ${place}: ${why}`)
   }
 
   /** What was never whole, and what was to go, when the power went. */

@@ -267,6 +267,8 @@ export class Segment implements Meaning {
     while (at <= lastSeq && entries.length < max.entries) {
       const block = entries.length === 0 ? this.block(at) : this.#blockIfSound(at)
       if (block === undefined || block.first.seq > lastSeq) break
+      // What is missing is found by whoever reads on from there.
+      if (block.first.seq > at && entries.length > 0) break
       let index = Math.max(0, at - block.first.seq)
       for (; index < block.count && entries.length < max.entries; index++) {
         if (block.first.seq + index > lastSeq) return entries

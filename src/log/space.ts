@@ -62,12 +62,14 @@ export class Space {
       const file = await open(this.#ballast, 'w', 0o640)
       try {
         for (let written = 0; written < BALLAST_BYTES; written += chunk.length) await file.write(chunk)
+        // It takes its space from now on.
+        this.#hasBallast = true
         await file.sync()
       } finally {
         await file.close()
       }
-      this.#hasBallast = true
     } catch {
+      this.#hasBallast = false
       await rm(this.#ballast, { force: true }).catch(() => undefined)
     }
   }

@@ -24,6 +24,8 @@ export interface UplinkEndOptions {
 }
 
 const LOOK_MS = 100
+/** So long the other half is given to open a log that seems to have lost its newest entries. */
+const PATIENCE_MS = 30_000
 /** The other half, once it is there, has seen after this what was reported to it. */
 const REPORTED_MS = 10_000
 
@@ -32,10 +34,10 @@ const REPORTED_MS = 10_000
 export async function openUplinkEnd(options: UplinkEndOptions): Promise<UplinkEnd> {
   const { path, clock, log, signal } = options
   let told = false
-  for (;;) {
+  for (let waited = 0; ; waited += LOOK_MS) {
     const stream = streamOf(path)
     const opened = stream === undefined ? undefined : new UplinkLog(options, stream)
-    if (opened?.begin() === true) return opened
+    if (opened?.begin({ patient: waited < PATIENCE_MS }) === true) return opened
     await opened?.close()
     if (!told) log.info(`waiting for the field half to make the log in ${path}`)
     told = true
@@ -63,8 +65,8 @@ class UplinkLog implements UplinkEnd {
     this.reader = this.#follower
   }
 
-  /** False: there is nothing to read yet. Throws ConfigurationFault when another process has these readers. */
-  begin(): boolean {
+  /** False: there is nothing to read yet, or less than a sink was given. Throws ConfigurationFault when another process has these readers. */
+  begin({ patient }: { readonly patient: boolean }): boolean {
     if (!this.#follower.isThere) return false
     const { path, quotaBytes, commitEveryMs, clock, log } = this.#options
     claim(path, 'reader', clock.boot)
@@ -79,6 +81,7 @@ class UplinkLog implements UplinkEnd {
       onConfirmed: () => undefined,
       onLost: (text) => log.error(text),
     })
+    if (patient && (this.#readers.furthest()?.seq ?? 0) > this.#follower.head.seq) return false
     this.#readers.load()
     this.#readers.forgetDamage()
     this.#follower.follow()
@@ -114,9 +117,9 @@ class UplinkLog implements UplinkEnd {
   }
 
   /** The other half moves aside what is damaged, and tells the sinks of the gap. */
-  #damaged({ range, text }: Damage): void {
-    this.#options.log.error(text)
-    this.#readers?.reportDamage(range)
+  #damaged(damage: Damage): void {
+    this.#options.log.error(damage.text)
+    this.#readers?.reportDamage(damage)
     this.#reportedAt = this.#options.clock.monotonic()
   }
 

@@ -1,5 +1,5 @@
 /** The log's two ends in two processes: the writing one is another process, the reading one is here. */
-import { mkdtempSync, readdirSync, rmSync } from 'node:fs'
+import { mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, afterEach, describe, expect, it } from 'vitest'
@@ -150,6 +150,67 @@ describe('two halves of a log', () => {
     const end = await keep(uplink(path, { segmentBytes: 200_000 }))
     const cursor = await end.cursor('later', { from: 'oldest' })
     expect(cursor.receipt(end.reader.head)).toMatchObject({ stored: 2000, pending: 2000 })
+  })
+
+  it('never give a place that a sink knows to another entry, though the newest segments are lost', async () => {
+    const path = join(root, String(++number))
+    const first = await field(path)
+    const end = await keep(uplink(path))
+    const cursor = await end.cursor('emqx', { from: 'now' })
+    const group = groupOf('press')
+    let last = { epoch: 0, seq: 0 }
+    for (let at = 0; at < 20; at++) last = await first.append(counted(group, at))
+    await seen(end, last)
+    await cursor.confirm(cursor.pending(end.reader.head))
+    await end.flush()
+    await first.close()
+    for (const segment of readdirSync(join(path, 'segments')))
+      rmSync(join(path, 'segments', segment), { recursive: true })
+    const half = await keep(field(path))
+    const position = await half.append(counted(group, 20))
+    expect(position.seq).toBeGreaterThan(last.seq)
+    await seen(end, position)
+    const [range] = cursor.pending(end.reader.head)
+    expect(countsOf(end.reader.read(range!.from, { entries: 10, bytes: 1000 }))).toEqual([20])
+  })
+
+  it('move aside what the reading one finds damaged, and tell of the gap', async () => {
+    const path = join(root, String(++number))
+    const segmentBytes = 200_000
+    const half = await keep(field(path, { segmentBytes }))
+    const group = groupOf('press', 100)
+    await half.ask({ do: 'configure', groups: [group], readers: ['emqx'] })
+    let count = 0
+    while (readdirSync(join(path, 'segments')).length < 3)
+      await Promise.all(Array.from({ length: 300 }, () => half.append(counted(group, count++))))
+    const [oldest] = readdirSync(join(path, 'segments')).sort()
+    const said = new Said()
+    const end = await keep(uplink(path, { segmentBytes, log: said }))
+    const cursor = await end.cursor('emqx', { from: 'oldest' })
+    const file = join(path, 'segments', oldest!, 'log.mdb')
+    writeFileSync(file, Buffer.alloc(statSync(file).size, 0x5a), { flag: 'r+' })
+    const got: number[] = []
+    const gaps: Entry[] = []
+    let lost = 0
+    while (gaps.length === 0) {
+      const range = cursor.pending(end.reader.head)[0]
+      if (range === undefined) {
+        await end.reader.next(end.reader.head, never)
+        continue
+      }
+      const entries = end.reader.read(range.from, { entries: 100, bytes: 65536 })
+      got.push(...countsOf(entries))
+      gaps.push(...entries.filter(({ kind }) => kind === 'gap'))
+      const to = entries.at(-1)?.position ?? range.to
+      const evicted = to.seq - range.from.seq + 1 - entries.length
+      lost += evicted
+      await cursor.confirm([{ from: range.from, to }], { evicted })
+    }
+    expect(got).toEqual(Array.from({ length: count - lost }, (_, at) => at + lost))
+    expect(gaps[0]).toMatchObject({ why: 'damaged', readers: ['emqx'], entries: lost })
+    expect(readdirSync(join(path, 'damaged'))).toEqual([oldest])
+    expect(said.lines.join()).toContain('is damaged')
+    expect(cursor.receipt(end.reader.head)).toMatchObject({ delivered: count - lost + 1, evicted: lost, pending: 0 })
   })
 
   it('refuse a second of either kind', async () => {

@@ -6,7 +6,8 @@ import type { Entry, Position } from '../../../src/contracts/log.ts'
 import type { Rejection, Sink } from '../../../src/contracts/sink.ts'
 import { Drain } from '../../../src/log/drain.ts'
 import type { FieldEnd, UplinkEnd } from '../../../src/log/ends.ts'
-import { openLog } from '../../../src/log/log.ts'
+import { openFieldEnd, openLog } from '../../../src/log/log.ts'
+import { openUplinkEnd } from '../../../src/log/uplink-log.ts'
 import { ManualClock } from '../../../src/time/manual-clock.ts'
 import { batchOf, groupOf, Said } from '../batches.ts'
 import type { Answer, Appending, Opening, Plug, Told } from './messages.ts'
@@ -97,13 +98,17 @@ const commands = {
     groups = DEVICES.map((device) => groupOf(device, tags))
     const options = { ...opening, clock, log: said, freeBytes: () => free }
     if (side === 'both') field = uplink = await openLog(options)
-    else throw new ConfigurationFault('the ends cannot be opened apart yet')
+    else if (side === 'field') field = await openFieldEnd({ ...options, headFile: `${opening.path}.head` })
+    else {
+      const { signal } = new AbortController()
+      uplink = await openUplinkEnd({ ...options, headFile: `${opening.path}.head`, signal })
+    }
     return (field ?? uplink)!.reader.stream
   },
 
   async configure({ readers }: { readers: readonly string[] }): Promise<void> {
     field?.configure({ groups, readers })
-    if (uplink !== (field as UplinkEnd | undefined)) uplink?.configure({ groups })
+    if (uplink !== (field as UplinkEnd | undefined)) uplink?.configure({ groups, readers })
   },
 
   async append(appending: Appending): Promise<void> {

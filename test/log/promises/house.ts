@@ -25,7 +25,7 @@ let folders = 0
 
 /** One test for each house; at its end every receipt is held against the ledgers. */
 export function promised(text: string, settings: Settings, body: (house: House) => Promise<void>): void {
-  for (const processes of [1] as const) {
+  for (const processes of [1, 2] as const) {
     const where = processes === 1 ? 'one process' : 'two processes'
     it(`${text} (${where})`, { timeout: 60_000 }, async () => {
       const house = new House(processes, settings)
@@ -59,7 +59,7 @@ export class House {
 
   // ── its processes ────────────────────────────────────────────────────────────────────────────
 
-  /** What is not open: field first. */
+  /** Opens what is not open, the field first: the uplink waits for what it makes. */
   async open(): Promise<void> {
     if (this.processes === 1) {
       if (this.#halves.size > 0) return
@@ -73,6 +73,8 @@ export class House {
         this.#halves.set(side, half)
         await this.#openSide(side, half)
       }
+      // The uplink looks for the field's word from now on.
+      await this.advance(100)
     }
   }
 
@@ -174,7 +176,11 @@ export class House {
   /** Everything that is stored was answered for by these sinks. */
   async drained(...names: string[]): Promise<void> {
     await this.until(`${names.join(' and ')} had everything`, async () => {
-      for (const name of names) if ((await this.account(name)).pending.length > 0) return false
+      const { head } = (await this.report()).log
+      for (const name of names) {
+        const { receipt, pending } = await this.account(name)
+        if (pending.length > 0 || receipt.head.seq < head.seq) return false
+      }
       return true
     })
   }

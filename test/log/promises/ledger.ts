@@ -88,11 +88,11 @@ export class Receiver {
   }
 }
 
-export function keyOf(stream: string, { epoch, seq }: Position): string {
+function keyOf(stream: string, { epoch, seq }: Position): string {
   return `${stream}/${epoch}/${seq}`
 }
 
-export function holds(ranges: readonly Range[], { seq }: Position): boolean {
+function holds(ranges: readonly Range[], { seq }: Position): boolean {
   return ranges.some(({ from, to }) => seq >= from.seq && seq <= to.seq)
 }
 

@@ -224,6 +224,7 @@ export class Drain {
       if (thrown instanceof Rejected) return this.#isolate(call, sentence(thrown))
       await this.#pause(thrown)
       this.#next.interrupted()
+      this.#held = this.#next.anew(call)
       return
     }
     this.#next.took(call, this.#clock.monotonic() - began)

@@ -35,6 +35,7 @@ export class NextCall {
   constructor(options: NextCallOptions) {
     this.#options = options
     this.interrupted()
+    this.#takeUp()
   }
 
   /** The link was away: what is pending now is a backlog, unless one call carries it. */
@@ -44,6 +45,25 @@ export class NextCall {
     const pending = cursor.pending(reader.head)
     const entries = pending.reduce((sum, { from, to }) => sum + to.seq - from.seq + 1, 0)
     if (entries > maxEntries) this.#liveFrom = reader.head.seq + 1
+  }
+
+  /** What an earlier run left behind that had sent newer entries already stays a backlog, however little it is. */
+  #takeUp(): void {
+    const { reader, cursor, replay } = this.#options
+    const { head } = reader
+    const pending = cursor.pending(head)
+    const [first, last] = [pending[0], pending.at(-1)]
+    if (replay === 'in-order' || this.#liveFrom > 0 || first === undefined || last === undefined) return
+    const liveFrom = last.to.seq < head.seq ? head.seq + 1 : last.from.seq
+    if (first.from.seq < liveFrom) this.#liveFrom = liveFrom
+  }
+
+  /** A call that is to be repeated, as what it has become: the backlog's beginning, if nothing older is left. */
+  anew(call: Call): Call {
+    const [oldest] = this.#options.cursor.pending(this.#options.reader.head)
+    const [range] = call.ranges
+    if (range === undefined || range.to.seq >= this.#liveFrom || range.from.seq !== oldest?.from.seq) return call
+    return { ...call, historical: true }
   }
 
   /** A call with the backlog took so long: the rest of the sink's time is for others. */

@@ -104,8 +104,10 @@ describe('promise 4: a dead sink never delays another', () => {
     dead[2]!.answer = ({ entries }) => entries.map(({ position }) => ({ position, why: 'no' }))
     for (let round = 0; round < 20; round++) {
       const numbers = await house.append(50)
-      // No time passes: it waits for nobody.
-      await house.until('the near sink has it', () => near.numbers.at(-1) === numbers.at(-1), 0)
+      const since = house.elapsedMs
+      await house.until('the near sink has it', () => near.numbers.at(-1) === numbers.at(-1), 1)
+      // No back-off of another's was waited for.
+      expect(house.elapsedMs - since).toBeLessThan(700)
     }
     expect(near.numbers).toEqual([...house.source.stored.keys()])
     expect(dead[0]!.taken.size + dead[1]!.taken.size + dead[2]!.taken.size).toBe(0)
@@ -115,5 +117,101 @@ describe('promise 4: a dead sink never delays another', () => {
     await house.retry('refusing')
     await house.drained('failing', 'hanging', 'refusing')
     for (const { numbers } of dead) expect([...numbers].sort((a, b) => a - b)).toEqual([...house.source.stored.keys()])
+  })
+})
+
+describe('promise 6: live goes first and the backlog beside it', () => {
+  promised('at its rate, marked historical', { segmentBytes, tags: 20 }, async (house) => {
+    const sink = await house.plug('emqx', { replay: 0.3, maxEntries: 10, ready: true })
+    const link = Promise.withResolvers<void>()
+    sink.link = link.promise
+    sink.answer = away
+    await house.fill(300)
+    await house.advance(60_000)
+    // Each call takes 10 ms from now on; one batch comes in each 100 ms.
+    const waiting: { readonly at: number; readonly take: () => void }[] = []
+    sink.answer = () => new Promise((resolve) => waiting.push({ at: house.elapsedMs + 10, take: () => resolve([]) }))
+    link.resolve()
+    const began = house.elapsedMs
+    let appended = 0
+    let latest = 0
+    await house.until(
+      'the backlog is gone',
+      async () => {
+        if ((waiting[0]?.at ?? Number.POSITIVE_INFINITY) <= house.elapsedMs) waiting.shift()!.take()
+        if ((house.elapsedMs - began) % 100 === 0) {
+          await house.append(1)
+          appended++
+        }
+        const { live, history } = streams(sink)
+        if (live.length > 0 && history.length < 300) latest = Math.max(latest, appended - live.length)
+        return history.length >= 300
+      },
+      10,
+    )
+    const { live, history } = streams(sink)
+    expect(history.slice(0, 300)).toEqual(Array.from({ length: 300 }, (_, at) => at + 1))
+    expect(live[0]).toBeGreaterThan(300)
+    // Live entries were never more than a few calls late.
+    expect(latest).toBeLessThan(5)
+    // 30 calls of 10 ms have 30 % of the time: the whole takes at least a second.
+    expect(house.elapsedMs - began).toBeGreaterThan(800)
+    sink.answer = () => []
+    for (const { take } of waiting) take()
+    await house.drained('emqx')
+  })
+
+  promised('and what is older than what was sent live stays history over a restart', {}, async (house) => {
+    const sink = await house.plug('emqx', { replay: 0.5, maxEntries: 5 })
+    sink.answer = away
+    await house.append(20)
+    await house.until('it was tried', () => sink.calls.length > 0)
+    const going = Promise.withResolvers<never[]>()
+    let history = 0
+    sink.answer = ({ historical }) => {
+      if (!historical) return []
+      history++
+      return history === 1 ? going.promise : history <= 3 ? [] : new Promise(() => undefined)
+    }
+    await house.until('the backlog is under way', () => history === 1)
+    await house.append(2)
+    going.resolve([])
+    await house.until('five are left', async () => (await house.account('emqx')).receipt.pending === 5)
+    sink.answer = () => []
+    await house.restart('uplink', 'stop')
+    await house.drained('emqx')
+    expect(streams(sink)).toEqual({ live: [21, 22], history: Array.from({ length: 20 }, (_, at) => at + 1) })
+  })
+
+  promised('in at most 64 ranges: beyond that neighbours merge, which repeats and loses nothing', {}, async (house) => {
+    await house.append(400)
+    const sink = house.receiver('emqx')
+    // The far side has every fourth one already, and says so.
+    await house.until('all is seen', async () => (await house.entries()).length === 400)
+    const had = (await house.entries()).filter(({ position }) => position.seq % 4 === 0)
+    sink.has(house.stream, had)
+    sink.answer = () => new Promise(() => undefined)
+    await house.plug('emqx', { resume: had.map(({ position }) => ({ from: position, to: position })) })
+    await house.until('it was told', async () => (await house.account('emqx')).pending.length > 1)
+    expect((await house.account('emqx')).pending).toHaveLength(64)
+    await house.restart('uplink', 'kill')
+    expect((await house.account('emqx')).pending).toHaveLength(64)
+    await house.unplug('emqx')
+    sink.answer = () => []
+    await house.plug('emqx')
+    await house.drained('emqx')
+    expect(sink.repeats).toBe(100 - 64)
+    expect([...sink.numbers].sort((a, b) => a - b)).toEqual([...house.source.stored.keys()])
+  })
+
+  promised('or in order, where a format cannot say historical', { segmentBytes }, async (house) => {
+    const sink = await house.plug('emqx', { maxEntries: 7 })
+    sink.answer = away
+    await house.fill(100)
+    await house.advance(60_000)
+    sink.answer = () => []
+    await house.append(3)
+    await house.drained('emqx')
+    expect(streams(sink)).toEqual({ live: [...house.source.stored.keys()], history: [] })
   })
 })

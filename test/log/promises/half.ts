@@ -66,7 +66,7 @@ async function stop(drain: Drain): Promise<void> {
 }
 
 /** The far side is the test: it answers when and as it likes. */
-function sinkOf({ name, delivery, ready }: Plug, stream: string): Sink {
+function sinkOf({ name, delivery, ready, resume }: Plug, stream: string): Sink {
   const ask = (question: 'deliver' | 'ready', entries: readonly Entry[], historical: boolean, signal: AbortSignal) => {
     const call = ++calls
     const answer = Promise.withResolvers<readonly Rejection[]>()
@@ -82,6 +82,7 @@ function sinkOf({ name, delivery, ready }: Plug, stream: string): Sink {
       rejected: await ask('deliver', entries, historical, signal),
     }),
     ...(ready && { ready: async (signal) => void (await ask('ready', [], false, signal)) }),
+    ...(resume.length > 0 && { resume: async () => resume }),
     start: async () => undefined,
     stop: async () => undefined,
     state: () => ({ condition: 'fine', text: '' }),

@@ -137,6 +137,7 @@ export class House {
       maxEntries: 500,
       wants: null,
       ready: false,
+      resume: [],
       ...options,
     }
     this.#plugs.set(name, plug)
@@ -158,6 +159,11 @@ export class House {
   }
 
   // ── time and questions ───────────────────────────────────────────────────────────────────────
+
+  /** Since the house was made, milliseconds. */
+  get elapsedMs(): number {
+    return this.#monotonic
+  }
 
   async advance(ms: number): Promise<void> {
     this.#monotonic += ms

@@ -78,6 +78,11 @@ export class Receiver {
     return rejected
   }
 
+  /** It has these from elsewhere. */
+  has(stream: string, entries: readonly Entry[]): void {
+    for (const entry of entries) this.taken.set(keyOf(stream, entry.position), entry)
+  }
+
   /** Numbers that it took, each once, in the order in which they came first. */
   get numbers(): number[] {
     return countsOf([...this.taken.values()])

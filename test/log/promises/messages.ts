@@ -33,6 +33,8 @@ export interface Plug {
   readonly wants: readonly string[] | null
   /** Whether the sink can tell when its link is back. */
   readonly ready: boolean
+  /** What the far side says it has. */
+  readonly resume: readonly Range[]
 }
 
 export interface Delivery {

@@ -1,5 +1,5 @@
 /** What the log's readers have confirmed: their cursors, receipts and quarantine, in an environment of their own. */
-import { existsSync, mkdirSync, renameSync } from 'node:fs'
+import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Clock, Stop } from '../contracts/clock.ts'
 import type { Logger } from '../contracts/component.ts'
@@ -7,6 +7,7 @@ import { Rejected, sentence } from '../contracts/errors.ts'
 import type { Position } from '../contracts/log.ts'
 import { StoredCursor } from './cursor.ts'
 import { type CursorState, freshState, unconfirmed } from './cursor-state.ts'
+import { moveAside } from './damaged.ts'
 import type { SinkSaid } from './ends.ts'
 import type { Environment, Put } from './environment.ts'
 import { behind, KEY, keyOfReader, openPlaces, type Places, type Stumble, statesIn } from './places.ts'
@@ -33,14 +34,6 @@ export interface ReadersOptions {
 function openWithin(folder: string): Environment {
   mkdirSync(join(folder, 'readers'), { recursive: true })
   return openPlaces(folder, { readOnly: false })
-}
-
-function moveAside(folder: string): string {
-  mkdirSync(join(folder, 'damaged'), { recursive: true })
-  let place = join(folder, 'damaged', 'readers')
-  for (let number = 2; existsSync(place); number++) place = join(folder, 'damaged', `readers-${number}`)
-  renameSync(join(folder, 'readers'), place)
-  return place
 }
 
 /** Of the log's quota, beside it. */
@@ -86,7 +79,7 @@ export class Readers implements Places {
       this.#states()
     } catch (thrown) {
       if (!(thrown instanceof Rejected)) throw thrown
-      const place = moveAside(options.folder)
+      const place = moveAside(options.folder, join(options.folder, 'readers'))
       options.onLost(
         `what sinks confirmed cannot be read (${thrown.message}); it was moved to ${place}, everything is sent again`,
       )

@@ -1,8 +1,9 @@
 /** The row of segments in a log's folder: which there are, which one is written, who reads where. */
-import { mkdirSync, readdirSync, renameSync, rmSync, statSync } from 'node:fs'
-import { basename, join } from 'node:path'
+import { mkdirSync, readdirSync, rmSync, statSync } from 'node:fs'
+import { join } from 'node:path'
 import { Rejected, sentence } from '../contracts/errors.ts'
 import type { Entry, Position, Range } from '../contracts/log.ts'
+import { moveAside } from './damaged.ts'
 import type { Dictionary } from './dictionary.ts'
 import { DATABASE_FILE } from './environment.ts'
 import type { Latest } from './latest.ts'
@@ -240,15 +241,13 @@ export class Row {
   #moveAside(segment: Segment, end: Position, why: string): void {
     this.#drop(segment)
     void segment.close().catch(() => undefined)
-    const damaged = join(this.#options.folder, 'damaged')
-    let place = join(damaged, basename(segment.folder))
+    let what: string
     try {
-      mkdirSync(damaged, { recursive: true })
-      renameSync(segment.folder, place)
-    } catch {
-      place = segment.folder
+      what = `a segment was moved to ${moveAside(this.#options.folder, segment.folder)}`
+    } catch (thrown) {
+      what = `${segment.folder} cannot be read, nor moved (${sentence(thrown)})`
     }
-    this.lose({ from: segment.base, to: end }, `a segment was moved to ${place}: ${why}`)
+    this.lose({ from: segment.base, to: end }, `${what}: ${why}`)
   }
 
   /** What was never whole, and what was to go, when the power went. */

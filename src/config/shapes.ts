@@ -248,7 +248,8 @@ export const logShape = z.object({
     .prefault('4GiB')
     .meta({ description: 'The most the log may take on disk.' }),
   commitEvery: duration().prefault('200ms').meta({
-    description: 'How long batches may wait to be committed together; 0 commits as soon as the last commit ended.',
+    description:
+      'How long batches may wait to be committed together, and be lost with the power; 0 commits as soon as the last commit ended. Each commit writes about 35 kB to the disk, confirmations included, however little it holds: a gateway whose groups come one after the other writes some 16 GB a day at 200ms, 5 GB at 1s, 1 GB at 5s. SD cards wear out within a year or two at 200ms: give them 1s or more.',
   }),
   evict: z
     .enum(['oldest', 'newest'], { error: 'expected oldest or newest' })

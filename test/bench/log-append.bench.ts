@@ -1,4 +1,5 @@
-/** `log-append`: durable batches a second, 100 tags each, against raw lmdb puts of the same bytes in the same commits. */
+/** `log-append`: durable batches a second, 100 tags each, against raw lmdb puts of the same bytes in the same commits;
+ *  and what is written to the disk for each byte of record, by `commitEvery`. */
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -8,6 +9,7 @@ import { openLog } from '../../src/log/log.ts'
 import { SystemClock } from '../../src/time/system-clock.ts'
 import { batchOf, groups, recordOf, TAGS } from './batches.ts'
 import { median, round } from './rounds.ts'
+import { wear } from './wear.ts'
 
 /** Batches that are put at once and awaited together: as many as end a group commit early. */
 const WAVE = 500
@@ -94,6 +96,7 @@ export async function run({ small }: { small: boolean }) {
       rawPutsPerSecond: round(median(theirs.map(({ perSecond }) => perSecond)), 0),
       microsecondsOfCpuPerBatch: round(median(ours.map(({ cpu }) => cpu))),
       microsecondsOfCpuPerRawPut: round(median(theirs.map(({ cpu }) => cpu))),
+      wear: await wear({ small }),
     }
   } finally {
     rmSync(folder, { recursive: true, force: true })

@@ -20,6 +20,8 @@ export class BootsLedger implements Boots {
   readonly #boots: Map<string, Boot>
   #offsets: ReadonlyMap<string, number>
   #synced: Instant | null
+  /** The last stamp that was seen is of a set clock. */
+  #isSynced = false
   #dirty = false
   #keeping: Promise<void> | undefined
   #failing = false
@@ -61,7 +63,14 @@ export class BootsLedger implements Boots {
 
   /** The stamp of an entry that is about to be stored. What it returns is to be stored as a clock entry before it. */
   see(at: Instant): Dating | undefined {
-    if (at.clock === 'synced') this.#synced = at
+    if (at.clock === 'synced') {
+      this.#synced = at
+      this.#isSynced = true
+    } else if (this.#isSynced && at.clock !== 'device') {
+      // The last set stamp moves out of sight, and is the floor of the next boot.
+      this.#isSynced = false
+      this.#dirty = true
+    }
     if (at.clock === 'device' || at.clock === 'corrected') return undefined
     const known = this.#boots.get(at.boot)
     if (at.clock === 'unsynced') {

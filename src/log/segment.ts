@@ -363,7 +363,7 @@ type LastBatches = Iterable<{ readonly batch: Batch; readonly position: Position
 
 const RECORDS = { from: keyOf(KEY.record, 0), to: keyOf(KEY.record + 1, 0) }
 /** Blocks that are searched for the last set clock. */
-const LOOKED_THROUGH = 4
+const LOOKED_THROUGH = 16
 
 /** The last values of so many bytes are one value in LMDB. */
 const SNAPSHOT_CHUNK = 32_000

@@ -42,9 +42,10 @@ export class Wall {
   }
 
   /** The last moment that an earlier run stored under a set clock. Of this boot: the clock was set in it, and is. */
-  recall({ wall, boot }: Pick<Instant, 'wall' | 'boot'>, present: string): void {
-    if (boot === present) this.#set = true
-    else this.#floor = Math.max(this.#floor, wall)
+  recall({ wall, monotonic, boot }: Instant, present: string): void {
+    const ofThisBoot = boot === present
+    if (ofThisBoot) this.#set = true
+    this.#floor = Math.max(this.#floor, ofThisBoot ? wall - monotonic : wall)
   }
 
   /** UTC ms, for a system's clock that shows `system`. */

@@ -21,13 +21,13 @@ afterEach(async () => {
   for (const log of open.splice(0)) await log.close()
 })
 
-async function opened(path: string, said = new Said()): Promise<Log> {
+async function opened(path: string, said = new Said(), clock = new ManualClock()): Promise<Log> {
   const log = await openLog({
     path,
     quotaBytes: 2 ** 30,
     commitEveryMs: 0,
     evict: 'oldest',
-    clock: new ManualClock(),
+    clock,
     log: said,
     freeBytes: () => 2 ** 40,
   })
@@ -211,6 +211,62 @@ describe('across restarts', () => {
     expect(boots).toHaveLength(256)
     expect(boots.at(-1)).toEqual({ boot: 'boot-299', offsetMs: 1e12 - 900, told: true })
   })
+})
+
+describe('the floor of the next boot', () => {
+  /** What an unset clock shows that opens the log 1000 ms after its boot. */
+  const shown = async (path: string): Promise<number> => {
+    const clock = new ManualClock({ wall: 0, monotonic: 1000, boot: 'next', known: 'unsynced', earliest: 0 })
+    await closed(await opened(path, new Said(), clock))
+    return clock.wall() - 1000
+  }
+
+  it('is the last time that was stored under a set clock, not the latest', async () => {
+    const path = folder()
+    const log = await opened(path)
+    await log.writer.append(stamped(Date.UTC(2099, 0), 'synced', 900))
+    await log.writer.append(stamped(1e12, 'synced', 1000))
+    await log.writer.append(stamped(2e12, 'device', 1100))
+    await log.writer.append(stamped(3e12, 'holdover', 1100))
+    await killed(log, path)
+    expect(await shown(path)).toBe(1e12)
+  })
+
+  it('is known however long the source was away, and when the clock of the boot since was never set', async () => {
+    const path = folder()
+    const log = await opened(path)
+    await log.writer.append(stamped(1e12, 'synced', 1000))
+    for (let n = 0; n < 40; n++) await log.writer.append(stamped(1e12 + n, 'holdover', 1000 + n))
+    await killed(log, path)
+    expect(await shown(path)).toBe(1e12)
+    const again = await opened(path)
+    for (let n = 0; n < 40; n++) await again.writer.append(stamped(1e12 + n, 'unsynced', n, 'second'))
+    await killed(again, path)
+    expect(await shown(path)).toBe(1e12)
+  })
+
+  it('is known when the segment that is written is new', async () => {
+    const path = folder()
+    const clock = new ManualClock()
+    const log = await openLog({
+      path,
+      quotaBytes: 2 ** 30,
+      commitEveryMs: 0,
+      evict: 'oldest',
+      segmentBytes: 2 ** 16,
+      clock,
+      log: new Said(),
+      freeBytes: () => 2 ** 40,
+    })
+    open.push(log)
+    for (let n = 0; log.report().segments < 3; n++) {
+      await log.writer.append(stamped(1e12 + n, 'synced', n))
+      for (let more = 0; more < 100; more++) await log.writer.append(stamped(1e12, 'device', n))
+    }
+    for (let more = 0; more < 20; more++) await log.writer.append(stamped(1e12, 'device', 7))
+    await killed(log, path)
+    expect(await shown(path)).toBeGreaterThan(1e12)
+  }, 60_000)
 })
 
 describe('another process that reads the log', () => {

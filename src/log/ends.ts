@@ -45,7 +45,7 @@ export interface UplinkEnd {
   cursor(name: string, options: { readonly from: 'now' | 'oldest' }): Promise<Cursor>
   /** Entries are given back with these very groups. Where the readers' places were lost, these begin at the oldest entry. */
   configure(configuration: { readonly groups: readonly GroupRef[]; readonly readers: readonly string[] }): void
-  /** Stored with the next confirmation, or soon. */
+  /** Stored with the next confirmation, or by itself where none comes: not to be called without need. */
   tell(reader: string, said: SinkSaid): void
   /** What a reader's far side refused, oldest first. */
   quarantine(reader: string): Iterable<Quarantined>

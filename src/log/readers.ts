@@ -117,14 +117,12 @@ export class Readers implements Places {
     return this.#said.get(name)
   }
 
-  /** Stored with the next confirmation, and soon when it is news. */
+  /** Stored with the next confirmation, or by itself where none comes. */
   tell(name: string, said: SinkSaid): void {
-    const before = this.#said.get(name)
     this.#said.set(name, said)
     const key = keyOfReader(KEY.said, name)
     this.#puts.set(key.toString('latin1'), { key, value: Buffer.from(JSON.stringify(said)) })
-    if (before?.state.condition !== said.state.condition || before.state.text !== said.state.text)
-      this.#store(false).catch(() => undefined)
+    this.#store(false).catch(() => undefined)
   }
 
   look(): void {

@@ -5,7 +5,7 @@ import type { SinkReport } from '../../contracts/report.ts'
 import type { Place, SinkSaid } from '../../log/ends.ts'
 
 /** A sink of which nothing was told for so long has nobody who delivers to it. */
-const SILENT_MS = 30_000
+const SILENT_MS = 100_000
 
 export function sinksSeen(options: {
   readonly sinks: readonly SinkConfiguration[]

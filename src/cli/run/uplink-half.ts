@@ -15,9 +15,9 @@ import type { Methods, Sockets } from './surfaces.ts'
 import { valueMethods } from './values.ts'
 
 const DRAIN_MS = 5000
-/** What changed is told within a second; what did not, this often, as a sign of life. */
+/** What changed is told within a second; what did not, this often, as a sign of life: each time costs the disk some pages. */
 const LOOK_MS = 1000
-const TELL_MS = 10_000
+const TELL_MS = 30_000
 
 const WAITING = 'waiting for the field half to make the log: start it with "fieldgate run --side field"'
 

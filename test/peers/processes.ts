@@ -18,14 +18,21 @@ export function freePort(): Promise<number> {
   })
 }
 
+/** Absent: whoever runs the test. */
+export interface User {
+  readonly uid?: number
+  readonly gid?: number
+}
+
 /** Starts a process that prints `marker` once it is ready. */
 export async function started(
   command: string,
   words: readonly string[],
   marker: RegExp,
   env: NodeJS.ProcessEnv = {},
+  user: User = {},
 ): Promise<ChildProcess> {
-  const child = spawn(command, words, { stdio: ['ignore', 'pipe', 'pipe'], env: { ...process.env, ...env } })
+  const child = spawn(command, words, { stdio: ['ignore', 'pipe', 'pipe'], env: { ...process.env, ...env }, ...user })
   linesOf(child)
   let said = ''
   await new Promise<void>((resolve, reject) => {
@@ -100,6 +107,12 @@ export function service(
 export function gateway(file: string): Promise<ChildProcess> {
   const [command, words, env] = service('run', '--config', file)
   return started(command, words, /"msg":"running"/, env)
+}
+
+/** One half of it, as a process of its own. */
+export function half(side: 'field' | 'uplink', file: string, user: User = {}): Promise<ChildProcess> {
+  const [command, words, env] = service('run', '--side', side, '--config', file)
+  return started(command, words, /"msg":"running"/, env, user)
 }
 
 /** One command line to its end. */

@@ -218,7 +218,7 @@ export const sinkShape = z.object({
     .default('in-order')
     .meta({
       description:
-        'When the other side returns: `in-order`, the backlog first; or a share such as 30%, live first and the backlog beside it at that rate.',
+        'When the other side returns: `in-order`, the backlog first; or a share such as 30%, live first and the backlog beside it for that part of the time the sink takes, less while live values are late.',
     }),
   from: z
     .enum(['now', 'oldest'], { error: 'expected now or oldest' })

@@ -37,6 +37,8 @@ export class StoredCursor implements Cursor {
   /** Of what is quarantined: bytes, and whether it is to be tried once more; by seq, oldest first. */
   readonly #kept = new Map<number, { bytes: number; retry: boolean }>()
   #keptBytes = 0
+  /** How many of them are to be tried once more. */
+  #retries = 0
 
   constructor(options: StoredCursorOptions) {
     this.#options = options
@@ -54,15 +56,22 @@ export class StoredCursor implements Cursor {
   }
 
   confirm(ranges: readonly Range[], fates: Fates = {}): Promise<void> {
-    let { ranges: left } = this.state()
+    const { ranges: before } = this.state()
+    let left = before
     let removed = 0
     for (const range of ranges) {
       const rest = without(left, range)
       left = rest.ranges
       removed += rest.removed
     }
-    for (const { entry, why } of fates.quarantined ?? []) this.#keep({ entry, why, retry: false })
-    const quarantined = fates.quarantined?.length ?? 0
+    let quarantined = 0
+    for (const { entry, why } of fates.quarantined ?? []) {
+      // One that was evicted while it was under way is counted there, and neither kept nor counted twice.
+      const { seq } = entry.position
+      if (!before.some(({ from, to }) => from.seq <= seq && seq <= to.seq)) continue
+      if (!this.#kept.has(seq)) quarantined++
+      this.#keep({ entry, why, retry: false })
+    }
     const evicted = Math.min(fates.evicted ?? 0, Math.max(0, removed - quarantined))
     const filtered = Math.min(fates.filtered ?? 0, Math.max(0, removed - quarantined - evicted))
     const fewer = joined(left, MOST_RANGES)
@@ -78,12 +87,16 @@ export class StoredCursor implements Cursor {
 
   retrying(max: number): readonly Entry[] {
     const entries: Entry[] = []
+    if (this.#retries === 0) return entries
     for (const [seq, kept] of this.#kept) {
       if (entries.length === max) break
       if (!kept.retry) continue
       const found = this.#options.quarantine.get(seq)
-      if (found === undefined) kept.retry = false
-      else entries.push(found.entry)
+      if (found !== undefined) entries.push(found.entry)
+      else {
+        kept.retry = false
+        this.#retries--
+      }
     }
     return entries
   }
@@ -164,10 +177,14 @@ export class StoredCursor implements Cursor {
   #note(seq: number, bytes: number, retry: boolean): void {
     this.#kept.set(seq, { bytes, retry })
     this.#keptBytes += bytes
+    if (retry) this.#retries++
   }
 
   #forget(seq: number): void {
-    this.#keptBytes -= this.#kept.get(seq)?.bytes ?? 0
+    const kept = this.#kept.get(seq)
+    if (kept === undefined) return
+    this.#keptBytes -= kept.bytes
+    if (kept.retry) this.#retries--
     this.#kept.delete(seq)
   }
 }

@@ -33,6 +33,7 @@ const MAX_BYTES = 64 * 2 ** 10
 /** So many calls in a row with every entry refused are no fault of the entries. */
 const STRIKES = 3
 const HELD_MS = 60_000
+const BACKOFF = { firstMs: 1000, longestMs: 30_000 }
 
 export class Drain {
   readonly #options: DrainOptions
@@ -40,7 +41,7 @@ export class Drain {
   readonly #clock: Clock
   readonly #cursor: Cursor
   readonly #next: NextCall
-  readonly #backoff = new Backoff({ firstMs: 1000, longestMs: 30_000 })
+  readonly #backoff = new Backoff(BACKOFF)
   readonly #rate: Rate
   readonly #ending = new AbortController()
   #running: Promise<void> | undefined
@@ -153,14 +154,13 @@ export class Drain {
       return false
     }
     this.#held = call
-    await this.#carry(call)
+    this.#held = (await this.#carry(call)) ? undefined : this.#next.anew(call)
     this.#settled?.()
     return true
   }
 
-  /** For the next entry, or until the backlog may go on. */
-  async #wait(head: Position): Promise<void> {
-    const { waitMs } = this.#next
+  /** For the next entry, or so long. */
+  async #wait(head: Position, waitMs = this.#next.waitMs): Promise<void> {
     await this.#first((signal) => {
       const poked = new Promise<void>((resolve) => {
         this.#poke = resolve
@@ -191,6 +191,7 @@ export class Drain {
       try {
         const ranges = await this.#sink.resume()
         if (ranges.length > 0) this.#confirm(ranges)
+        this.#next.interrupted()
         this.#trouble = undefined
         this.#away = false
         return
@@ -213,23 +214,47 @@ export class Drain {
     }
   }
 
-  /** One call, to the end of its story or until it is to be read again. */
-  async #carry(call: Call): Promise<void> {
+  /** One call, to the end of its story; false: it is to be repeated. */
+  async #carry(call: Call): Promise<boolean> {
     if (call.entries.length === 0) return this.#done(call, [])
-    const began = this.#clock.monotonic()
-    let rejected: readonly Rejection[]
-    try {
-      rejected = await this.#deliver(call.entries, call.historical)
-    } catch (thrown) {
-      if (thrown instanceof Rejected) return this.#isolate(call, sentence(thrown))
-      await this.#pause(thrown)
-      this.#next.interrupted()
-      this.#held = this.#next.anew(call)
-      return
+    let tookMs = 0
+    const deliver = async (entries: readonly Entry[]): Promise<readonly Rejection[]> => {
+      const began = this.#clock.monotonic()
+      const rejected = await this.#deliver(entries, call.historical)
+      tookMs += this.#clock.monotonic() - began
+      return rejected
     }
-    this.#next.took(call, this.#clock.monotonic() - began)
-    const refused = quarantinedOf(call.entries, rejected)
-    await this.#judge(call, refused, refused.length < call.entries.length)
+    let refused: readonly Quarantined[]
+    let taken: number
+    try {
+      refused = quarantinedOf(call.entries, await deliver(call.entries))
+      taken = call.entries.length - refused.length
+    } catch (thrown) {
+      if (!(thrown instanceof Rejected)) {
+        await this.#pause(thrown)
+        return false
+      }
+      // A call was refused without a name.
+      const why = sentence(thrown)
+      const backoff = new Backoff(BACKOFF)
+      const rest = () => this.#rest(backoff.next(), call)
+      const parts = { entries: call.entries, why, deliver, rest, pause: (failure: unknown) => this.#pause(failure) }
+      ;({ refused, taken } = await isolate(parts))
+    }
+    this.#next.took(call, tookMs)
+    return this.#judge(call, refused, taken > 0)
+  }
+
+  /** Between two tries of an entry. Live ones do not wait for one of a backlog. */
+  async #rest(restMs: number, { historical }: Call): Promise<void> {
+    if (!historical) return this.#clock.sleep(restMs, this.#signal)
+    const end = this.#clock.monotonic() + restMs
+    for (let leftMs = restMs; leftMs > 0; leftMs = end - this.#clock.monotonic()) {
+      const { head } = this.#options.reader
+      const live = this.#next.live()
+      if (live === undefined) await this.#wait(head, leftMs)
+      else while (!(await this.#carry(live)));
+    }
   }
 
   #deliver(entries: readonly Entry[], historical: boolean): Promise<readonly Rejection[]> {
@@ -250,7 +275,7 @@ export class Drain {
   }
 
   /** Every entry refused, call after call: that is no fault of the entries. Nothing more goes to quarantine. */
-  async #hold(why: string): Promise<void> {
+  async #hold(why: string): Promise<false> {
     const text = `refuses every record: ${why}; the log holds what follows, correct it there and delivery resumes by itself`
     if (this.#trouble?.text !== text) this.#options.log.error(`${this.#sink.name} ${text}`)
     this.#trouble = { condition: 'refused', text }
@@ -258,17 +283,18 @@ export class Drain {
     this.#away = true
     this.#settled?.()
     await this.#clock.sleep(HELD_MS, this.#signal)
+    this.#next.interrupted()
+    return false
   }
 
-  #done(call: Call, refused: readonly Quarantined[]): void {
-    this.#held = undefined
+  #done(call: Call, refused: readonly Quarantined[]): true {
     this.#counters.quarantined += refused.length
     this.#rate.add(call.entries.length - refused.length)
     if (call.again) {
       const whys = new Map(refused.map(({ entry, why }) => [entry.position.seq, why]))
       for (const { position } of call.entries)
         this.#follow(this.#cursor.settle(position, whys.get(position.seq) ?? null))
-      return
+      return true
     }
     for (const { entry, why } of refused) {
       this.#options.log.warn(`${this.#sink.name} refused a record, it is in quarantine: ${why}`, {
@@ -276,6 +302,7 @@ export class Drain {
       })
     }
     this.#confirm(call.ranges, { filtered: call.filtered, evicted: call.evicted, quarantined: refused })
+    return true
   }
 
   #confirm(...confirmed: Parameters<Cursor['confirm']>): void {
@@ -287,28 +314,15 @@ export class Drain {
     this.#durable = durable.catch(() => undefined)
   }
 
-  /** A call was refused without a name. */
-  async #isolate(call: Call, why: string): Promise<void> {
-    const { refused, taken } = await isolate({
-      entries: call.entries,
-      why,
-      deliver: (entries) => this.#deliver(entries, call.historical),
-      rest: () => this.#clock.sleep(this.#backoff.next(), this.#signal),
-      pause: (thrown) => this.#pause(thrown),
-    })
-    this.#backoff.reset()
-    await this.#judge(call, refused, taken > 0)
-  }
-
   /** Whether it is the entries that are at fault, or everything; then what becomes of them. */
-  async #judge(call: Call, refused: readonly Quarantined[], taken: boolean): Promise<void> {
+  async #judge(call: Call, refused: readonly Quarantined[], taken: boolean): Promise<boolean> {
     this.#counters.rejected += refused.length
     if (taken) this.#accepted()
     else if (!call.again) {
       if (++this.#strikes >= STRIKES) return this.#hold(refused[0]!.why)
       this.#suspects.push(...refused.map(({ entry }) => entry.position))
     }
-    this.#done(call, refused)
+    return this.#done(call, refused)
   }
 
   /** After a failure: for longer each time, but at once when the link comes back. Rejects when delivery is stopped. */
@@ -340,6 +354,7 @@ export class Drain {
       const rest = quietly(this.#clock.sleep(this.#backoff.next(), signal))
       await (link === undefined || up ? rest : Promise.race([link.catch(() => rest), rest]))
     })
+    this.#next.interrupted()
   }
 
   /** When the oldest entry was acquired that is not confirmed, UTC ms. */

@@ -1,6 +1,8 @@
 /** What a sink gets next: the newest first and the backlog beside it, or everything in order. */
 import type { Clock } from '../contracts/clock.ts'
 import type { Cursor, Entry, LogReader, Position, Range } from '../contracts/log.ts'
+import { Portion } from './portion.ts'
+import { count } from './ranges.ts'
 
 export interface Call {
   /** What the sink is given; the reader's own selection of what was read. */
@@ -10,6 +12,7 @@ export interface Call {
   readonly filtered: number
   /** Entries that should have been there and were not. */
   readonly evicted: number
+  /** Something newer was delivered already, or may be before these. */
   readonly historical: boolean
   /** These come from quarantine and belong to no range. */
   readonly again: boolean
@@ -26,36 +29,48 @@ export interface NextCallOptions {
   readonly maxBytes: number
 }
 
+/** Of the sink's time, for what is tried again from quarantine beside a flow that is in order. */
+const AGAIN_SHARE = 0.3
+/** Live entries that wait longer than this come too fast for what the backlog leaves them. */
+const LATE_MS = 1000
+/** What remains of the backlog's share then: it never stands still. */
+const WHILE_LATE = 0.1
+
 export class NextCall {
   readonly #options: NextCallOptions
+  readonly #portion: Portion
   /** What stands before this seq is a backlog; 0: there is none. */
   #liveFrom = 0
-  #backlogAfter = Number.NEGATIVE_INFINITY
+  /** The backlog's last call: when it ended, and how long it took. */
+  #last = { endedAt: Number.NEGATIVE_INFINITY, tookMs: 0 }
+  /** Whether the last call was one with live entries. */
+  #liveHadItsTurn = false
+  /** When a call last carried all that was live, monotonic. */
+  #keptUpAt: number
+  #waits = false
 
   constructor(options: NextCallOptions) {
     this.#options = options
+    this.#portion = new Portion({ most: options.maxEntries })
+    this.#keptUpAt = options.clock.monotonic()
     this.interrupted()
-    this.#takeUp()
   }
 
-  /** The link was away: what is pending now is a backlog, unless one call carries it. */
+  /** The link was away: what is pending now is a backlog, unless one call carries it. What stands before something that was
+   *  delivered is one in any case: sent as if it were live, it would be taken for the present. */
   interrupted(): void {
-    const { reader, cursor, replay, maxEntries } = this.#options
-    if (replay === 'in-order') return
-    const pending = cursor.pending(reader.head)
-    const entries = pending.reduce((sum, { from, to }) => sum + to.seq - from.seq + 1, 0)
-    if (entries > maxEntries) this.#liveFrom = reader.head.seq + 1
-  }
-
-  /** What an earlier run left behind that had sent newer entries already stays a backlog, however little it is. */
-  #takeUp(): void {
-    const { reader, cursor, replay } = this.#options
+    const { reader, cursor, clock, replay, maxEntries } = this.#options
     const { head } = reader
     const pending = cursor.pending(head)
-    const [first, last] = [pending[0], pending.at(-1)]
-    if (replay === 'in-order' || this.#liveFrom > 0 || first === undefined || last === undefined) return
-    const liveFrom = last.to.seq < head.seq ? head.seq + 1 : last.from.seq
-    if (first.from.seq < liveFrom) this.#liveFrom = liveFrom
+    const last = pending.at(-1)
+    this.#liveHadItsTurn = false
+    this.#keptUpAt = clock.monotonic()
+    if (last === undefined) return
+    if (last.to.seq < head.seq) this.#liveFrom = head.seq + 1
+    else if (pending.length > 1) this.#liveFrom = Math.max(this.#liveFrom, last.from.seq)
+    if (replay === 'in-order') return
+    const live = count(pending.flatMap((range) => this.#liveOf(range) ?? []))
+    if (live > maxEntries) this.#liveFrom = head.seq + 1
   }
 
   /** A call that is to be repeated, as what it has become: the backlog's beginning, if nothing older is left. */
@@ -66,43 +81,70 @@ export class NextCall {
     return { ...call, historical: true }
   }
 
-  /** A call with the backlog took so long: the rest of the sink's time is for others. */
+  /** A call was done after so long: the rest of the sink's time is for others. */
   took(call: Call, elapsedMs: number): void {
-    const { replay, clock } = this.#options
-    if (!call.historical || call.again || replay === 'in-order' || replay >= 1) return
-    this.#backlogAfter = clock.monotonic() + elapsedMs * (1 / Math.max(0.01, replay) - 1)
+    this.#portion.took(call.entries.length, elapsedMs, call.historical)
+    if (call.historical) this.#last = { endedAt: this.#options.clock.monotonic(), tookMs: elapsedMs }
   }
 
   /** undefined: nothing is to be done before the next entry comes, or `waitMs` have passed if that is not Infinity. */
   next(): Call | undefined {
-    const { cursor, reader, maxEntries } = this.#options
+    const { cursor, reader, replay, maxEntries } = this.#options
     const again = cursor.retrying(maxEntries)
-    if (again.length > 0) return { entries: again, ranges: [], filtered: 0, evicted: 0, historical: true, again: true }
     const pending = cursor.pending(reader.head)
-    const first = pending[0]
-    if (first === undefined) {
-      this.#liveFrom = 0
-      return undefined
+    const [first] = pending
+    if (first === undefined) this.#liveFrom = 0
+    const isOld = first !== undefined && first.from.seq < this.#liveFrom
+    const live = this.#nextLive(pending)
+    this.#waits = again.length > 0 || (isOld && replay !== 'in-order')
+    // Live entries first; but where they never end, the backlog has its share of the turns.
+    if (this.#waits && this.waitMs === 0 && (live === undefined || this.#liveHadItsTurn)) {
+      this.#liveHadItsTurn = false
+      if (again.length > 0)
+        return { entries: again, ranges: [], filtered: 0, evicted: 0, historical: true, again: true }
+      return this.#read(first!, true)
     }
-    if (this.#liveFrom === 0) return this.#read(first, false)
-    const live = pending.find(({ to }) => to.seq >= this.#liveFrom)
-    if (live !== undefined) {
-      const from = live.from.seq >= this.#liveFrom ? live.from : { epoch: live.from.epoch, seq: this.#liveFrom }
-      return this.#read({ from, to: live.to }, false)
-    }
-    if (this.waitMs > 0) return undefined
-    return this.#read(first, true)
+    if (isOld && replay === 'in-order') return this.#read(first, true)
+    if (live === undefined) return undefined
+    this.#liveHadItsTurn = true
+    return this.#read(live, false)
+  }
+
+  /** What is no backlog; undefined: there is none now. */
+  live(): Call | undefined {
+    const { cursor, reader } = this.#options
+    const live = this.#nextLive(cursor.pending(reader.head))
+    return live === undefined ? undefined : this.#read(live, false)
   }
 
   /** How long the backlog has to wait; Infinity: there is none. */
   get waitMs(): number {
-    if (this.#liveFrom === 0) return Number.POSITIVE_INFINITY
-    return Math.max(0, this.#backlogAfter - this.#options.clock.monotonic())
+    if (!this.#waits) return Number.POSITIVE_INFINITY
+    const { replay, clock } = this.#options
+    const now = clock.monotonic()
+    const whole = replay === 'in-order' ? AGAIN_SHARE : Math.max(0.01, replay)
+    const share = now - this.#keptUpAt > LATE_MS ? whole * WHILE_LATE : whole
+    return Math.max(0, this.#last.endedAt + this.#last.tookMs * (1 / share - 1) - now)
+  }
+
+  #nextLive(pending: readonly Range[]): Range | undefined {
+    for (const range of pending) {
+      const live = this.#liveOf(range)
+      if (live !== undefined) return live
+    }
+    this.#keptUpAt = this.#options.clock.monotonic()
+    return undefined
+  }
+
+  #liveOf({ from, to }: Range): Range | undefined {
+    if (to.seq < this.#liveFrom) return undefined
+    return { from: from.seq >= this.#liveFrom ? from : { epoch: from.epoch, seq: this.#liveFrom }, to }
   }
 
   #read(range: Range, historical: boolean): Call {
-    const { reader, select, maxEntries, maxBytes } = this.#options
-    const read = reader.read(range.from, { entries: maxEntries, bytes: maxBytes })
+    const { reader, select, maxEntries, maxBytes, replay, clock } = this.#options
+    const portion = historical && replay !== 'in-order' ? this.#portion.entries : maxEntries
+    const read = reader.read(range.from, { entries: portion, bytes: maxBytes })
     const to = historical && this.#liveFrom <= range.to.seq ? this.#liveFrom - 1 : range.to.seq
     const entries: Entry[] = []
     let taken = 0
@@ -118,6 +160,7 @@ export class NextCall {
     }
     // Nothing there up to the range's end, or up to where the reader found something again.
     if (within === 0) last = { epoch: range.to.epoch, seq: Math.min(to, (read[0]?.position.seq ?? to + 1) - 1) }
+    if (!historical && last.seq === to) this.#keptUpAt = clock.monotonic()
     const ranges = [{ from: range.from, to: last }]
     const evicted = last.seq - range.from.seq + 1 - taken
     return { entries, ranges, filtered: taken - entries.length, evicted, historical, again: false }

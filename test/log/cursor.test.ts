@@ -120,6 +120,30 @@ describe('a cursor', () => {
     expect(cursor.receipt(log.head)).toMatchObject({ stored: 4, quarantined: 2, evicted: 2, delivered: 0 })
   })
 
+  it('counts an entry once that was evicted while it was under way, and then refused', () => {
+    const { cursor, log, kept } = make()
+    log.head = position(10)
+    log.oldest = position(4)
+    expect(cursor.pending(log.head)).toEqual([range(4, 10)])
+    void cursor.confirm([range(1, 6)], { quarantined: [2, 5].map((seq) => ({ entry: entry(seq), why: 'no' })) })
+    expect([...kept.keys()]).toEqual([5])
+    expect(cursor.receipt(log.head)).toMatchObject({ evicted: 3, quarantined: 1, delivered: 2, pending: 4 })
+  })
+
+  it('knows which of a full quarantine are to be tried again', () => {
+    const { cursor, log } = make({ quarantineBytes: 10_000 })
+    log.head = position(20)
+    const quarantined = Array.from({ length: 20 }, (_, at) => ({ entry: entry(at + 1), why: 'no' }))
+    void cursor.confirm([range(1, 20)], { quarantined })
+    expect(cursor.retrying(10)).toEqual([])
+    expect(cursor.retry([position(3), position(9)])).toBe(2)
+    expect(cursor.retrying(10).map(({ position: { seq } }) => seq)).toEqual([3, 9])
+    void cursor.settle(position(3), null)
+    void cursor.settle(position(9), 'still no')
+    expect(cursor.retrying(10)).toEqual([])
+    expect(cursor.receipt(log.head)).toMatchObject({ delivered: 1, quarantined: 19 })
+  })
+
   it('goes on from its stored state', () => {
     const { cursor, log } = make()
     log.head = position(20)

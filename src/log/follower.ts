@@ -15,6 +15,8 @@ import { Waiting } from './waiting.ts'
 
 /** How often is looked without being told. */
 const LOOK_MS = 100
+/** A look may fall into the moment in which a segment is made or removed: more than so many is a failure that is told. */
+const TELL_AFTER = 20
 
 export interface FollowerOptions {
   readonly path: string
@@ -40,8 +42,10 @@ export class Follower implements LogReader {
   #watcher: FSWatcher | undefined
   #stop: Stop | undefined
   #groups: readonly GroupRef[] = []
-  /** Why the last look failed: it is said once. */
+  /** Why the last look failed. */
   failure: string | undefined
+  /** Looks that failed in a row. */
+  #failed = 0
 
   /** Call `follow` to be told of what comes. */
   constructor(options: FollowerOptions) {
@@ -117,13 +121,14 @@ export class Follower implements LogReader {
       const { newest } = this.#row
       if (newest === undefined) return
       const last = newest.last() ?? { epoch: newest.base.epoch, seq: newest.base.seq - 1 }
+      if (this.#failed >= TELL_AFTER) this.#options.log.info(`the log in ${this.#options.path} can be followed again`)
       this.failure = undefined
+      this.#failed = 0
       if (last.seq <= this.#head.seq) return
       this.#head = last
     } catch (thrown) {
-      const text = `the log in ${this.#options.path} cannot be followed at present: ${sentence(thrown)}`
-      if (this.failure === undefined) this.#options.log.debug(text)
-      this.failure = text
+      this.failure = `the log in ${this.#options.path} cannot be followed: ${sentence(thrown)}`
+      if (++this.#failed === TELL_AFTER) this.#options.log.error(this.failure)
       return
     }
     this.#options.onHead?.(this.#head)

@@ -1,5 +1,5 @@
 /** The log's two ends in two processes: the writing one is another process, the reading one is here. */
-import { mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, readdirSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, afterEach, describe, expect, it } from 'vitest'
@@ -211,6 +211,22 @@ describe('two halves of a log', () => {
     expect(readdirSync(join(path, 'damaged'))).toEqual([oldest])
     expect(said.lines.join()).toContain('is damaged')
     expect(cursor.receipt(end.reader.head)).toMatchObject({ delivered: count - lost + 1, evicted: lost, pending: 0 })
+  })
+
+  it('say when the log cannot be followed, and when it can again', async () => {
+    const path = join(root, String(++number))
+    const half = await keep(field(path))
+    const said = new Said()
+    const end = await keep(uplink(path, { log: said }))
+    renameSync(join(path, 'segments'), join(path, 'elsewhere'))
+    await expect
+      .poll(() => said.lines.join(), { timeout: 10_000 })
+      .toMatch(/the log in .* cannot be followed: .*ENOENT/)
+    renameSync(join(path, 'elsewhere'), join(path, 'segments'))
+    await expect.poll(() => said.lines.join(), { timeout: 10_000 }).toContain('can be followed again')
+    const position = await half.append(counted(groupOf('press'), 3))
+    await seen(end, position)
+    expect(countsOf(end.reader.read(position, { entries: 1, bytes: 1 }))).toEqual([3])
   })
 
   it('refuse a second of either kind', async () => {

@@ -77,6 +77,20 @@ describe('a status', () => {
       expect(width(line)).toBeLessThanOrEqual(80)
     }
   })
+
+  it('says which half of two processes is away, and that their configurations differ', () => {
+    const running = { running: true, revision: REPORT.revision, text: 'running' }
+    const away = { half: 'field', running: false, revision: null, text: 'not running: no device is read' } as const
+    const alone = { ...REPORT, log: null, lights: [], halves: [away, { ...running, half: 'uplink' as const }] }
+    const text = renderStatus(alone, { columns: 100, style: PLAIN })
+    expect(text).toMatch(/^field +not running: no device is read\nuplink +running$/m)
+    expect(text).not.toContain('LOG')
+    const other = { ...running, half: 'field' as const, revision: '0123456789abcdef' }
+    const mixed = { ...REPORT, halves: [other, { ...running, half: 'uplink' as const }] }
+    expect(renderStatus(mixed, { columns: 100, style: PLAIN })).toMatch(
+      /^field +running, revision 0123456789ab\nuplink +running, revision 5f2b9c0a7d3e$/m,
+    )
+  })
 })
 
 describe('the overview', () => {

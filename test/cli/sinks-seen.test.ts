@@ -1,0 +1,58 @@
+import { describe, expect, it } from 'vitest'
+import { sinksSeen } from '../../src/cli/run/sinks-seen.ts'
+import type { SinkConfiguration } from '../../src/config/configuration.ts'
+import type { Place } from '../../src/log/ends.ts'
+
+const AT = Date.UTC(2026, 0, 31, 12)
+const sink = { name: 's', type: 'mqtt', enabled: true } as SinkConfiguration
+const place = (at: number): Place => ({
+  reader: 's',
+  receipt: {
+    reader: 's',
+    head: { epoch: 1, seq: 9 },
+    stored: 9,
+    delivered: 4,
+    filtered: 0,
+    pending: 5,
+    quarantined: 0,
+    evicted: 0,
+  },
+  said: {
+    at,
+    type: 'mqtt',
+    state: { condition: 'fine', text: 'connected' },
+    oldest: 7,
+    rate: 3,
+    counters: { calls: 2 },
+  },
+})
+
+describe('sinks, as the half sees them that does not run them', () => {
+  it('say what they last told, and what is left for them', () => {
+    expect(sinksSeen({ sinks: [sink], places: [place(AT - 20_000)], at: AT })).toEqual([
+      {
+        name: 's',
+        type: 'mqtt',
+        state: { condition: 'fine', text: 'connected' },
+        receipt: place(AT).receipt,
+        oldest: 7,
+        rate: 3,
+        counters: { calls: 2 },
+      },
+    ])
+  })
+
+  it('are in trouble when nothing was told for long, also where the clock was set meanwhile', () => {
+    for (const away of [-3_600_000, 3_600_000]) {
+      const [seen] = sinksSeen({ sinks: [sink], places: [place(AT + away)], at: AT })
+      expect(seen).toMatchObject({ rate: 0, state: { condition: 'fault' }, receipt: { pending: 5 } })
+      expect(seen!.state.text).toContain('fieldgate run --side uplink')
+    }
+  })
+
+  it('wait for the other half when it was never there; those that are switched off are not shown', () => {
+    const off = { ...sink, name: 'off', enabled: false } as SinkConfiguration
+    const seen = sinksSeen({ sinks: [sink, off], places: [], at: AT })
+    expect(seen).toMatchObject([{ name: 's', state: { condition: 'waiting' }, receipt: null }])
+  })
+})

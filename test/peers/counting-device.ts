@@ -1,6 +1,7 @@
 /** A Modbus TCP device whose first register is a sequence number that the device itself counts: each read of unit N gets the
- *  next one, high word first in registers 0 and 1. Its own ledger of what it handed out is the truth in loss tests.
- *  Usage: node counting-device.ts PORT LEDGER. Each number is in the ledger before it is on the wire. */
+ *  next one, high word first in registers 0 and 1. Its own ledger of what it handed out, and when, is the truth in
+ *  loss tests. Usage: node counting-device.ts PORT LEDGER. Each number is in the ledger before it is on the wire:
+ *  `UNIT NUMBER UTC-MS`. */
 import { openSync, writeSync } from 'node:fs'
 import { createServer } from 'node:net'
 
@@ -15,7 +16,7 @@ createServer((socket) => {
     const unit = request[6]!
     const quantity = request.readUInt16BE(10)
     const count = ++counts[unit]!
-    writeSync(ledger, `${unit} ${count}\n`)
+    writeSync(ledger, `${unit} ${count} ${Date.now()}\n`)
     const answer = Buffer.alloc(9 + 2 * quantity)
     request.copy(answer, 0, 0, 4)
     answer.writeUInt16BE(3 + 2 * quantity, 4)

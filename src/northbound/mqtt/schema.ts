@@ -91,7 +91,7 @@ const settings = z.object({
     .optional()
     .meta({
       description:
-        'With format: template. ${timestamp} ${node} ${group} ${tags} ${tag_values} ${tag_errors} ${tag_error_values}, and ${gateway} ${enterprise} ${site} ${area} ${line}; "${tags}" in quotes becomes the array itself.',
+        'With format: template. ${timestamp} ${clock} (synced, holdover, unsynced, corrected, device) ${node} ${group} ${tags} ${tag_values} ${tag_errors} ${tag_error_values}, and ${gateway} ${enterprise} ${site} ${area} ${line}; "${tags}" in quotes becomes the array itself.',
     }),
   uploadErrors: z.boolean({ error: 'expected true or false' }).default(true).meta({
     description: 'false: tags without a good value are left out, as Neuron does with "Upload Tag Error Code" off.',

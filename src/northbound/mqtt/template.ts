@@ -3,7 +3,16 @@ import type { Batch } from '../../contracts/batch.ts'
 import { type Bigint, tagList, valueParts } from './formats.ts'
 
 const TEXTS = ['node', 'device', 'group', 'sink', 'gateway', 'enterprise', 'site', 'area', 'line'] as const
-const FORMS = ['timestamp', 'tags', 'tag_values', 'values', 'tag_errors', 'tag_error_values', 'errors'] as const
+const FORMS = [
+  'timestamp',
+  'clock',
+  'tags',
+  'tag_values',
+  'values',
+  'tag_errors',
+  'tag_error_values',
+  'errors',
+] as const
 const VARIABLES: readonly string[] = [...FORMS, ...TEXTS]
 
 /** What is wrong with a template as it was written; undefined: nothing. */
@@ -33,6 +42,8 @@ function formsOf(batch: Batch, sink: string, bigint: Bigint): (name: string) => 
     switch (name) {
       case 'timestamp':
         return String(at.wall)
+      case 'clock':
+        return JSON.stringify(at.clock)
       case 'tags':
         return `[${tagList(batch, bigint, 'good')}]`
       case 'tag_errors':

@@ -153,6 +153,14 @@ describe('a template', () => {
     )
   })
 
+  it('says whose time it is', () => {
+    const at = { wall: 1_700_000_000_123, monotonic: 5000, boot: 'b', clock: 'unsynced' as const }
+    const template = '{"t":"${timestamp}","c":"${clock}"}'
+    expect(payloads({ format: 'template', template }, [entryOf(7, { ...batch, at })])).toEqual([
+      '{"t":1700000000123,"c":"unsynced"}',
+    ])
+  })
+
   it('becomes part of a longer text, and may stand bare', () => {
     expect(filled('{"where":"${site}/${line}/${group}","tags":${tags},"bad":${tag_errors}}')).toBe(
       '{"where":"ulm/press/fast","tags":[{"name":"a","value":1},{"name":"b","value":"${node}"}],"bad":[{"name":"c","error":3015}]}',

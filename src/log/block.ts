@@ -8,8 +8,8 @@ import { type Meaning, type Numbering, readEntry, writeEntry } from './record.ts
 /** Eight pages less the header that LMDB puts before a value with pages of its own. */
 export const BLOCK_BYTES = 8 * 4096 - 24
 export const MAGIC = 0x3142_4746
-const VERSION = 1
-const HEAD_BYTES = 32
+export const VERSION = 1
+export const HEAD_BYTES = 32
 const INDEX_BYTES = 8
 /** In the index, with the group's number: the batch does not hold all tags. */
 const PARTIAL = 0x8000_0000
@@ -67,6 +67,11 @@ export class BlockWriter {
     view.setUint32(4, crc32(bytes.buffer.subarray(8, bytes.length)), true)
     return bytes.buffer.subarray(0, bytes.length)
   }
+}
+
+/** The version of the block that these bytes begin; 0: they begin none. */
+export function versionOf(bytes: Buffer): number {
+  return bytes.length >= HEAD_BYTES && bytes.readUInt32LE(0) === MAGIC ? bytes[8]! : 0
 }
 
 /** A stored block. Throws Rejected when it is not what was written. */

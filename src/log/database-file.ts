@@ -9,45 +9,20 @@ import {
   existsSync,
   fstatSync,
   fsyncSync,
-  ftruncateSync,
   openSync,
-  readSync,
+  truncateSync,
   writeSync,
 } from 'node:fs'
-import { damaged } from './bytes.ts'
+import { MAGIC, META, META_PAGE, PAGE, Pages, VERSION } from './pages.ts'
 
-/** Of our own choosing, whatever the machine's: a log can be carried from one to another. */
-const PAGE = 4096
-/** Where a meta page keeps these (LMDB's struct MDB_meta behind its 24 bytes of page header). */
-const META = {
-  pageFlags: 18,
-  magic: 24,
-  version: 28,
-  pageBytes: 48,
-  flags: 52,
-  freeRoot: 88,
-  mainRoot: 136,
-  lastPage: 144,
-  txn: 152,
-  bytes: 168,
-} as const
-const MAGIC = 0xbeefc0de
-const VERSION = 2
-const META_PAGE = 8
 /** MDB_NOSUBDIR, and MDB_INTEGERKEY of the list of free pages. */
 const FLAGS = 0x4008
 /** 126 slots of 64 bytes behind the head of the lock file: what LMDB would make it. */
 const LOCK_BYTES = 8272
-/** Pages at the end that were freed in the commit that made them are never written. */
-const NEVER_WRITTEN = 16
-
 /** Makes both files ready to be opened. Throws Rejected when the database is not whole, and what the file system throws. */
 export function ready(path: string, options: { readonly readOnly: boolean }): void {
   const { readOnly } = options
-  if (!existsSync(path)) {
-    if (readOnly) throw damaged(`${path} is gone`)
-    layPages(path)
-  }
+  if (!readOnly && !existsSync(path)) layPages(path)
   checkPages(path, readOnly)
   layLock(`${path}-lock`)
   // Without the right to write its reader slot LMDB reads on silently, while pages change under it.
@@ -100,33 +75,15 @@ function sizeOf(path: string): number {
   }
 }
 
-/** A mapped file that ends before its last page kills the process at the first touch: so that is found out before. */
+/** A mapped file that ends before its last page kills the process at the first touch, and so does a page that leads out of
+ *  it: that is found out before. */
 function checkPages(path: string, readOnly: boolean): void {
-  const file = openSync(path, readOnly ? 'r' : 'r+')
+  const pages = new Pages(path)
   try {
-    const { size } = fstatSync(file)
-    const bytes = Buffer.alloc(PAGE + META.bytes)
-    readSync(file, bytes, 0, bytes.length, 0)
-    const metas = [0, PAGE].filter((at) => isMeta(bytes, at))
-    // LMDB judges a file by its first page, and takes the second on trust.
-    if (metas.length < 2) throw damaged(`${path} does not begin as a database does`)
-    const newest = metas.reduce((a, b) =>
-      bytes.readBigUInt64LE(a + META.txn) >= bytes.readBigUInt64LE(b + META.txn) ? a : b,
-    )
-    const pages = Number(bytes.readBigUInt64LE(newest + META.lastPage)) + 1
-    const missing = pages - Math.floor(size / PAGE)
-    if (missing > NEVER_WRITTEN) throw damaged(`${path} is ${missing} pages shorter than it says`)
-    if (missing > 0 && !readOnly) ftruncateSync(file, pages * PAGE)
+    const missing = pages.missing()
+    pages.check()
+    if (missing.pages > 0 && !readOnly) truncateSync(path, missing.size)
   } finally {
-    closeSync(file)
+    pages.close()
   }
-}
-
-function isMeta(bytes: Buffer, at: number): boolean {
-  return (
-    (bytes.readUInt16LE(at + META.pageFlags) & META_PAGE) !== 0 &&
-    bytes.readUInt32LE(at + META.magic) === MAGIC &&
-    (bytes.readUInt32LE(at + META.version) & 0xffff) === VERSION &&
-    bytes.readUInt32LE(at + META.pageBytes) === PAGE
-  )
 }

@@ -1,18 +1,10 @@
 /** What a log's folder is: its stream, drawn once; the epoch of its last writer; and who writes it now. */
 import { randomBytes } from 'node:crypto'
-import {
-  closeSync,
-  fsyncSync,
-  mkdirSync,
-  openSync,
-  readFileSync,
-  renameSync,
-  rmSync,
-  writeFileSync,
-  writeSync,
-} from 'node:fs'
+import { closeSync, fsyncSync, mkdirSync, openSync, readFileSync, renameSync, writeSync } from 'node:fs'
 import { join } from 'node:path'
 import { ConfigurationFault, sentence } from '../contracts/errors.ts'
+import { claim, release } from './claim.ts'
+import { checkGround, checkVersions } from './ground.ts'
 
 const FORMAT = 1
 
@@ -22,22 +14,38 @@ interface Kept {
   readonly epoch: number
 }
 
+/** What a disk says that is full, or takes nothing at present. */
+const LATER = new Set(['ENOSPC', 'EDQUOT', 'EROFS', 'EIO'])
+
 export class Identity {
   readonly stream: string
   readonly #folder: string
+  readonly #boot: string
   #epoch: number
+  #claimed = false
 
-  /** Throws ConfigurationFault when the folder cannot be used, or another process writes it. */
+  /** Throws ConfigurationFault when the folder cannot be used, or another process writes it; it is left as it is then. A disk
+   *  that is full or fails is no reason where there is a log already: `advance` fails then. */
   constructor(folder: string, boot: string) {
     this.#folder = folder
+    this.#boot = boot
     try {
-      mkdirSync(folder, { recursive: true })
-      claim(folder, 'writer', boot)
-      const kept = readKept(join(folder, 'log.json'))
+      checkGround(folder)
+      const isLog = readKept(folder) !== undefined
+      checkVersions(folder)
+      if (!isLog) mkdirSync(folder, { recursive: true })
+      try {
+        this.#claim()
+      } catch (thrown) {
+        if (!isLog || !LATER.has((thrown as NodeJS.ErrnoException).code ?? '')) throw thrown
+      }
+      // Another may have made it meanwhile, and ended.
+      const kept = readKept(folder)
       this.stream = kept?.stream ?? randomBytes(8).toString('hex')
       this.#epoch = kept?.epoch ?? 0
       if (kept === undefined) this.#keep()
     } catch (thrown) {
+      this.release()
       if (thrown instanceof ConfigurationFault) throw thrown
       throw new ConfigurationFault(
         `log.path: ${folder} cannot be used for the log (${sentence(thrown)}); make it a folder that fieldgate may write`,
@@ -51,6 +59,7 @@ export class Identity {
 
   /** The next epoch, durable when this returns. Throws what the file system throws. */
   advance(atLeast = 0): number {
+    if (!this.#claimed) this.#claim()
     const before = this.#epoch
     this.#epoch = Math.max(before + 1, atLeast)
     try {
@@ -63,7 +72,13 @@ export class Identity {
   }
 
   release(): void {
-    release(this.#folder, 'writer')
+    if (this.#claimed) release(this.#folder, 'writer')
+    this.#claimed = false
+  }
+
+  #claim(): void {
+    claim(this.#folder, 'writer', this.#boot)
+    this.#claimed = true
   }
 
   #keep(): void {
@@ -72,62 +87,48 @@ export class Identity {
   }
 }
 
-function readKept(path: string): Kept | undefined {
+/** What log.json says; undefined: there is none. Throws ConfigurationFault, and what the file system throws. */
+function readKept(folder: string): Kept | undefined {
+  const path = join(folder, 'log.json')
   let text: string
   try {
     text = readFileSync(path, 'utf8')
   } catch (thrown) {
-    if ((thrown as NodeJS.ErrnoException).code === 'ENOENT') return undefined
+    const { code } = thrown as NodeJS.ErrnoException
+    if (code === 'ENOENT' || code === 'ENOTDIR') return undefined
     throw thrown
   }
-  const kept = JSON.parse(text) as Partial<Kept>
-  if (kept.format !== FORMAT || !/^[0-9a-f]{16}$/.test(kept.stream ?? '') || !Number.isSafeInteger(kept.epoch)) {
+  const kept = parsed(text)
+  if (Number.isSafeInteger(kept?.format) && kept!.format! > FORMAT) {
     throw new ConfigurationFault(
-      `${path} was written by another version of fieldgate or is damaged; move the folder away`,
+      `log.path: the log in ${folder} was written by a newer fieldgate (format ${kept!.format}, this one knows ${FORMAT}); run that version, or move the folder away`,
+    )
+  }
+  if (kept?.format !== FORMAT || !/^[0-9a-f]{16}$/.test(kept.stream ?? '') || !Number.isSafeInteger(kept.epoch)) {
+    throw new ConfigurationFault(
+      `log.path: ${path} is damaged, it does not say what log this is; put it back from a backup, or move the folder away`,
     )
   }
   return kept as Kept
 }
 
+function parsed(text: string): Partial<Kept> | undefined {
+  try {
+    return JSON.parse(text) as Partial<Kept>
+  } catch {
+    return undefined
+  }
+}
+
 /** The stream of the log in a folder; undefined: there is none yet. Throws ConfigurationFault. */
 export function streamOf(folder: string): string | undefined {
   try {
-    return readKept(join(folder, 'log.json'))?.stream
+    return readKept(folder)?.stream
   } catch (thrown) {
     if (thrown instanceof ConfigurationFault) throw thrown
     throw new ConfigurationFault(
       `log.path: the log in ${folder} cannot be read (${sentence(thrown)}); let fieldgate's group read the folder`,
     )
-  }
-}
-
-/** One writer and one deliverer a folder. A process is known by its id, its start and its boot, so that a reused id is not mistaken for it. */
-export function claim(folder: string, role: 'writer' | 'reader', boot: string): void {
-  const path = join(folder, role)
-  let holder: string | undefined
-  try {
-    holder = readFileSync(path, 'utf8')
-  } catch {
-    // Nobody holds it.
-  }
-  const [pid, start, since] = holder?.trim().split(' ') ?? []
-  if (pid !== undefined && start !== undefined && since === boot && startOf(pid) === start) {
-    const text = role === 'writer' ? 'written by process' : 'delivered from by process'
-    throw new ConfigurationFault(`log.path: ${folder} is ${text} ${pid}; a log belongs to one gateway`)
-  }
-  writeFileSync(path, `${process.pid} ${startOf(String(process.pid))} ${boot}\n`)
-}
-
-export function release(folder: string, role: 'writer' | 'reader'): void {
-  rmSync(join(folder, role), { force: true })
-}
-
-/** The kernel's start time of a process, in ticks since boot; undefined: there is no such process. */
-function startOf(pid: string): string | undefined {
-  try {
-    return readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1]!.split(' ')[19]
-  } catch {
-    return undefined
   }
 }
 

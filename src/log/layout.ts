@@ -3,7 +3,8 @@ import type { Position } from '../contracts/log.ts'
 import { Block } from './block.ts'
 import { damaged } from './bytes.ts'
 
-const FORMAT = 1
+/** Of the heads of segments. */
+export const FORMAT = 1
 /** Whatever its last values take, and so that every process maps the same. */
 export const LARGEST_SEGMENT_BYTES = 256 * 2 ** 20
 

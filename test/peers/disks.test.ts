@@ -1,0 +1,180 @@
+/** A gateway whose disk is filled by others, or breaks: it goes on polling, says in words what is wrong, loses nothing that it
+ *  stored, and knows to the number what it could not store. The truth is what the device counted and what the receiver got. */
+import type { ChildProcess } from 'node:child_process'
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, describe, expect, it } from 'vitest'
+import type { GatewayReport } from '../../src/contracts/report.ts'
+import { contentsOf } from '../log/contents.ts'
+import { absentMosquitto, type Mosquitto, mosquitto, type Observer, observer } from './mosquitto.ts'
+import { ext4, memory, mountless, type SmallDisk } from './mounts.ts'
+import { ended, fieldgate, freePort, gateway, sleep, started, until } from './processes.ts'
+
+const absent = [...absentMosquitto, ...(mountless === undefined ? [] : [mountless])]
+if (absent.length > 0) console.error(`SKIPPED: the gateway on small disks (${absent.join(', ')})`)
+
+const UNITS = 2
+const EVERY_MS = 20
+
+describe.skipIf(absent.length > 0)('a gateway whose disk', { timeout: 120_000 }, () => {
+  const children: ChildProcess[] = []
+  let folder = ''
+  let disk: SmallDisk | undefined
+  let broker: Mosquitto | undefined
+  let ears: Observer | undefined
+  let file = ''
+  afterEach(async () => {
+    for (const child of children.splice(0).reverse()) await ended(child)
+    await ears?.dispose()
+    await broker?.dispose()
+    disk?.dispose()
+    rmSync(folder, { recursive: true, force: true })
+  })
+
+  const begin = async (make: (folder: string) => SmallDisk): Promise<void> => {
+    folder = mkdtempSync(join(tmpdir(), 'fieldgate-disks-'))
+    disk = make(folder)
+    broker = await mosquitto()
+    ears = await observer(broker.port, ['-t', '/neuron/#'])
+    const port = await freePort()
+    const device = join(import.meta.dirname, 'counting-device.ts')
+    children.push(await started(process.execPath, [device, String(port), join(folder, 'ledger')], /ready/))
+    file = join(folder, 'gateway.yaml')
+    const devices = Array.from(
+      { length: UNITS },
+      (_, n) =>
+        `  d${n + 1}: { connection: plc, unitId: ${n + 1}, groups: { g: { every: ${EVERY_MS}ms, tags: { n: { address: "40001", type: uint32 } } } } }`,
+    )
+    writeFileSync(
+      file,
+      `connections: { plc: { driver: modbus-tcp, host: 127.0.0.1, port: ${port} } }
+devices:
+${devices.join('\n')}
+sinks: { s: { type: mqtt, url: "mqtt://127.0.0.1:${broker.port}", from: oldest } }
+log: { path: ${join(disk.path, 'log')} }
+`,
+    )
+  }
+  const run = async (): Promise<ChildProcess> => {
+    const child = await gateway(file)
+    children.push(child)
+    return child
+  }
+  /** By unit: the last number that the device handed out. */
+  const handedOut = (): number[] => {
+    const last = new Array<number>(UNITS + 1).fill(0)
+    if (!existsSync(join(folder, 'ledger'))) return last
+    for (const line of readFileSync(join(folder, 'ledger'), 'utf8').split('\n')) {
+      const [unit, count] = line.split(' ').map(Number)
+      if (count !== undefined) last[unit!] = count
+    }
+    return last
+  }
+  /** By unit: the numbers that the receiver got. */
+  const received = (): Set<number>[] => {
+    const units = Array.from({ length: UNITS + 1 }, () => new Set<number>())
+    for (const line of ears!.lines) {
+      const at = line.indexOf('{')
+      if (!line.startsWith('/neuron/') || at < 0) continue
+      const { node, values } = JSON.parse(line.slice(at)) as { node: string; values: { n?: number } }
+      if (values.n !== undefined) units[Number(node.slice(1))]!.add(values.n)
+    }
+    return units
+  }
+  const missing = (upTo: readonly number[]): number[][] =>
+    received().map((got, unit) =>
+      Array.from({ length: upTo[unit]! }, (_, at) => at + 1).filter((number) => !got.has(number)),
+    )
+  const status = async (): Promise<GatewayReport> =>
+    JSON.parse((await fieldgate('status', '--config', file, '--json')).stdout) as GatewayReport
+  const stored = async (): Promise<readonly boolean[]> => {
+    const { stdout } = await fieldgate('values', '--config', file, '--json')
+    return stdout
+      .trim()
+      .split('\n')
+      .flatMap((line) => JSON.parse(line) as { stored: boolean } | { stored: boolean }[])
+      .map((row) => row.stored)
+  }
+  const lit = (report: GatewayReport, role: string): string => {
+    const { colour, text } = report.lights.find((light) => light.role === role)!
+    return `${colour}: ${text}`
+  }
+  const numbers = async (more: number): Promise<void> => {
+    const from = handedOut()
+    await until('more polls', () => handedOut().every((last, unit) => unit === 0 || last >= from[unit]! + more))
+  }
+
+  for (const [name, make] of [
+    ['ext4', (within: string) => ext4(40, within)],
+    ['memory', (within: string) => memory(40, within)],
+  ] as const) {
+    it(`(${name}) is eaten by another process goes on polling, and stores again when there is room`, async () => {
+      await begin(make)
+      const one = await run()
+      for (let round = 0; round < 2; round++) {
+        await numbers(50)
+        disk!.eat()
+        const full = await until('the full disk to be told', async () => {
+          disk!.eat()
+          const report = await status()
+          return report.log!.state.condition === 'fault' && report
+        })
+        expect(lit(full, 'SYS')).toMatch(/^(amber|red): .*(disk is full|No space left|no space left)/)
+        expect(lit(full, 'NET')).toContain('data is being lost')
+        await numbers(100)
+        const lasting = await status()
+        expect(lasting.log!.counters.refused).toBeGreaterThan(full.log!.counters.refused!)
+        expect(await stored()).toEqual(new Array(UNITS).fill(false))
+        expect(lasting.devices.map(({ answers }) => answers)).toEqual([true, true])
+        disk!.giveBack()
+        await until('the log to be stored', async () => (await status()).log!.state.condition !== 'fault', 20_000)
+        await numbers(50)
+        expect(await stored()).toEqual(new Array(UNITS).fill(true))
+      }
+      const { counters } = (await status()).log!
+      await ended(one)
+      expect(one.exitCode).toBe(0)
+      const end = handedOut()
+      await sleep(500)
+      // The last poll may not have been answered before the end.
+      const lost = missing(end.map((last) => Math.max(0, last - 1)))
+      expect(lost.flat().length).toBe(counters.refused)
+      const told = (await contentsOf(join(disk!.path, 'log'))).reduce(
+        (sum, entry) => sum + (entry.kind === 'gap' && entry.why === 'refused' ? entry.entries : 0),
+        0,
+      )
+      expect(told).toBe(counters.refused)
+    })
+  }
+
+  it('(ext4) breaks says so, goes on polling, ends cleanly, and once repaired has all that was stored', async () => {
+    await begin((within) => ext4(40, within))
+    // Nothing is delivered: what was stored has to be on the disk.
+    await broker!.kill()
+    const one = await run()
+    await numbers(50)
+    const before = handedOut()
+    await sleep(1000)
+    disk!.break()
+    const broken = await until('the broken disk to be told', async () => {
+      const report = await status()
+      return report.log!.state.condition === 'fault' && report
+    })
+    expect(lit(broken, 'SYS')).toMatch(/^red: the log: .*[Rr]ead-only file system.*; look at the disk/)
+    await numbers(100)
+    expect(await stored()).toEqual(new Array(UNITS).fill(false))
+    expect((await status()).log!.counters.refused).toBeGreaterThan(50)
+    await ended(one)
+    expect(one.exitCode).toBe(0)
+    disk!.repair()
+    await broker!.up()
+    await ears!.dispose()
+    ears = await observer(broker!.port, ['-t', '/neuron/#'])
+    const two = await run()
+    await numbers(20)
+    await until('what was stored', () => missing(before).flat().length === 0)
+    await ended(two)
+    expect(two.exitCode).toBe(0)
+  })
+})

@@ -6,6 +6,7 @@ import { logPathOf, socketDirectory } from '../config/sockets.ts'
 import { type Command, Exit } from './command.ts'
 import { choose, keep } from './run/active.ts'
 import { Applying } from './run/applying.ts'
+import { doorGroup } from './run/door-group.ts'
 import { folderOf, type Half, type HalfOptions, othersRevision, type Side } from './run/half.ts'
 import { journal } from './run/journal.ts'
 import { Surfaces } from './run/surfaces.ts'
@@ -42,7 +43,7 @@ export const command: Command = async ({ file, json, options, screen, clock, sig
   const { configuration } = start
   const run = socketDirectory(configuration.log.path)
   const half = await OPEN[side]({ configuration, clock, log, version: version(), run, signal })
-  const surfaces = new Surfaces({ folder: folderOf(side, run) })
+  const surfaces = new Surfaces({ folder: folderOf(side, run), group: doorGroup() })
   const applying = new Applying({
     clock,
     log,

@@ -1,6 +1,6 @@
 /** A Unix socket that answers: `{id, method, params}` on a line gets `{id, result}` or `{id, error}`, and a stream sends
  *  `{id, event}` until the method ends or the caller sends `{id, method: "end"}`. */
-import { chmodSync, unlinkSync } from 'node:fs'
+import { chmodSync, chownSync, unlinkSync } from 'node:fs'
 import { createServer, type Server, type Socket } from 'node:net'
 import type { Counters } from '../contracts/component.ts'
 import { ConfigurationFault, Fatal, Rejected, sentence } from '../contracts/errors.ts'
@@ -27,6 +27,8 @@ interface SocketServerOptions {
   readonly path: string
   /** Who may connect: connecting takes the right to write. */
   readonly mode: number
+  /** Number of the group it belongs to; undefined: the process's. */
+  readonly group?: number | undefined
   readonly methods: Readonly<Record<string, Method>>
   /** What may wait for a slow reader before it is let go. */
   readonly mostUnsentBytes?: number
@@ -61,7 +63,7 @@ export class SocketServer {
   /** Throws ConfigurationFault when another process serves this socket or something else is in its place, Fatal when it cannot
    *  be made. */
   async start(): Promise<void> {
-    const { path, mode } = this.#options
+    const { path, mode, group } = this.#options
     const found = await foundAt(path)
     if (found === 'served') {
       throw new ConfigurationFault(
@@ -72,10 +74,13 @@ export class SocketServer {
     try {
       if (found === 'stale') unlinkSync(path)
       this.#place = placeOf(path)
-      this.#server = await listening(this.#place.path, (socket) => this.#serve(socket))
+      const { path: place } = this.#place
+      const open = (): Promise<Server> => listening(place, (socket) => this.#serve(socket))
+      this.#server = await (group === undefined ? open() : closedToOthers(open))
       this.#server.maxConnections = MOST_CALLERS
       this.#server.on('drop', () => this.#counts.callersRefused++)
       this.#server.on('error', () => this.#counts.faults++)
+      if (group !== undefined) chownSync(path, process.getuid!(), group)
       chmodSync(path, mode)
     } catch (cause) {
       await this.stop()
@@ -191,6 +196,16 @@ function requestIn(line: string): Request | undefined {
 
 function gone(): Rejected {
   return new Rejected('the caller has left')
+}
+
+/** A socket stands there at once, and is its owner's alone until it has its group. */
+function closedToOthers<T>(open: () => T): T {
+  const before = process.umask(0o177)
+  try {
+    return open()
+  } finally {
+    process.umask(before)
+  }
 }
 
 function listening(path: string, serve: (socket: Socket) => void): Promise<Server> {

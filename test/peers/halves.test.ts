@@ -2,14 +2,14 @@
  *  socket. The truth is the sequence number that the device counts, and the ledger of the receiver. */
 import type { ChildProcess } from 'node:child_process'
 import { execFileSync } from 'node:child_process'
-import { chmodSync, chownSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { chmodSync, chownSync, existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { oven } from '../../src/cli/demo/plant/oven.ts'
 import { TcpDevice } from '../../src/cli/demo/plant/tcp-device.ts'
 import type { GatewayReport } from '../../src/contracts/report.ts'
 import { absentMosquitto, type Mosquitto, mosquitto, type Observer, observer } from './mosquitto.ts'
-import { ended, fieldgate, freePort, half, linesOf, sleep, started, type User, until } from './processes.ts'
+import { ended, fieldgate, freePort, half, linesOf, service, sleep, started, type User, until } from './processes.ts'
 import { keep, newFolder, stopAfterwards } from './workshop.ts'
 
 if (absentMosquitto.length > 0) console.error(`SKIPPED: the two halves, for want of ${absentMosquitto.join(', ')}`)
@@ -22,6 +22,7 @@ const COMMIT_MS = 200
 const WINDOW = Math.ceil(COMMIT_MS / EVERY_MS) * 2 + 2
 const FIELD: User = { uid: 64_001, gid: 64_000 }
 const UPLINK: User = { uid: 64_002, gid: 64_000 }
+const DOOR = 64_010
 
 /** mulberry32: the moments of the kills repeat with the seed. */
 function randomFrom(seed: number): () => number {
@@ -263,6 +264,45 @@ log: { path: ${join(folder, 'log')} }
     expect(refused.stderr).toContain('the door of this gateway is shut')
     expect(isAlive(field)).toBe(true)
   }, 60_000)
+
+  const PRIVILEGES = '/usr/bin/setpriv'
+  const maySet = process.getuid?.() === 0 && existsSync(PRIVILEGES)
+  if (!maySet) console.error('SKIPPED: the door’s own group, for want of root or setpriv')
+  it.skipIf(!maySet)(
+    'keeps the uplink’s user from the door and from the configuration',
+    async () => {
+      const port = await counting()
+      configure(port, { sink: ', commands: all' })
+      const log = join(folder, 'log')
+      mkdirSync(log)
+      for (const [path, mode] of [
+        [folder, 0o755],
+        [file, 0o644],
+        [log, 0o2770],
+      ] as const)
+        chmodSync(path, mode)
+      chownSync(log, FIELD.uid!, FIELD.gid!)
+      const [command, words, env] = service('run', '--side', 'field', '--config', file)
+      const rights = [
+        `--reuid=${FIELD.uid}`,
+        `--regid=${FIELD.gid}`,
+        `--groups=${FIELD.gid},${DOOR}`,
+        command,
+        ...words,
+      ]
+      await keep(started(PRIVILEGES, rights, /"msg":"running"/, { ...env, FIELDGATE_DOOR_GROUP: String(DOOR) }))
+      const reach = (name: string): string => {
+        const ask = `require('node:net').connect(${JSON.stringify(socket('field', name))}).on('connect', () => process.exit()).on('error', (e) => { console.log(e.code); process.exit() })`
+        return execFileSync(process.execPath, ['-e', ask], { ...UPLINK, encoding: 'utf8' }).trim()
+      }
+      const names = ['command.sock', 'inspect.sock', 'door.sock', 'control.sock']
+      expect(names.map(reach)).toEqual(['', '', 'EACCES', 'EACCES'])
+      expect(statSync(socket('field')).mode & 0o777).toBe(0o750)
+      const read = await fieldgate('read', 'plc', '1', '40001', '--config', file)
+      expect(read.stderr).toBe('')
+    },
+    60_000,
+  )
 
   it('applies a configuration in both halves or in none, and a half that was away takes the active one', async () => {
     const port = await counting()

@@ -1,7 +1,7 @@
 /** The sockets of a running process, in its own folder: one that only looks, one that changes the configuration, one that
  *  transmits on demand, and one for the sinks of the other half. */
 import { mkdir } from 'node:fs/promises'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { type Method, SocketServer } from '../../commands/socket.ts'
 
 export type Methods = Readonly<Record<string, Method>>
@@ -10,15 +10,20 @@ export type Sockets = Readonly<Partial<Record<SocketName, Methods>>>
 
 export class Surfaces {
   readonly #folder: string
+  readonly #group: number | undefined
   readonly #open = new Map<SocketName, SocketServer>()
 
-  constructor(options: { folder: string }) {
+  /** `group`: whose members may transmit on demand and change the configuration; undefined: the process's own. */
+  constructor(options: { folder: string; group?: number | undefined }) {
     this.#folder = options.folder
+    this.#group = options.group
   }
 
   /** Opens and shuts sockets until there are exactly these. Those that are open go on as they are. */
   async show(sockets: Sockets): Promise<void> {
-    await mkdir(this.#folder, { recursive: true })
+    await mkdir(dirname(this.#folder), { recursive: true })
+    // The other half may come in, and put nothing here.
+    await mkdir(this.#folder, { mode: 0o755, recursive: true })
     for (const [name, server] of this.#open) {
       if (sockets[name] !== undefined) continue
       this.#open.delete(name)
@@ -26,7 +31,8 @@ export class Surfaces {
     }
     for (const [name, methods] of Object.entries(sockets) as [SocketName, Methods][]) {
       if (this.#open.has(name)) continue
-      const server = new SocketServer({ path: join(this.#folder, `${name}.sock`), mode: 0o660, methods })
+      const group = name === 'door' || name === 'control' ? this.#group : undefined
+      const server = new SocketServer({ path: join(this.#folder, `${name}.sock`), mode: 0o660, group, methods })
       await server.start()
       this.#open.set(name, server)
     }

@@ -10,6 +10,7 @@ import { needs, unconfirmed } from './cursor-state.ts'
 import { Dictionary } from './dictionary.ts'
 import type { FieldEnd, Place, SinkSaid, UplinkEnd } from './ends.ts'
 import { writeErrorsAreTold } from './environment.ts'
+import { GapLedger } from './gap-ledger.ts'
 import { HeadFile } from './head.ts'
 import { Identity } from './identity.ts'
 import { Latest } from './latest.ts'
@@ -83,6 +84,7 @@ export class Log implements FieldEnd, UplinkEnd {
   readonly #identity: Identity
   readonly #dictionary = new Dictionary()
   readonly #boots: BootsLedger
+  readonly #ledger: GapLedger
   readonly #latest: Latest
   readonly #tail = new Tail({ bytes: TAIL_BYTES })
   readonly #row: Row
@@ -114,6 +116,7 @@ export class Log implements FieldEnd, UplinkEnd {
     this.#identity = identity
     const { stream } = identity
     this.#boots = new BootsLedger({ folder: path, log })
+    this.#ledger = new GapLedger({ folder: path, log })
     this.#row = new Row({
       folder: path,
       stream,
@@ -146,6 +149,7 @@ export class Log implements FieldEnd, UplinkEnd {
       dictionary: this.#dictionary,
       latest: this.#latest,
       boots: this.#boots,
+      ledger: this.#ledger,
       clock,
       log,
       commitEveryMs,
@@ -168,6 +172,7 @@ export class Log implements FieldEnd, UplinkEnd {
 
   /** Makes the newest segment ready. Part of `openLog`. */
   async begin(): Promise<void> {
+    await this.#ledger.takeUp(this.#row.latelyTold())
     await this.#writer.begin(this.#epochFault)
     this.#begun = true
     if (this.#places instanceof SeenPlaces) this.#places.follow(this.#options.clock)

@@ -2,7 +2,7 @@
 import { mkdirSync, readdirSync, rmSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { Rejected, sentence } from '../contracts/errors.ts'
-import type { Entry, Position, Range } from '../contracts/log.ts'
+import type { Entry, GapEntry, Position, Range } from '../contracts/log.ts'
 import { moveAside } from './damaged.ts'
 import type { Dictionary } from './dictionary.ts'
 import { DATABASE_FILE } from './environment.ts'
@@ -13,6 +13,8 @@ import { Segment } from './segment.ts'
 
 /** Segments beside the newest that stay mapped: one a reader that is behind, up to so many. */
 const MAPPED = 3
+/** What is stored beside a segment's records is stored before the next segment is made, unless the disk fails. */
+const LATELY = 2
 
 export interface Damage {
   readonly range: Range
@@ -156,6 +158,18 @@ export class Row {
   /** What was removed is gone from the disk, or cannot be removed. */
   async settled(): Promise<void> {
     await Promise.allSettled(this.#going)
+  }
+
+  /** Gap entries of the last few segments, as far as they can be read. */
+  *latelyTold(): Iterable<GapEntry> {
+    for (const segment of this.#segments.slice(-LATELY)) {
+      try {
+        yield* segment.gaps()
+      } catch {
+        // It is named and counted when a reader comes to it.
+      }
+      if (segment !== this.newest) this.#touch(segment)
+    }
   }
 
   /** Entries from `seq` up to `head`; what is gone is passed over. */

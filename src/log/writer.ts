@@ -7,6 +7,7 @@ import { Rejected, Retryable, sentence } from '../contracts/errors.ts'
 import type { Entry, EventNote, LogWriter, Position } from '../contracts/log.ts'
 import type { BootsLedger, Dating } from './boots-ledger.ts'
 import type { Dictionary } from './dictionary.ts'
+import type { GapLedger } from './gap-ledger.ts'
 import type { Identity } from './identity.ts'
 import type { Latest } from './latest.ts'
 import { type Commit, Queue, type Settle } from './queue.ts'
@@ -28,6 +29,7 @@ export interface WriterOptions {
   readonly dictionary: Dictionary
   readonly latest: Latest
   readonly boots: BootsLedger
+  readonly ledger: GapLedger
   readonly clock: Clock
   readonly log: Logger
   readonly commitEveryMs: number
@@ -170,6 +172,7 @@ export class Writer implements LogWriter {
     this.#again?.()
     await this.#recovering
     await this.#options.boots.keep()
+    await this.#keepGaps([])
   }
 
   #refusal(): string | undefined {
@@ -236,6 +239,7 @@ export class Writer implements LogWriter {
       commit = this.#queue.take()
       this.#inFlightBytes = commit.bytes
       await this.#options.row.newest!.append(commit.blocks, commit.groups)
+      await this.#keepGaps(commit.entries)
       this.#stored(commit)
       for (const victim of victims) await this.#options.row.remove(victim).catch((thrown) => this.#cannotRemove(thrown))
     } catch (thrown) {
@@ -255,6 +259,14 @@ export class Writer implements LogWriter {
     for (let index = 0; index < commit.settles.length; index++) {
       commit.settles[index]!.resolve(commit.entries[index]!.position)
     }
+  }
+
+  /** Before the next segment is made: when the log is opened again, only the last ones are looked through for what is missing
+   *  in the ledger. */
+  async #keepGaps(entries: readonly Entry[]): Promise<void> {
+    const { ledger } = this.#options
+    const gaps = entries.filter((entry) => entry.kind === 'gap')
+    if (gaps.length > 0 || ledger.owes) await ledger.keep(gaps)
   }
 
   async #addSegment(): Promise<void> {

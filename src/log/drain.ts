@@ -226,6 +226,7 @@ export class Drain {
     }
     let refused: readonly Quarantined[]
     let taken: number
+    let delayed = false
     try {
       refused = quarantinedOf(call.entries, await deliver(call.entries))
       taken = call.entries.length - refused.length
@@ -240,9 +241,12 @@ export class Drain {
       const rest = () => this.#rest(backoff.next(), call)
       const parts = { entries: call.entries, why, deliver, rest, pause: (failure: unknown) => this.#pause(failure) }
       ;({ refused, taken } = await isolate(parts))
+      delayed = !call.historical
     }
     this.#next.took(call, tookMs)
-    return this.#judge(call, refused, taken > 0)
+    const done = await this.#judge(call, refused, taken > 0)
+    if (delayed) this.#next.interrupted()
+    return done
   }
 
   /** Between two tries of an entry. Live ones do not wait for one of a backlog. */

@@ -1,0 +1,201 @@
+/** A backlog whose replay is disturbed: by further outages, restarts, damage, refusals, and changes of the sinks. */
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, afterEach, describe, expect, it } from 'vitest'
+import { Rejected } from '../../src/contracts/errors.ts'
+import type { Entry } from '../../src/contracts/log.ts'
+import { Line, type LineOptions, toldBy } from './line.ts'
+
+const root = mkdtempSync(join(tmpdir(), 'fieldgate-outages-'))
+afterAll(() => rmSync(root, { recursive: true, force: true }))
+let folders = 0
+const open: Line[] = []
+afterEach(async () => {
+  for (const line of open.splice(0)) await line.stop()
+})
+
+const newPath = (): string => join(root, String(++folders))
+
+async function lineOn(options: Partial<LineOptions> = {}, path = newPath()): Promise<Line> {
+  const line = await Line.open(path, { replay: 0.3, takesMs: (entries) => 30 + entries / 5, ...options })
+  open.push(line)
+  return line
+}
+
+/** Entries of one call. */
+const CALL = 500
+
+describe.each([0.3, 'in-order' as const])(
+  'three outages, each in the middle of the last one’s replay (%s)',
+  (replay) => {
+    it('lose nothing, repeat at most the call that each cut off, and keep each device’s order in each stream', async () => {
+      const line = await lineOn({ replay })
+      const { receiver } = line
+      await line.flow(2000, 50)
+      for (let outage = 0; outage < 3; outage++) {
+        receiver.leave()
+        await line.flow(60_000, 100, 10)
+        const pending = line.receipt().pending
+        receiver.comeBack()
+        await line.flow(2000, 100)
+        // It is still in the middle of it.
+        expect(line.receipt().pending).toBeGreaterThan(pending / 10)
+        expect(line.receipt().pending).toBeLessThan(pending)
+      }
+      await line.drained(600_000)
+      const { repeats } = line.judge()
+      expect(repeats).toBeLessThanOrEqual(4 * CALL)
+      const historical = receiver.arrivals.some((arrival) => arrival.historical)
+      expect(historical).toBe(replay !== 'in-order')
+      expect(line.receipt()).toMatchObject({ evicted: 0, quarantined: 0, pending: 0 })
+      console.log(`three overlapping outages (${replay}): ${line.promised.size} records, 0 lost, ${repeats} repeated`)
+    })
+  },
+)
+
+describe('hundreds of short outages during one replay', () => {
+  it('are at most 64 pending ranges: repeats, never loss', async () => {
+    const line = await lineOn({ takesMs: (entries) => 200 + entries / 5 })
+    const { receiver } = line
+    let most = 0
+    let live = 0
+    for (let outage = 0; outage < 250; outage++) {
+      receiver.leave()
+      // More than one call carries, so that it becomes a backlog of its own.
+      await line.say(200)
+      await line.clock.advance(10)
+      receiver.comeBack()
+      await line.flow(900, 300, 2)
+      live += 18
+      const cursor = await line.log.cursor('emqx', { from: 'oldest' })
+      most = Math.max(most, cursor.pending(line.log.reader.head).length)
+      if (outage % 80 === 79) {
+        await line.stop()
+        await line.start()
+      }
+    }
+    expect(most).toBeGreaterThan(50)
+    expect(most).toBeLessThanOrEqual(64)
+    await line.drained(3_600_000)
+    const { repeats } = line.judge()
+    // What was sent live between outages, and what each of them cut off.
+    expect(repeats).toBeLessThanOrEqual(live + 250 * CALL)
+    expect(line.receipt()).toMatchObject({ evicted: 0, pending: 0 })
+    console.log(
+      `250 outages: ${line.promised.size} records, ${most} pending ranges at most, 0 lost, ${repeats} repeated`,
+    )
+  }, 60_000)
+})
+
+describe.each([0.3, 'in-order' as const])('a gateway that is started anew in the middle of a replay (%s)', (replay) => {
+  it('goes on where it was, with what is old still marked', async () => {
+    const line = await lineOn({ replay })
+    line.receiver.leave()
+    await line.flow(20, 10)
+    await line.say(4000)
+    line.receiver.comeBack()
+    for (let start = 0; start < 5; start++) {
+      await line.flow(1000, 100)
+      await line.stop()
+      await line.start()
+    }
+    await line.flow(2000, 100)
+    await line.drained(600_000)
+    const { repeats } = line.judge()
+    expect(repeats).toBeLessThanOrEqual(5 * CALL)
+    expect(line.receipt()).toMatchObject({ evicted: 0, pending: 0 })
+  })
+})
+
+describe('a damaged block in a backlog', () => {
+  it.each([0.3, 'in-order' as const])('costs that block, which is told, and nothing else (%s)', async (replay) => {
+    const path = newPath()
+    const line = await lineOn({ replay, tags: 100, segmentBytes: 200_000, quotaBytes: 2 ** 30 }, path)
+    line.receiver.leave()
+    for (let turn = 0; turn < 50; turn++) await line.say(10)
+    await line.stop()
+    const segments = readdirSync(join(path, 'segments')).sort()
+    expect(segments.length).toBeGreaterThan(4)
+    const file = join(path, 'segments', segments[2]!, 'log.mdb')
+    const bytes = readFileSync(file)
+    bytes[bytes.indexOf('FGB1', 100_000) + 500]! ^= 1
+    writeFileSync(file, bytes)
+    await line.start()
+    line.receiver.comeBack()
+    await line.flow(20_000, 200)
+    await line.drained(600_000)
+    const gaps = line.gaps()
+    const told = toldBy(gaps)
+    line.judge(told)
+    expect(gaps.map(({ why }) => why)).toEqual(['damaged'])
+    const came = new Set(line.receiver.arrivals.map(({ entry }) => entry.position.seq))
+    expect([...told].some((seq) => came.has(seq))).toBe(false)
+    expect(told.size).toBeGreaterThan(0)
+    expect(told.size).toBeLessThan(100)
+    expect(line.receipt()).toMatchObject({ evicted: told.size, pending: 0 })
+    expect(line.said.lines.join()).toContain('checksum')
+  })
+})
+
+describe('a far side that refuses one record in a thousand', () => {
+  const bad = ({ position }: Entry): boolean => position.seq % 1000 === 500
+  const ways: readonly [string, LineOptions['replay'], boolean, (line: Line) => void][] = [
+    0.3,
+    'in-order' as const,
+  ].flatMap((replay): [string, LineOptions['replay'], boolean, (line: Line) => void][] => [
+    [
+      `and names it (${replay})`,
+      replay,
+      true,
+      ({ receiver }) => {
+        receiver.answer = (entries) => entries.filter(bad).map(({ position }) => ({ position, why: 'too strange' }))
+      },
+    ],
+    [
+      `without a name (${replay})`,
+      replay,
+      false,
+      ({ receiver }) => {
+        receiver.answer = (entries) => {
+          if (entries.some(bad)) throw new Rejected('too strange')
+          return []
+        }
+      },
+    ],
+  ])
+
+  it.each(ways)(
+    '%s: it is kept aside, the rest flows on, and it can be tried again',
+    async (_, replay, named, refuse) => {
+      const line = await lineOn({ replay })
+      line.receiver.leave()
+      await line.flow(20, 10)
+      await line.say(4000)
+      refuse(line)
+      line.receiver.comeBack()
+      await line.flow(60_000, 200)
+      await line.drained(600_000)
+      const refused = new Set([...line.promised.keys()].filter((seq) => seq % 1000 === 500))
+      expect(refused.size).toBeGreaterThanOrEqual(12)
+      const { repeats } = line.judge(refused)
+      expect(repeats).toBe(0)
+      expect(line.receipt()).toMatchObject({ quarantined: refused.size, pending: 0, evicted: 0 })
+      const kept = [...line.log.quarantine('emqx')]
+      expect(new Set(kept.map(({ entry }) => entry.position.seq))).toEqual(refused)
+      expect(new Set(kept.map(({ why }) => why))).toEqual(new Set(['too strange']))
+      if (replay !== 'in-order' && named) expect(Math.max(...line.latencies())).toBeLessThan(2000)
+      // Still there after a restart, and delivered once the far side has been put right.
+      await line.stop()
+      await line.start()
+      line.receiver.answer = () => []
+      expect(line.drain.retry(null)).toBe(refused.size)
+      await line.clock.advance(5000)
+      await line.log.flush()
+      const again = line.receiver.arrivals.slice(-refused.size)
+      expect(new Set(again.map(({ entry }) => entry.position.seq))).toEqual(refused)
+      expect(again.every(({ historical }) => historical)).toBe(true)
+      expect(line.receipt()).toMatchObject({ quarantined: 0, pending: 0, stored: line.promised.size })
+    },
+  )
+})

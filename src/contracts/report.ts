@@ -65,8 +65,14 @@ export interface LogReport {
   readonly head: { readonly epoch: number; readonly seq: number }
   readonly bytes: number
   readonly quotaBytes: number
+  /** The quota, or less where the file system has less to give. */
+  readonly limitBytes: number
+  /** What goes when it is full. */
+  readonly evict: 'oldest' | 'newest'
   readonly segments: number
-  /** At the present rate; null: never. */
+  /** What came in over the last minute; bytes on the disk. */
+  readonly perSecond: { readonly entries: number; readonly bytes: number }
+  /** At the present rate, if nothing is confirmed meanwhile; null: never. */
   readonly fullInMs: number | null
   readonly counters: Counters
 }

@@ -15,6 +15,7 @@ import { HeadFile } from './head.ts'
 import { Identity } from './identity.ts'
 import { Latest } from './latest.ts'
 import { LARGEST_SEGMENT_BYTES } from './layout.ts'
+import { fullInMs } from './outage.ts'
 import { type Places, placesOf, SeenPlaces } from './places.ts'
 import type { Commit } from './queue.ts'
 import { Rate } from './rate.ts'
@@ -95,7 +96,10 @@ export class Log implements FieldEnd, UplinkEnd {
   readonly #readers: Readers | undefined
   readonly #writer: Writer
   readonly #reader: Reader
-  readonly #rate: Rate
+  readonly #entryRate: Rate
+  readonly #byteRate: Rate
+  /** Of the newest segment, as of the last commit. */
+  #measured: { readonly segment: number; readonly bytes: number } = { segment: 0, bytes: 0 }
   /** undefined until the configuration is known: nothing is deleted before. */
   #configured: readonly string[] | undefined
   readonly #headFile: HeadFile | undefined
@@ -164,7 +168,10 @@ export class Log implements FieldEnd, UplinkEnd {
       boots: this.#boots,
       head: () => this.#writer.head,
     })
-    this.#rate = new Rate({ clock, windowMs: 60_000 })
+    this.#entryRate = new Rate({ clock, windowMs: 60_000 })
+    this.#byteRate = new Rate({ clock, windowMs: 60_000 })
+    const { newest } = this.#row
+    if (newest !== undefined) this.#measured = { segment: newest.number, bytes: newest.bytes }
     this.#headFile = options.headFile === undefined ? undefined : new HeadFile(options.headFile)
     this.writer = this.#writer
     this.reader = this.#reader
@@ -224,15 +231,17 @@ export class Log implements FieldEnd, UplinkEnd {
     const { quotaBytes } = this.#options
     const { bytes } = this.#row
     const limit = this.#room.limit
-    const perSecond = this.#rate.perSecond()
+    const { evict } = this.#options
+    const perSecond = { entries: this.#entryRate.perSecond(), bytes: this.#byteRate.perSecond() }
+    const filling = { bytes, limitBytes: limit, evict, perSecond }
     return {
       state: this.#state(bytes, limit),
       stream: this.#identity.stream,
       head: this.#writer.head,
-      bytes,
+      ...filling,
       quotaBytes,
       segments: this.#row.segments.length,
-      fullInMs: perSecond === 0 ? null : Math.max(0, ((limit - bytes) / perSecond) * 1000),
+      fullInMs: fullInMs(filling),
       counters: {
         ...this.#writer.counters,
         ballastFreed: this.#space.freed,
@@ -321,15 +330,24 @@ export class Log implements FieldEnd, UplinkEnd {
     return this.#writer?.head ?? this.#openedAt
   }
 
-  #committed({ entries, sizes, bytes }: Commit): void {
+  #committed({ entries, sizes }: Commit): void {
     for (let index = 0; index < entries.length; index++) {
       const entry = entries[index]!
       this.#tail.push(entry, sizes[index]!)
       if (entry.kind === 'batch') this.#latest.put(entry.batch, entry.position)
     }
-    this.#rate.add(bytes)
+    this.#entryRate.add(entries.length)
+    this.#byteRate.add(this.#grown())
     this.#headFile?.write(entries.at(-1)!.position)
     queueMicrotask(() => this.#reader.wake())
+  }
+
+  /** Bytes that the last commit has added on the disk: more than its records, the smaller it is. */
+  #grown(): number {
+    const { number, bytes } = this.#row.newest!
+    const before = this.#measured.segment === number ? this.#measured.bytes : 0
+    this.#measured = { segment: number, bytes }
+    return Math.max(0, bytes - before)
   }
 
   /** Deletes the segments that no configured reader waits for. The newest stays. */

@@ -54,7 +54,8 @@ function system({ log, phase, clock, stalled = [] }: Facts): Light {
     return { role, ...DEGRADED, text: `the log: ${text}; bring its sinks back or give it more room` }
   }
   if (clock === 'unsynced') {
-    return { role, ...DEGRADED, text: 'the clock was never set: times are uncertain until a time server answers' }
+    const text = 'the clock is not set: times are uncertain until a time server answers; if there is none,'
+    return { role, ...DEGRADED, text: `${text} set the clock by hand (timedatectl set-ntp false, then set-time)` }
   }
   return { role, ...FINE, text: 'healthy' }
 }

@@ -1,14 +1,15 @@
 /** The two ends of the log. The field half writes it, the uplink half reads it and remembers how far each sink has come; in one
  *  process the log is both at once. */
 import type { GroupRef } from '../contracts/batch.ts'
+import type { Instant } from '../contracts/clock.ts'
 import type { Counters, State } from '../contracts/component.ts'
 import type { Cursor, LogReader, LogWriter, Quarantined, Receipt } from '../contracts/log.ts'
 import type { LogReport } from '../contracts/report.ts'
 
 /** What a sink says of itself, for a half that cannot ask it. */
 export interface SinkSaid {
-  /** When it said so, UTC ms. */
-  readonly at: number
+  /** When it said so. The wall clock may be set meanwhile. */
+  readonly at: Pick<Instant, 'boot' | 'monotonic'>
   readonly type: string
   readonly state: State
   /** Acquisition time of the oldest entry it has not confirmed, UTC ms. */

@@ -46,6 +46,8 @@ export interface FieldEndOptions extends LogOptions {
   readonly headFile?: string | undefined
 }
 
+/** Boots that a segment's records may name: a box that restarts for ever must not fill it with their names. */
+const MOST_BOOTS = 1000
 const TAIL_BYTES = 2 ** 20
 /** Evicting is told for so long after it happened. */
 const EVICTED_LATELY_MS = 60_000
@@ -180,6 +182,11 @@ export class Log implements FieldEnd, UplinkEnd {
   /** Makes the newest segment ready. Part of `openLog`. */
   async begin(): Promise<void> {
     await this.#ledger.takeUp(this.#row.latelyTold())
+    if (this.#dictionary.boots.length > MOST_BOOTS) {
+      // Each segment has a list of its own: a new one begins it anew.
+      this.#dictionary.loadBoots([])
+      this.#writer.rollNext()
+    }
     await this.#writer.begin(this.#epochFault)
     this.#begun = true
     if (this.#places instanceof SeenPlaces) this.#places.follow(this.#options.clock)

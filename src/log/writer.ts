@@ -311,7 +311,8 @@ export class Writer implements LogWriter {
             why: entry.why,
             ...(entry.readers && { readers: entry.readers }),
           })
-        } else {
+        } else if (entry.kind !== 'clock') {
+          // A clock entry is told again.
           this.counters.refused++
           this.#untold++
         }

@@ -3,9 +3,9 @@ import { sinksSeen } from '../../src/cli/run/sinks-seen.ts'
 import type { SinkConfiguration } from '../../src/config/configuration.ts'
 import type { Place } from '../../src/log/ends.ts'
 
-const AT = Date.UTC(2026, 0, 31, 12)
+const NOW = { boot: 'b', monotonic: 5_000_000 }
 const sink = { name: 's', type: 'mqtt', enabled: true } as SinkConfiguration
-const place = (at: number): Place => ({
+const place = (agoMs: number, boot = 'b'): Place => ({
   reader: 's',
   receipt: {
     reader: 's',
@@ -18,7 +18,7 @@ const place = (at: number): Place => ({
     evicted: 0,
   },
   said: {
-    at,
+    at: { boot, monotonic: NOW.monotonic - agoMs },
     type: 'mqtt',
     state: { condition: 'fine', text: 'connected' },
     oldest: 7,
@@ -29,12 +29,12 @@ const place = (at: number): Place => ({
 
 describe('sinks, as the half sees them that does not run them', () => {
   it('say what they last told, and what is left for them', () => {
-    expect(sinksSeen({ sinks: [sink], places: [place(AT - 20_000)], at: AT })).toEqual([
+    expect(sinksSeen({ sinks: [sink], places: [place(20_000)], now: NOW })).toEqual([
       {
         name: 's',
         type: 'mqtt',
         state: { condition: 'fine', text: 'connected' },
-        receipt: place(AT).receipt,
+        receipt: place(0).receipt,
         oldest: 7,
         rate: 3,
         counters: { calls: 2 },
@@ -42,9 +42,9 @@ describe('sinks, as the half sees them that does not run them', () => {
     ])
   })
 
-  it('are in trouble when nothing was told for long, also where the clock was set meanwhile', () => {
-    for (const away of [-3_600_000, 3_600_000]) {
-      const [seen] = sinksSeen({ sinks: [sink], places: [place(AT + away)], at: AT })
+  it('are in trouble when nothing was told for long, or only before the box was started', () => {
+    for (const told of [place(3_600_000), place(-3_600_000, 'before')]) {
+      const [seen] = sinksSeen({ sinks: [sink], places: [told], now: NOW })
       expect(seen).toMatchObject({ rate: 0, state: { condition: 'fault' }, receipt: { pending: 5 } })
       expect(seen!.state.text).toContain('fieldgate run --side uplink')
     }
@@ -52,7 +52,7 @@ describe('sinks, as the half sees them that does not run them', () => {
 
   it('wait for the other half when it was never there; those that are switched off are not shown', () => {
     const off = { ...sink, name: 'off', enabled: false } as SinkConfiguration
-    const seen = sinksSeen({ sinks: [sink, off], places: [], at: AT })
+    const seen = sinksSeen({ sinks: [sink, off], places: [], now: NOW })
     expect(seen).toMatchObject([{ name: 's', state: { condition: 'waiting' }, receipt: null }])
   })
 })

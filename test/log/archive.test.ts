@@ -65,7 +65,8 @@ describe('a log that is looked at', () => {
     await cursor.confirm([{ from: entries[0]!.position, to: entries[9]!.position }], { quarantined })
     const receipt = cursor.receipt(end.reader.head)
     const state = { condition: 'fine', text: 'connected' } as const
-    end.tell('emqx', { at: 1, type: 'mqtt', state, oldest: null, rate: 3, counters: {} })
+    const at = { boot: 'b', monotonic: 1 }
+    end.tell('emqx', { at, type: 'mqtt', state, oldest: null, rate: 3, counters: {} })
     await end.close()
     const archive = openArchive({ path, clock, log: new Said() })
     expect(archive.places()).toMatchObject([{ reader: 'emqx', receipt, said: { state } }])

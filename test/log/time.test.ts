@@ -5,10 +5,12 @@ import { join } from 'node:path'
 import { afterAll, afterEach, describe, expect, it } from 'vitest'
 import type { Batch } from '../../src/contracts/batch.ts'
 import type { Instant } from '../../src/contracts/clock.ts'
-import type { Entry } from '../../src/contracts/log.ts'
+import type { Entry, LogReader } from '../../src/contracts/log.ts'
 import { BootsSeen, instantOf, restamped } from '../../src/log/boots.ts'
 import { type Log, openLog } from '../../src/log/log.ts'
+import { openUplinkEnd } from '../../src/log/uplink-log.ts'
 import { ManualClock } from '../../src/time/manual-clock.ts'
+import { SystemClock } from '../../src/time/system-clock.ts'
 import { batchOf, groupOf, Said } from './batches.ts'
 
 const root = mkdtempSync(join(tmpdir(), 'fieldgate-time-'))
@@ -213,6 +215,30 @@ describe('across restarts', () => {
   })
 })
 
+describe('a box that restarts for ever', () => {
+  it('fills no segment with the names of its boots, and its records keep theirs', async () => {
+    const path = folder()
+    const count = 1200
+    const boots = Array.from({ length: count }, (_, n) => `boot-${n}`)
+    const log = await opened(path)
+    await Promise.all(boots.map((boot, n) => log.writer.append(stamped(1e12 + n, 'synced', n, boot))))
+    await closed(log)
+    for (const again of ['again', 'and again']) {
+      const next = await opened(path)
+      await next.writer.append(stamped(2e12, 'synced', 1, again))
+      expect(next.report().segments).toBe(2)
+      boots.push(again)
+      const read: string[] = []
+      for (let seq = 1; read.length < boots.length; seq = read.length + 1) {
+        const entries = next.reader.read({ epoch: 0, seq }, { entries: 500, bytes: 2 ** 20 })
+        read.push(...entries.map((entry) => instantOf(entry).boot))
+      }
+      expect(read).toEqual(boots)
+      await closed(next)
+    }
+  })
+})
+
 describe('the floor of the next boot', () => {
   /** What an unset clock shows that opens the log 1000 ms after its boot. */
   const shown = async (path: string): Promise<number> => {
@@ -270,22 +296,58 @@ describe('the floor of the next boot', () => {
 })
 
 describe('another process that reads the log', () => {
+  const unset = { kind: 'batch', position: { epoch: 1, seq: 1 }, batch: stamped(1000, 'unsynced', 500) } as const
+
   it('sees what the writing one has learnt as soon as it looks', async () => {
     const path = folder()
     const log = await opened(path)
     const seen = new BootsSeen(path)
     seen.look()
-    await log.writer.append(stamped(1000, 'unsynced', 500))
+    await log.writer.append(unset.batch)
     seen.look()
-    const entry: Entry = { kind: 'batch', position: { epoch: 1, seq: 1 }, batch: stamped(1000, 'unsynced', 500) }
-    expect(restamped(entry, seen.offsetOf)).toBe(entry)
+    expect(restamped(unset, seen.offsetOf)).toBe(unset)
     await log.writer.append(stamped(1e12, 'synced', 900))
-    expect(restamped(entry, seen.offsetOf)).toBe(entry)
+    expect(restamped(unset, seen.offsetOf)).toBe(unset)
     seen.look()
-    expect(instantOf(restamped(entry, seen.offsetOf))).toMatchObject({ wall: 1e12 - 400, clock: 'corrected' })
+    expect(instantOf(restamped(unset, seen.offsetOf))).toMatchObject({ wall: 1e12 - 400, clock: 'corrected' })
     // What cannot be read leaves what was known.
     writeFileSync(join(path, 'boots.json'), 'torn')
     seen.look()
     expect(seen.offsetOf('b')).toBe(1e12 - 900)
+  })
+
+  it('reads the same times as the one that writes it, of boots that came while it reads', async () => {
+    const path = folder()
+    const log = await opened(path)
+    await log.writer.append(stamped(1000, 'unsynced', 500))
+    const end = await openUplinkEnd({
+      path,
+      quotaBytes: 2 ** 30,
+      commitEveryMs: 0,
+      clock: new SystemClock(),
+      log: new Said(),
+      signal: new AbortController().signal,
+    })
+    try {
+      const both = async (): Promise<readonly [readonly Entry[], readonly Entry[]]> => {
+        const { head } = log.reader
+        await end.reader.next({ epoch: head.epoch, seq: head.seq - 1 }, new AbortController().signal)
+        const read = (reader: LogReader) => reader.read({ epoch: 0, seq: 1 }, { entries: 100, bytes: 2 ** 20 })
+        return [read(end.reader).map(stampOf), read(log.reader).map(stampOf)] as never
+      }
+      const stampOf = (entry: Entry): unknown => [entry.kind, entry.position.seq, instantOf(entry)]
+      expect((await both())[0]).toEqual([['batch', 1, unset.batch.at]])
+      await log.writer.append(stamped(1e12, 'synced', 900))
+      await log.writer.append(stamped(1500, 'unsynced', 500, 'next'))
+      await log.writer.append(stamped(1600, 'unsynced', 500, 'one more'))
+      await log.writer.append(stamped(3e12, 'synced', 800, 'one more'))
+      const [theirs, ours] = await both()
+      expect(theirs).toEqual(ours)
+      expect(theirs).toHaveLength(7)
+      expect(theirs[0]).toMatchObject(['batch', 1, { wall: 1e12 - 400, clock: 'corrected' }])
+      expect(theirs[4]).toMatchObject(['batch', 5, { wall: 3e12 - 300, clock: 'corrected' }])
+    } finally {
+      await end.close()
+    }
   })
 })

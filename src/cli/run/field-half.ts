@@ -28,7 +28,7 @@ export async function openFieldHalf({ run, ...options }: HalfOptions): Promise<H
     consequences: (changes) =>
       dropping(changes, (sink) => end.places().find(({ reader }) => reader === sink)?.receipt.pending),
     report: (notices) => {
-      const sinks = sinksSeen({ sinks: field.configuration.sinks, places: end.places(), at: clock.wall() })
+      const sinks = sinksSeen({ sinks: field.configuration.sinks, places: end.places(), now: clock.now() })
       return field.report(sinks, notices)
     },
     looks: lookingAt(field, clock),

@@ -10,16 +10,15 @@ const SILENT_MS = 100_000
 export function sinksSeen(options: {
   readonly sinks: readonly SinkConfiguration[]
   readonly places: readonly Place[]
-  /** UTC ms. */
-  readonly at: number
+  readonly now: SinkSaid['at']
 }): readonly SinkReport[] {
-  const { sinks, places, at } = options
+  const { sinks, places, now } = options
   return sinks
     .filter(({ enabled }) => enabled)
     .map(({ name, type }) => {
       const place = places.find(({ reader }) => reader === name)
       const said = place?.said
-      const state = stateOf(said, at)
+      const state = stateOf(said, now)
       return {
         name,
         type,
@@ -32,10 +31,9 @@ export function sinksSeen(options: {
     })
 }
 
-function stateOf(said: SinkSaid | undefined, at: number): State {
+function stateOf(said: SinkSaid | undefined, now: SinkSaid['at']): State {
   const start = 'see whether it runs: "fieldgate run --side uplink"'
   if (said === undefined) return { condition: 'waiting', text: `the uplink half has not come to it yet; ${start}` }
-  // The wall clock may have been set meanwhile, in either direction.
-  if (Math.abs(at - said.at) <= SILENT_MS) return said.state
+  if (said.at.boot === now.boot && now.monotonic - said.at.monotonic <= SILENT_MS) return said.state
   return { condition: 'fault', text: `the uplink half tells nothing any more; ${start}` }
 }

@@ -31,6 +31,7 @@ interface Begun {
 export class UplinkHalf implements Half {
   readonly looks: Methods
   readonly #options: HalfOptions
+  /** Monotonic. */
   readonly #startedAt: number
   readonly #told = new Map<string, { readonly state: State; readonly at: number }>()
   #configuration: Configuration
@@ -41,7 +42,7 @@ export class UplinkHalf implements Half {
     const { clock } = options
     this.#options = options
     this.#configuration = options.configuration
-    this.#startedAt = clock.wall()
+    this.#startedAt = clock.monotonic()
     const live = {
       get: (device: string, group: string) => this.#begun?.live.get(device, group),
       all: () => this.#begun?.live.all() ?? [],
@@ -94,12 +95,13 @@ export class UplinkHalf implements Half {
 
   report(notices: readonly string[]): UplinkReport {
     const { clock, version } = this.#options
+    const { wall: at, monotonic } = clock.now()
     return {
       gateway: this.#configuration.gateway.gateway,
       version,
       revision: this.#configuration.source.sha256,
-      startedAt: this.#startedAt,
-      at: clock.wall(),
+      startedAt: Math.round(at - (monotonic - this.#startedAt)),
+      at,
       notices: this.#begun === undefined ? [...notices, WAITING] : notices,
       sinks: this.#begun?.uplink.report() ?? [],
     }
@@ -117,7 +119,8 @@ export class UplinkHalf implements Half {
       const isNew = told?.state.condition !== state.condition || told.state.text !== state.text
       if (!isNew && clock.monotonic() - told.at < TELL_MS) continue
       this.#told.set(name, { state, at: clock.monotonic() })
-      end.tell(name, { at: clock.wall(), type, state, oldest, rate, counters })
+      const { boot, monotonic } = clock.now()
+      end.tell(name, { at: { boot, monotonic }, type, state, oldest, rate, counters })
     }
   }
 }

@@ -9,7 +9,7 @@ export const FORMAT = 1
 export const LARGEST_SEGMENT_BYTES = 256 * 2 ** 20
 
 /** First byte of a key. Records are last, so that they are always appended at the end of the tree. */
-export const KEY = { meta: 1, boots: 2, group: 3, snapshot: 4, record: 0x10 } as const
+export const KEY = { meta: 1, boots: 2, group: 3, snapshot: 4, gap: 5, record: 0x10 } as const
 
 /** What a segment's head says of itself. */
 export interface Meta {
@@ -51,6 +51,18 @@ export function keyOf(kind: number, number: number): Buffer {
     bytes.writeUIntBE(number, 2, 6)
   } else bytes.writeUInt32BE(number, 1)
   return bytes
+}
+
+/** Says that the entry at `seq` is a gap, so that it is found without reading all. */
+export function gapKeyOf(seq: number): Buffer {
+  const bytes = Buffer.allocUnsafe(7)
+  bytes[0] = KEY.gap
+  bytes.writeUIntBE(seq, 1, 6)
+  return bytes
+}
+
+export function gapSeqOf(key: Uint8Array): number {
+  return Buffer.from(key).readUIntBE(1, 6)
 }
 
 export function seqOf(key: Uint8Array): number {

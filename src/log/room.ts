@@ -1,6 +1,7 @@
 /** Whether there is room for what is to be stored: when a segment ends, which ones must go, and when nothing can. */
 import type { Clock } from '../contracts/clock.ts'
-import type { GapEntry, Position, Range } from '../contracts/log.ts'
+import type { Position, Range } from '../contracts/log.ts'
+import { type Losses, lossesOf, type Unconfirmed } from './losses.ts'
 import { count } from './ranges.ts'
 import type { Row } from './row.ts'
 import type { Segment } from './segment.ts'
@@ -16,8 +17,6 @@ const SEGMENT_BYTES = 32 * 2 ** 20
 /** A log is never of fewer segments, or evicting one would cost too much of it. */
 const FEWEST_SEGMENTS = 4
 
-export type Gap = Pick<GapEntry, 'range' | 'entries' | 'why' | 'readers'>
-
 export interface RoomOptions {
   readonly row: Row
   readonly space: Space
@@ -27,7 +26,7 @@ export interface RoomOptions {
   /** undefined: the larger of 32 MiB and 8 snapshots. */
   readonly segmentBytes: number | undefined
   /** What readers have not confirmed of a stretch. */
-  readonly unconfirmed: (range: Range) => readonly { readonly reader: string; readonly ranges: readonly Range[] }[]
+  readonly unconfirmed: (range: Range) => readonly Unconfirmed[]
 }
 
 export class Room {
@@ -89,20 +88,12 @@ export class Room {
     return victims
   }
 
-  /** What goes with a segment: one gap for each different loss. Readers that confirmed everything lose nothing. */
-  losses(segment: Segment, head: Position): readonly Gap[] {
+  /** What readers lose with a segment, what gap entries in it told them of, and how many entries none of them had. */
+  losses(segment: Segment, head: Position): Losses & { readonly entries: number } {
     const { row, unconfirmed } = this.#options
-    const losses = new Map<string, { range: Range; entries: number; readers: string[] }>()
-    for (const { reader, ranges } of unconfirmed({ from: segment.base, to: row.end(segment, head) })) {
-      const [first, last] = [ranges[0], ranges.at(-1)]
-      if (first === undefined || last === undefined) continue
-      const entries = count(ranges)
-      const key = `${first.from.seq} ${last.to.seq} ${entries}`
-      const loss = losses.get(key) ?? { range: { from: first.from, to: last.to }, entries, readers: [] }
-      loss.readers.push(reader)
-      losses.set(key, loss)
-    }
-    return Array.from(losses.values(), (loss) => ({ ...loss, why: 'evicted' }))
+    const lost = unconfirmed({ from: segment.base, to: row.end(segment, head) })
+    const entries = Math.max(0, ...lost.map(({ ranges }) => count(ranges)))
+    return { ...lossesOf(lost, entries === 0 ? [] : segment.gaps('all')), entries }
   }
 
   look(): void {

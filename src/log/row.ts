@@ -164,7 +164,7 @@ export class Row {
   *latelyTold(): Iterable<GapEntry> {
     for (const segment of this.#segments.slice(-LATELY)) {
       try {
-        yield* segment.gaps()
+        yield* segment.gaps('first')
       } catch {
         // It is named and counted when a reader comes to it.
       }

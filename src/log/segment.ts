@@ -4,6 +4,7 @@ import { rename, rm } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import type { Batch, GroupRef } from '../contracts/batch.ts'
 import type { Instant } from '../contracts/clock.ts'
+import { Rejected } from '../contracts/errors.ts'
 import type { Entry, GapEntry, Position } from '../contracts/log.ts'
 import { BLOCK_BYTES, Block, BlockWriter } from './block.ts'
 import { instantOf } from './boots.ts'
@@ -14,6 +15,8 @@ import { DATABASE_FILE, Environment, type Put } from './environment.ts'
 import {
   checked,
   folderOf,
+  gapKeyOf,
+  gapSeqOf,
   KEY,
   keyOf,
   LEAVING,
@@ -135,10 +138,12 @@ export class Segment implements Meaning {
   async append(
     blocks: readonly { readonly seq: number; readonly bytes: Buffer }[],
     groups: Iterable<number>,
+    gaps: readonly GapNote[],
   ): Promise<void> {
     const puts: Put[] = []
     for (const number of groups) if (!this.#groups.has(number)) this.#enterGroup(number, puts)
     if (this.#boots?.length !== this.#dictionary.boots.length) this.#enterBoots(puts)
+    for (const { seq, again } of gaps) puts.push({ key: gapKeyOf(seq), value: Buffer.from([again ? 1 : 0]) })
     for (const { seq, bytes } of blocks) puts.push({ key: keyOf(KEY.record, seq), value: bytes })
     await this.#open(false).commit(puts)
     this.measure()
@@ -192,6 +197,19 @@ export class Segment implements Meaning {
     return undefined
   }
 
+  /** Its gap entries, what cannot be read is passed over. `first`: without those that tell again what others told. */
+  gaps(which: 'all' | 'first'): readonly GapEntry[] {
+    try {
+      const notes = [...this.#open(true).range(gapKeyOf(0), keyOf(KEY.gap + 1, 0))]
+      const wanted = which === 'all' ? notes : notes.filter(({ value }) => value[0] === 0)
+      const entries = wanted.map(({ key }) => gapSeqOf(key)).flatMap((seq) => this.entries(seq, seq, ONE))
+      return entries.filter((entry) => entry.kind === 'gap')
+    } catch (thrown) {
+      if (thrown instanceof Rejected) return []
+      throw thrown
+    }
+  }
+
   /** The last batch of every group: from the head, and from the records since. Newest first, until all groups are whole. */
   lastBatches(): LastBatches {
     const environment = this.#open(true)
@@ -212,7 +230,7 @@ export class Segment implements Meaning {
     }
     let place = 0
     const head: { batch: Batch; position: Position }[] = []
-    for (const pair of environment.range(keyOf(KEY.snapshot, 0), keyOf(KEY.record, 0))) {
+    for (const pair of environment.range(keyOf(KEY.snapshot, 0), keyOf(KEY.gap, 0))) {
       const block = checked(pair.value, undefined)
       for (let index = 0; index < block.count; index++) {
         const [epoch, seq] = meta.snapshot[place++]!
@@ -239,22 +257,6 @@ export class Segment implements Meaning {
       }
     }
     return undefined
-  }
-
-  /** Gap entries among its records. A damaged block is passed over: it is named and counted when a reader comes to it. */
-  *gaps(): Iterable<GapEntry> {
-    for (const { key, value } of this.#open(true).range(RECORDS.from, RECORDS.to)) {
-      const found: GapEntry[] = []
-      try {
-        const block = new Block(value, { check: false })
-        for (let index = 0; index < block.count; index++) {
-          if (block.group(index) !== 0) continue
-          const entry = checked(value, key).entry(index, this)
-          if (entry.kind === 'gap') found.push(entry)
-        }
-      } catch {}
-      yield* found
-    }
   }
 
   group(number: number): GroupRef {
@@ -375,8 +377,15 @@ export class Segment implements Meaning {
   }
 }
 
+/** Where a gap entry stands; `again`: it tells what others told that are evicted. */
+export interface GapNote {
+  readonly seq: number
+  readonly again: boolean
+}
+
 type LastBatches = Iterable<{ readonly batch: Batch; readonly position: Position }>
 
+const ONE = { entries: 1, bytes: 1 }
 const RECORDS = { from: keyOf(KEY.record, 0), to: keyOf(KEY.record + 1, 0) }
 /** Blocks that are searched for the last set clock. */
 const LOOKED_THROUGH = 16

@@ -4,14 +4,15 @@ import { type Batch, Reason } from '../contracts/batch.ts'
 import type { Clock, Instant, Stop } from '../contracts/clock.ts'
 import type { Logger } from '../contracts/component.ts'
 import { Rejected, Retryable, sentence } from '../contracts/errors.ts'
-import type { Entry, EventNote, LogWriter, Position } from '../contracts/log.ts'
+import type { Entry, EventNote, GapEntry, LogWriter, Position } from '../contracts/log.ts'
 import type { BootsLedger, Dating } from './boots-ledger.ts'
 import type { Dictionary } from './dictionary.ts'
 import type { GapLedger } from './gap-ledger.ts'
 import type { Identity } from './identity.ts'
 import type { Latest } from './latest.ts'
+import type { Gap } from './losses.ts'
 import { type Commit, Queue, type Settle } from './queue.ts'
-import type { Gap, Room } from './room.ts'
+import type { Room } from './room.ts'
 import type { Row } from './row.ts'
 import type { Segment } from './segment.ts'
 
@@ -58,7 +59,9 @@ export class Writer implements LogWriter {
   #untold = 0
   #toldAt = Number.NEGATIVE_INFINITY
   /** Gap entries for when the disk takes entries again. */
-  readonly #owed: Gap[] = []
+  readonly #owed: { readonly gap: Gap; readonly again: boolean }[] = []
+  /** Seqs of gap entries that tell what others told which are evicted: the ledger has those. */
+  readonly #retold = new Set<number>()
   readonly counters = {
     appended: 0,
     commits: 0,
@@ -120,15 +123,18 @@ export class Writer implements LogWriter {
   }
 
   /** Tells readers of entries that are gone or never came. */
-  gap(gap: Gap): void {
+  gap(gap: Gap, again = false): void {
     if (this.failure !== undefined) {
-      this.#owed.push(gap)
+      this.#owed.push({ gap, again })
       return
     }
     this.counters.gaps++
     const at = this.#options.clock.now()
     this.#see(at)
-    this.#push((position) => ({ kind: 'gap', position, at, ...gap })).catch(() => undefined)
+    this.#push((position) => {
+      if (again) this.#retold.add(position.seq)
+      return { kind: 'gap', position, at, ...gap }
+    }).catch(() => undefined)
   }
 
   /** The newest segment is given up at the next commit. */
@@ -238,7 +244,9 @@ export class Writer implements LogWriter {
       await this.#options.boots.keep()
       commit = this.#queue.take()
       this.#inFlightBytes = commit.bytes
-      await this.#options.row.newest!.append(commit.blocks, commit.groups)
+      const gaps = commit.entries.filter(isGap).map(seqOf)
+      const notes = gaps.map((seq) => ({ seq, again: this.#retold.has(seq) }))
+      await this.#options.row.newest!.append(commit.blocks, commit.groups, notes)
       await this.#keepGaps(commit.entries)
       this.#stored(commit)
       for (const victim of victims) await this.#options.row.remove(victim).catch((thrown) => this.#cannotRemove(thrown))
@@ -265,7 +273,7 @@ export class Writer implements LogWriter {
    *  in the ledger. */
   async #keepGaps(entries: readonly Entry[]): Promise<void> {
     const { ledger } = this.#options
-    const gaps = entries.filter((entry) => entry.kind === 'gap')
+    const gaps = entries.filter(isGap).filter((gap) => !this.#retold.delete(seqOf(gap)))
     if (gaps.length > 0 || ledger.owes) await ledger.keep(gaps)
   }
 
@@ -283,9 +291,10 @@ export class Writer implements LogWriter {
     const { room } = this.#options
     const victims = room.victims(this.#queue.bytes)
     for (const segment of victims) {
-      const losses = room.losses(segment, this.#head)
-      this.counters.evicted += Math.max(0, ...losses.map(({ entries }) => entries))
-      for (const loss of losses) this.gap(loss)
+      const { gaps, again, entries } = room.losses(segment, this.#head)
+      this.counters.evicted += entries
+      for (const gap of gaps) this.gap(gap)
+      for (const gap of again) this.gap(gap, true)
     }
     return victims
   }
@@ -305,12 +314,9 @@ export class Writer implements LogWriter {
     for (const { settles, entries } of commit === undefined ? [waiting] : [commit, waiting]) {
       for (const entry of entries) {
         if (entry.kind === 'gap') {
-          this.#owed.push({
-            range: entry.range,
-            entries: entry.entries,
-            why: entry.why,
-            ...(entry.readers && { readers: entry.readers }),
-          })
+          const { range, entries, why, readers } = entry
+          const gap = { range, entries, why, ...(readers && { readers }) }
+          this.#owed.push({ gap, again: this.#retold.delete(seqOf(entry)) })
         } else if (entry.kind !== 'clock') {
           // A clock entry is told again.
           this.counters.refused++
@@ -337,7 +343,7 @@ export class Writer implements LogWriter {
       await this.#addSegment()
       this.failure = undefined
       this.#options.log.info('the log is stored again')
-      for (const gap of this.#owed.splice(0)) this.gap(gap)
+      for (const { gap, again } of this.#owed.splice(0)) this.gap(gap, again)
       this.#tellAgain()
       this.#tell(true)
     } catch (thrown) {
@@ -379,6 +385,9 @@ export class Writer implements LogWriter {
     this.gap({ range: null, entries, why: 'refused' })
   }
 }
+
+const isGap = (entry: Entry): entry is GapEntry => entry.kind === 'gap'
+const seqOf = ({ position }: Entry): number => position.seq
 
 /** In place of a timer: the commit is queued behind what runs now. */
 const soon: Stop = () => undefined

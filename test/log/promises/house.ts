@@ -179,6 +179,14 @@ export class House {
     }
   }
 
+  /** The uplink has heard of everything that is stored. */
+  async seen(): Promise<void> {
+    await this.until('the uplink has heard of it', async () => {
+      const { head } = (await this.report()).log
+      return head.seq === 0 || (await this.read(head, { entries: 1, bytes: 1 })).length > 0
+    })
+  }
+
   /** Everything that is stored was answered for by these sinks. */
   async drained(...names: string[]): Promise<void> {
     await this.until(`${names.join(' and ')} had everything`, async () => {

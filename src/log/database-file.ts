@@ -22,11 +22,23 @@ const LOCK_BYTES = 8272
 /** Makes both files ready to be opened. Throws Rejected when the database is not whole, and what the file system throws. */
 export function ready(path: string, options: { readonly readOnly: boolean }): void {
   const { readOnly } = options
-  if (!readOnly && !existsSync(path)) layPages(path)
+  if (!readOnly && !isBegun(path)) layPages(path)
   checkPages(path, readOnly)
   layLock(`${path}-lock`)
   // Without the right to write its reader slot LMDB reads on silently, while pages change under it.
   accessSync(`${path}-lock`, constants.R_OK | constants.W_OK)
+}
+
+/** Its first two pages are synced before anything is stored behind them: without them, and no longer than they are, it never
+ *  held anything. */
+function isBegun(path: string): boolean {
+  if (!existsSync(path)) return false
+  const pages = new Pages(path)
+  try {
+    return pages.areBegun()
+  } finally {
+    pages.close()
+  }
 }
 
 /** An empty database: two meta pages. */

@@ -1,6 +1,8 @@
-/** Small files that hold either what they held before or all of what is written, whenever the power goes. */
+/** Small files that hold either what they held before or all of what is written, and folders that stay once they are made,
+ *  whenever the power goes. */
+import { closeSync, fsyncSync, mkdirSync, openSync } from 'node:fs'
 import { open, rename } from 'node:fs/promises'
-import { join } from 'node:path'
+import { dirname, join, resolve } from 'node:path'
 
 /** Throws what the file system throws. */
 export async function writeDurably(folder: string, name: string, text: string): Promise<void> {
@@ -22,5 +24,28 @@ export async function syncFolder(path: string): Promise<void> {
     await folder.sync()
   } finally {
     await folder.close()
+  }
+}
+
+/** The folder, and those it is in. That it is there already does not mean that it would be after a power cut: a process may
+ *  have ended between making and syncing it. Throws what the file system throws. */
+export function makeFolder(path: string): void {
+  const folder = resolve(path)
+  const first = mkdirSync(folder, { recursive: true })
+  try {
+    for (let made = folder; made.length >= (first ?? folder).length; made = dirname(made)) syncNow(dirname(made))
+  } catch (thrown) {
+    // Whoever made it for us may keep us from reading what it is in.
+    if (first !== undefined) throw thrown
+  }
+}
+
+/** What is in a file, or which names are in a folder, is durable when it returns. */
+export function syncNow(path: string): void {
+  const file = openSync(path, 'r')
+  try {
+    fsyncSync(file)
+  } finally {
+    closeSync(file)
   }
 }

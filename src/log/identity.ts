@@ -1,9 +1,10 @@
 /** What a log's folder is: its stream, drawn once; the epoch of its last writer; and who writes it now. */
 import { randomBytes } from 'node:crypto'
-import { closeSync, fsyncSync, mkdirSync, openSync, readFileSync, renameSync, writeSync } from 'node:fs'
+import { closeSync, fsyncSync, openSync, readFileSync, renameSync, writeSync } from 'node:fs'
 import { join } from 'node:path'
 import { ConfigurationFault, sentence } from '../contracts/errors.ts'
 import { claim, release } from './claim.ts'
+import { makeFolder, syncNow } from './durable.ts'
 import { checkGround, checkVersions } from './ground.ts'
 
 const FORMAT = 1
@@ -33,7 +34,7 @@ export class Identity {
       checkGround(folder)
       const isLog = readKept(folder) !== undefined
       checkVersions(folder)
-      if (!isLog) mkdirSync(folder, { recursive: true })
+      if (!isLog) makeFolder(folder)
       try {
         this.#claim()
       } catch (thrown) {
@@ -143,10 +144,5 @@ function writeDurably(folder: string, name: string, text: string): void {
     closeSync(file)
   }
   renameSync(`${path}.new`, path)
-  const directory = openSync(folder, 'r')
-  try {
-    fsyncSync(directory)
-  } finally {
-    closeSync(directory)
-  }
+  syncNow(folder)
 }

@@ -360,7 +360,7 @@ export class Log implements FieldEnd, UplinkEnd {
   /** Deletes the segments that no configured reader waits for. The newest stays. */
   #retire(): void {
     if (this.#configured === undefined) return
-    const states = this.#configured.map((name) => this.#places.state(name))
+    const states = this.#configured.map((name) => this.#places.stored(name))
     if (this.#places.awaited && states.includes(undefined)) return
     const head = this.#writer.head
     const { newest } = this.#row

@@ -71,6 +71,17 @@ export class Pages {
     }
   }
 
+  /** Whether there is more than a beginning, or a whole one. */
+  areBegun(): boolean {
+    if (fstatSync(this.#file).size > 2 * PAGE) return true
+    try {
+      this.#meta()
+      return true
+    } catch {
+      return false
+    }
+  }
+
   /** Pages that its end lacks: they were never written. Throws Rejected when it lacks more. */
   missing(): { readonly pages: number; readonly size: number } {
     const { lastPage } = this.#meta()

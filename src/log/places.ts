@@ -21,6 +21,8 @@ export interface Places {
   readonly failures: number
   /** undefined: it has no place. */
   state(reader: string): CursorState | undefined
+  /** As a power cut would leave it: what may be deleted must not be pending after one. */
+  stored(reader: string): CursorState | undefined
   said(reader: string): SinkSaid | undefined
   /** The furthest that any reader knows the log to have come. */
   furthest(): Position | undefined
@@ -117,6 +119,11 @@ export class SeenPlaces implements Places {
   state(reader: string): CursorState | undefined {
     const state = this.#states.get(reader)
     return state && caughtUp(state, this.#options.head(), this.#options.oldest())
+  }
+
+  /** What another process shows is durable. */
+  stored(reader: string): CursorState | undefined {
+    return this.state(reader)
   }
 
   said(reader: string): SinkSaid | undefined {

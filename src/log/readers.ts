@@ -6,10 +6,11 @@ import type { Logger } from '../contracts/component.ts'
 import { Rejected, sentence } from '../contracts/errors.ts'
 import type { Position } from '../contracts/log.ts'
 import { StoredCursor } from './cursor.ts'
-import { type CursorState, freshState, unconfirmed } from './cursor-state.ts'
+import { type CursorState, caughtUp, freshState, unconfirmed } from './cursor-state.ts'
 import { moveAside } from './damaged.ts'
+import { syncNow } from './durable.ts'
 import type { SinkSaid } from './ends.ts'
-import type { Environment, Put } from './environment.ts'
+import { DATABASE_FILE, type Environment, type Put } from './environment.ts'
 import { behind, KEY, keyOfReader, openPlaces, type Places, type Stumble, statesIn } from './places.ts'
 import { type Kept, readKept, writeKept } from './quarantine.ts'
 import type { Damage } from './row.ts'
@@ -32,8 +33,12 @@ export interface ReadersOptions {
 }
 
 function openWithin(folder: string): Environment {
-  mkdirSync(join(folder, 'readers'), { recursive: true })
-  return openPlaces(folder, { readOnly: false })
+  const place = join(folder, 'readers')
+  mkdirSync(place, { recursive: true })
+  const environment = openPlaces(folder, { readOnly: false })
+  // A process that was killed may have left what is written and not durable: nothing is built on it.
+  for (const made of [join(place, DATABASE_FILE), place, folder]) syncNow(made)
+  return environment
 }
 
 /** Of the log's quota, beside it. */
@@ -54,6 +59,7 @@ export class Readers implements Places {
   readonly #options: ReadersOptions
   #environment: Environment
   readonly #cursors = new Map<string, StoredCursor>()
+  readonly #stored = new Map<string, CursorState>()
   readonly #dirty = new Set<StoredCursor>()
   /** Keys of damage that was reported. */
   readonly #stumbles: Buffer[] = []
@@ -97,7 +103,10 @@ export class Readers implements Places {
 
   /** Takes up every reader's place, once it is known how far the log goes. */
   load(): void {
-    for (const [name, state] of this.#states()) this.#cursors.set(name, this.#cursor(name, state))
+    for (const [name, state] of this.#states()) {
+      this.#cursors.set(name, this.#cursor(name, state))
+      this.#stored.set(name, state)
+    }
   }
 
   /** Every reader there ever was, configured or not. */
@@ -111,6 +120,11 @@ export class Readers implements Places {
 
   state(name: string): CursorState | undefined {
     return this.#cursors.get(name)?.state()
+  }
+
+  stored(name: string): CursorState | undefined {
+    const state = this.#stored.get(name)
+    return state === undefined ? this.state(name) : caughtUp(state, this.#options.head(), this.#options.oldest())
   }
 
   said(name: string): SinkSaid | undefined {
@@ -282,13 +296,15 @@ export class Readers implements Places {
     this.#dirty.clear()
     this.#puts = new Map()
     this.#removals = new Map()
-    const states = dirty.map((cursor) => ({
-      key: keyOfReader(KEY.reader, cursor.reader),
-      value: Buffer.from(JSON.stringify(cursor.state())),
+    const states = dirty.map((cursor) => [cursor.reader, cursor.state()] as const)
+    const places = states.map(([reader, state]) => ({
+      key: keyOfReader(KEY.reader, reader),
+      value: Buffer.from(JSON.stringify(state)),
     }))
-    this.#committing = this.#environment.commit([...states, ...puts.values()], [...removals.values()]).then(
+    this.#committing = this.#environment.commit([...places, ...puts.values()], [...removals.values()]).then(
       () => {
         this.failure = undefined
+        for (const [reader, state] of states) this.#stored.set(reader, state)
         waiting.resolve()
       },
       (thrown: unknown) => {

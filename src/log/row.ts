@@ -5,6 +5,7 @@ import { Rejected, sentence } from '../contracts/errors.ts'
 import type { Entry, GapEntry, Position, Range } from '../contracts/log.ts'
 import { moveAside } from './damaged.ts'
 import type { Dictionary } from './dictionary.ts'
+import { syncNow } from './durable.ts'
 import { DATABASE_FILE } from './environment.ts'
 import type { Latest } from './latest.ts'
 import { LEAVING, MAKING, nameOf, type SegmentName } from './layout.ts'
@@ -266,8 +267,10 @@ export class Row {
 
   /** What was never whole, and what was to go, when the power went. */
   #clear(): void {
-    for (const name of readdirSync(this.#within)) {
-      if (!name.endsWith(MAKING) && !name.endsWith(LEAVING)) continue
+    const left = readdirSync(this.#within).filter((name) => name.endsWith(MAKING) || name.endsWith(LEAVING))
+    // The names that they lost stay lost, whatever becomes of what is in them.
+    if (left.length > 0) syncNow(this.#within)
+    for (const name of left) {
       try {
         rmSync(join(this.#within, name), { recursive: true, force: true })
       } catch {

@@ -10,7 +10,7 @@ import { BLOCK_BYTES, Block, BlockWriter } from './block.ts'
 import { instantOf } from './boots.ts'
 import { damaged } from './bytes.ts'
 import type { Dictionary } from './dictionary.ts'
-import { syncFolder } from './durable.ts'
+import { syncFolder, syncNow } from './durable.ts'
 import { DATABASE_FILE, Environment, type Put } from './environment.ts'
 import {
   checked,
@@ -111,7 +111,10 @@ export class Segment implements Meaning {
 
   /** Opens what another run left, to go on writing. Throws Rejected when it is damaged, Retryable. */
   reopen(stream: string): void {
-    if (!existsSync(join(this.folder, DATABASE_FILE))) throw damaged(`${this.folder} has no ${DATABASE_FILE}`)
+    const path = join(this.folder, DATABASE_FILE)
+    if (!existsSync(path)) throw damaged(`${this.folder} has no ${DATABASE_FILE}`)
+    // A process that was killed may have left what is written and not durable: nobody reads it before it is.
+    syncNow(path)
     const environment = this.#open(false)
     const bytes = environment.get(keyOf(KEY.meta, 0))
     if (bytes === undefined) throw damaged(`${this.folder} has no head`)
@@ -324,6 +327,8 @@ export class Segment implements Meaning {
     // Whoever reads beside us finds it whole or not at all.
     const leaving = `${this.folder}${LEAVING}`
     await rename(this.folder, leaving).catch(() => undefined)
+    // A power cut must not bring the name back without what is in it.
+    await syncFolder(dirname(this.folder))
     for (const folder of [leaving, `${this.folder}${MAKING}`, this.folder])
       await rm(folder, { recursive: true, force: true })
   }

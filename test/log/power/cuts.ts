@@ -1,0 +1,68 @@
+/** Which cuts are tried: after which steps, and what of the undecided is then there. Both follow from a seed. */
+import { type Choice, type Disk, untouched } from './disk.ts'
+import { chance } from './marks.ts'
+import type { Recording, Step } from './recording.ts'
+
+const FIXED = 6
+
+/** The steps after which the power is cut, in order: half of them where names change, half anywhere. What was promised by
+ *  then is all that was promised before the next change. */
+export function pointsOf({ steps }: Recording, count: number, seed: number): number[] {
+  const random = chance(seed)
+  const telling: number[] = []
+  const all: number[] = []
+  let near = 0
+  for (const [index, step] of steps.entries()) {
+    if (step.kind === 'mark') continue
+    if (changesNames(step)) near = 8
+    const point = behindMarks(steps, index + 1)
+    if (near-- > 0) telling.push(point)
+    all.push(point)
+  }
+  const chosen = new Set<number>([steps.length])
+  const take = (from: number[], most: number): void => {
+    for (let tries = 0; tries < 20 * count && chosen.size < Math.min(most, from.length); tries++)
+      chosen.add(from[Math.floor(random() * from.length)]!)
+  }
+  take(telling, Math.ceil(count / 2))
+  take(all, count)
+  return [...chosen].sort((a, b) => a - b)
+}
+
+/** What is left of a point: the extremes first, then by chance. */
+export function choicesAt(disk: Disk, point: number, count: number, seed: number): Choice[] {
+  const { writes, names } = disk.undecided(point)
+  const random = chance(seed ^ Math.imul(point, 0x9e3779b1))
+  const all: Choice = { ...untouched(), random }
+  if (writes + names === 0) return [all]
+  const but = Math.floor(random() * writes)
+  const fixed: Choice[] = [
+    { ...all, names: 'none', write: () => 'lost', size: 'short', locks: 'noise' },
+    all,
+    { ...all, write: (index, of) => (index === of - 1 ? 'kept' : 'lost'), size: 'long' },
+    { ...all, write: (index) => (index === but ? 'lost' : 'kept') },
+    { ...all, names: 'none' },
+    { ...all, write: () => 'lost', size: 'long' },
+  ]
+  for (let more = FIXED; more < count; more++) {
+    const kept = random()
+    const torn = random() * (1 - kept)
+    const write = (): 'kept' | 'lost' | 'torn' => {
+      const fate = random()
+      return fate < kept ? 'kept' : fate < kept + torn ? 'torn' : 'lost'
+    }
+    const size = (['data', 'long', 'short'] as const)[Math.floor(random() * 3)]!
+    fixed.push({ names: random() < 0.5 ? 'journal' : 'folders', write, size, locks: 'noise', random })
+  }
+  return fixed.slice(0, count)
+}
+
+function changesNames({ kind, created }: Step): boolean {
+  return created || ['rename', 'link', 'unlink', 'mkdir', 'rmdir'].includes(kind)
+}
+
+function behindMarks(steps: readonly Step[], from: number): number {
+  let point = from
+  while (steps[point]?.kind === 'mark') point++
+  return point
+}

@@ -30,6 +30,8 @@ export interface DrainOptions {
 const MAX_ENTRIES = 500
 /** Cold pages must not stall polling. */
 const MAX_BYTES = 64 * 2 ** 10
+/** Turns in which one call is read. A far side that is slow to confirm a call's last message is so once a call. */
+const TURNS_A_CALL = 8
 /** So many calls in a row with every entry refused are no fault of the entries. */
 const STRIKES = 3
 const HELD_MS = 60_000
@@ -148,7 +150,7 @@ export class Drain {
   /** One call, or a wait: false. */
   async #turn(): Promise<boolean> {
     const { head } = this.#options.reader
-    const call = this.#held ?? this.#next.next()
+    const call = this.#held ?? (await this.#read())
     if (call === undefined) {
       await this.#wait(head)
       return false
@@ -157,6 +159,19 @@ export class Drain {
     this.#held = (await this.#carry(call)) ? undefined : this.#next.anew(call)
     this.#settled?.()
     return true
+  }
+
+  /** As much as goes in one call, with a turn for others after each portion that was read. */
+  async #read(): Promise<Call | undefined> {
+    this.#held = this.#next.next()
+    for (let turns = 1; this.#held !== undefined && turns < TURNS_A_CALL; turns++) {
+      if (this.#next.behind(this.#held) === undefined) break
+      await this.#clock.sleep(0, this.#signal)
+      const behind = this.#next.behind(this.#held)
+      if (behind === undefined) break
+      this.#held = this.#next.longer(this.#held, behind)
+    }
+    return this.#held
   }
 
   /** For the next entry, or so long. */

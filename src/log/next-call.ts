@@ -117,6 +117,30 @@ export class NextCall {
     return live === undefined ? undefined : this.#read(live, false)
   }
 
+  /** What stands behind a call and may go with it; undefined: nothing, or there is no room. */
+  behind(call: Call): Range | undefined {
+    const { cursor, reader } = this.#options
+    const [range] = call.ranges
+    if (call.again || range === undefined || count([range]) >= this.#most(call.historical)) return undefined
+    const seq = range.to.seq + 1
+    if (call.historical && this.#liveFrom > 0 && seq >= this.#liveFrom) return undefined
+    const rest = cursor.pending(reader.head).find(({ from, to }) => from.seq <= seq && to.seq >= seq)
+    return rest === undefined ? undefined : { from: { epoch: range.to.epoch, seq }, to: rest.to }
+  }
+
+  /** The call with more of what stands behind it. */
+  longer(call: Call, behind: Range): Call {
+    const [range] = call.ranges as readonly [Range]
+    const more = this.#read(behind, call.historical, this.#most(call.historical) - count([range]))
+    return {
+      ...call,
+      entries: [...call.entries, ...more.entries],
+      ranges: [{ from: range.from, to: more.ranges[0]!.to }],
+      filtered: call.filtered + more.filtered,
+      evicted: call.evicted + more.evicted,
+    }
+  }
+
   /** How long the backlog has to wait; Infinity: there is none. */
   get waitMs(): number {
     if (!this.#waits) return Number.POSITIVE_INFINITY
@@ -141,10 +165,15 @@ export class NextCall {
     return { from: from.seq >= this.#liveFrom ? from : { epoch: from.epoch, seq: this.#liveFrom }, to }
   }
 
-  #read(range: Range, historical: boolean): Call {
-    const { reader, select, maxEntries, maxBytes, replay, clock } = this.#options
-    const portion = historical && replay !== 'in-order' ? this.#portion.entries : maxEntries
-    const read = reader.read(range.from, { entries: portion, bytes: maxBytes })
+  /** Entries that a call may have. */
+  #most(historical: boolean): number {
+    const { replay, maxEntries } = this.#options
+    return historical && replay !== 'in-order' ? this.#portion.entries : maxEntries
+  }
+
+  #read(range: Range, historical: boolean, most = this.#most(historical)): Call {
+    const { reader, select, maxBytes, clock } = this.#options
+    const read = reader.read(range.from, { entries: most, bytes: maxBytes })
     const to = historical && this.#liveFrom <= range.to.seq ? this.#liveFrom - 1 : range.to.seq
     const entries: Entry[] = []
     let taken = 0

@@ -105,6 +105,38 @@ describe('delivery', () => {
     await drain.stop()
   })
 
+  it('reads a call in small portions, with a turn for others after each', async () => {
+    // The log in memory counts 64 bytes an entry: three in one portion, so nine turns for a call of 25.
+    const { clock, log, sink, make, append, receipt } = setUp({ maxBytes: 200, maxEntries: 20 })
+    await append(...upTo(25))
+    let portions = 0
+    const reader = {
+      stream: log.reader.stream,
+      get head() {
+        return log.reader.head
+      },
+      next: log.reader.next,
+      snapshot: log.reader.snapshot,
+      read: (...words: Parameters<typeof log.reader.read>) => {
+        portions++
+        return log.reader.read(...words)
+      },
+    }
+    const portionsAtTurns: number[] = []
+    const turn = (): void => {
+      portionsAtTurns.push(portions)
+      if (portionsAtTurns.length < 7) clock.after(0, turn)
+    }
+    const drain = make({ reader })
+    drain.start()
+    clock.after(0, turn)
+    await clock.advance(0)
+    expect(portionsAtTurns).toEqual([1, 2, 3, 4, 5, 6, 7])
+    expect(sink.calls.map(({ counts }) => counts)).toEqual([upTo(20), upTo(25).slice(20)])
+    expect(receipt()).toMatchObject({ delivered: 25, pending: 0 })
+    await drain.stop()
+  })
+
   it('repeats a call that failed as it was, with longer waits up to half a minute', async () => {
     const { clock, sink, make, append, receipt } = setUp()
     let fails = 8

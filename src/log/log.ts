@@ -303,6 +303,7 @@ export class Log implements FieldEnd, UplinkEnd {
       quarantineBytes: quarantineBytes(quotaBytes),
       clock,
       log,
+      boots: this.#boots,
       onConfirmed: () => this.#retire(),
       onLost: (text) => {
         this.#damageText = text

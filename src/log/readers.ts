@@ -1,10 +1,12 @@
 /** What the log's readers have confirmed: their cursors, receipts and quarantine, in an environment of their own. */
+
 import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Clock, Stop } from '../contracts/clock.ts'
 import type { Logger } from '../contracts/component.ts'
 import { Rejected, sentence } from '../contracts/errors.ts'
 import type { Position } from '../contracts/log.ts'
+import { type Boots, restampedAll } from './boots.ts'
 import { StoredCursor } from './cursor.ts'
 import { type CursorState, caughtUp, freshState, unconfirmed } from './cursor-state.ts'
 import { moveAside } from './damaged.ts'
@@ -23,6 +25,7 @@ export interface ReadersOptions {
   readonly quarantineBytes: number
   readonly clock: Clock
   readonly log: Logger
+  readonly boots: Boots
   readonly head: () => Position
   /** Where the oldest stored entry is or was. */
   readonly oldest: () => Position
@@ -245,7 +248,9 @@ export class Readers implements Places {
           const name = key.toString('latin1')
           const waiting = this.#puts.get(name) ?? this.#flying.get(name)
           const bytes = waiting?.value ?? this.#environment.get(key)
-          return bytes === undefined ? undefined : readKept(bytes)
+          if (bytes === undefined) return undefined
+          const kept = readKept(bytes)
+          return { ...kept, entry: restampedAll([kept.entry], this.#options.boots)[0]! }
         },
         remove: (seq) => {
           const key = keyOf(seq)

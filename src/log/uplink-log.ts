@@ -3,6 +3,7 @@ import type { GroupRef } from '../contracts/batch.ts'
 import type { Clock } from '../contracts/clock.ts'
 import type { Logger } from '../contracts/component.ts'
 import type { Cursor, LogReader, Quarantined } from '../contracts/log.ts'
+import { BootsSeen } from './boots.ts'
 import { claim, release } from './claim.ts'
 import type { SinkSaid, UplinkEnd } from './ends.ts'
 import { Follower } from './follower.ts'
@@ -77,6 +78,7 @@ class UplinkLog implements UplinkEnd {
       quarantineBytes: quarantineBytes(quotaBytes),
       clock,
       log,
+      boots: new BootsSeen(path),
       head: () => this.#follower.head,
       oldest: () => this.#follower.oldest,
       onConfirmed: () => undefined,

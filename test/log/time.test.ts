@@ -96,6 +96,17 @@ describe('what is stored before the clock is set', () => {
     expect(kindsOf(log)).toEqual(['batch', 'clock', 'batch'])
   })
 
+  it('is dated when it was refused and is tried again, too', async () => {
+    const log = await opened(folder())
+    const cursor = await log.cursor('emqx', { from: 'oldest' })
+    const position = await log.writer.append(stamped(1000, 'unsynced', 500))
+    await cursor.confirm([{ from: position, to: position }], { quarantined: [{ entry: readAll(log)[0]!, why: 'no' }] })
+    await log.writer.append(stamped(1e12, 'synced', 900))
+    cursor.retry(null)
+    expect(cursor.retrying(10).map(instantOf)).toMatchObject([{ wall: 1e12 - 400, clock: 'corrected' }])
+    expect([...log.quarantine('emqx')].map(({ entry }) => instantOf(entry).wall)).toEqual([1e12 - 400])
+  })
+
   it('stays uncertain when the clock of its boot was never set', async () => {
     const log = await opened(folder())
     await log.writer.append(stamped(1000, 'unsynced', 500, 'first'))

@@ -135,7 +135,8 @@ export class Field {
     const { groups, connections, devices, source } = this.#configuration
     this.#notebook.keepOnly(new Set(devices.map((device) => `${device.connection}/${device.name}`)))
     this.#end.configure({ groups: groups.map((group) => group.ref), readers: readersOf(this.#configuration) })
-    this.#pipeline.restore(this.#end.reader.snapshot().batches)
+    const { batches } = this.#end.reader.snapshot()
+    this.#pipeline.restore(batches)
     this.#background(
       this.#end.writer.note({
         at: this.#clock.now(),
@@ -146,6 +147,7 @@ export class Field {
     )
     this.#watch = watchSteps({
       clock: this.#clock,
+      stored: batches.map(({ at }) => at),
       note: (event) => {
         this.#say.warn(event.text, event.facts)
         this.#background(this.#end.writer.note(event))

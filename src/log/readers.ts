@@ -1,5 +1,4 @@
 /** What the log's readers have confirmed: their cursors, receipts and quarantine, in an environment of their own. */
-
 import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Clock, Stop } from '../contracts/clock.ts'

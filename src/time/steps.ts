@@ -1,8 +1,8 @@
 /** Watches the wall clock against the one that never steps, and says when it was set and how far its time can be trusted. */
 import type { Clock, ClockQuality, Instant, Stop } from '../contracts/clock.ts'
 
-/** A clock that is slewed (adjtime: 0.5 ms a second, chrony: up to 83, a leap second smeared over a day: 0.01) never gains so
- *  much from one look to the next. */
+/** Slewing is no step: the kernel slews the monotonic clock along (clock_gettime(2)), and a leap second that a server smears over
+ *  a day is 0.01 ms a second. */
 const STEP_MS = 1000
 const LOOK_MS = 1000
 
@@ -19,9 +19,15 @@ const MEANING: Readonly<Record<ClockQuality, string>> = {
   unsynced: 'the clock is not set: times are uncertain until a time server answers',
 }
 
-export function watchSteps(options: { readonly clock: Clock; readonly note: (note: ClockNote) => void }): Stop {
-  const { clock, note } = options
-  let { clock: quality, wall, monotonic } = clock.now()
+export interface Watch {
+  readonly clock: Clock
+  /** Moments that an earlier run stored: a clock that was set between that and this run has stepped, too. */
+  readonly stored?: Iterable<Instant>
+  readonly note: (note: ClockNote) => void
+}
+
+export function watchSteps({ clock, stored = [], note }: Watch): Stop {
+  let { clock: quality, wall, monotonic } = latestOf(stored, clock.boot) ?? clock.now()
   return clock.every(LOOK_MS, () => {
     const at = clock.now()
     const byMs = Math.round(at.wall - wall - (at.monotonic - monotonic))
@@ -31,6 +37,16 @@ export function watchSteps(options: { readonly clock: Clock; readonly note: (not
     }
     ;({ clock: quality, wall, monotonic } = at)
   })
+}
+
+/** The latest moment of this boot whose wall time is what the clock showed when it was set. */
+function latestOf(stored: Iterable<Instant>, boot: string): Instant | undefined {
+  let latest: Instant | undefined
+  for (const at of stored) {
+    const isSet = at.clock === 'synced' || at.clock === 'holdover'
+    if (at.boot === boot && isSet && at.monotonic >= (latest?.monotonic ?? 0)) latest = at
+  }
+  return latest
 }
 
 function stepText(byMs: number): string {

@@ -222,7 +222,7 @@ log: { path: ${join(folder, 'log')}, commitEvery: 50ms }
   }, 120_000)
 
   it('does not keep to a 2099 that it once took for right', async () => {
-    const { file, heard, readAt } = await site()
+    const { file, heard, events, readAt } = await site()
     const wrong = Math.round(73 * YEAR_MS)
     const first = await run(file, faked(wrong).env)
     await until('times of 2099', () => heard().length > 5)
@@ -237,5 +237,7 @@ log: { path: ${join(folder, 'log')}, commitEvery: 50ms }
       expect(clock).toBeUndefined()
     }
     expect(before).toBeGreaterThan(0)
+    const stepped = await until('the step', () => events().find(({ name }) => name === 'clock.stepped'))
+    expect(Math.abs((stepped.facts as { byMs: number }).byMs + wrong)).toBeLessThan(1000)
   }, 120_000)
 })

@@ -55,6 +55,21 @@ describe('a clock that is watched', () => {
     expect(notes).toEqual([])
   })
 
+  it('tells of a step between an earlier run of this boot and this one', async () => {
+    const clock = new ManualClock({ wall: 1e12, monotonic: 50_000, boot: 'b' })
+    const stored = [
+      { wall: 9e11 + 40_000, monotonic: 40_000, boot: 'b', clock: 'synced' as const },
+      { wall: 5, monotonic: 45_000, boot: 'b', clock: 'device' as const },
+      { wall: 7, monotonic: 46_000, boot: 'b', clock: 'corrected' as const },
+      { wall: 8, monotonic: 900_000, boot: 'before', clock: 'synced' as const },
+      { wall: 9e11, monotonic: 30_000, boot: 'b', clock: 'synced' as const },
+    ]
+    const notes: ClockNote[] = []
+    watchSteps({ clock, stored, note: (note) => notes.push(note) })
+    await clock.advance(5000)
+    expect(notes.map(({ name, facts }) => [name, facts])).toEqual([['clock.stepped', { byMs: 1e12 - 9e11 - 50_000 }]])
+  })
+
   it('tells of the first setting: how far the floor was off, and that times are certain now', async () => {
     const { clock, notes } = watched({ wall: 0, earliest: Date.UTC(2026, 0, 1), known: 'unsynced' })
     await clock.advance(5000)

@@ -3,7 +3,7 @@ import { randomBytes } from 'node:crypto'
 import { closeSync, fsyncSync, openSync, readFileSync, renameSync, writeSync } from 'node:fs'
 import { join } from 'node:path'
 import { ConfigurationFault, sentence } from '../contracts/errors.ts'
-import { claim, release } from './claim.ts'
+import { claim, type Role, release } from './claim.ts'
 import { makeFolder, syncNow } from './durable.ts'
 import { checkGround, checkVersions } from './ground.ts'
 
@@ -22,14 +22,17 @@ export class Identity {
   readonly stream: string
   readonly #folder: string
   readonly #boot: string
+  readonly #roles: readonly Role[]
+  readonly #claimed = new Set<Role>()
   #epoch: number
-  #claimed = false
 
-  /** Throws ConfigurationFault when the folder cannot be used, or another process writes it; it is left as it is then. A disk
-   *  that is full or fails is no reason where there is a log already: `advance` fails then. */
-  constructor(folder: string, boot: string) {
+  /** `roles`: what this process does with the log. Throws ConfigurationFault when the folder cannot be used, or another process
+   *  does that; it is left as it is then. A disk that is full or fails is no reason where there is a log already: `advance`
+   *  fails then. */
+  constructor(folder: string, boot: string, roles: readonly Role[]) {
     this.#folder = folder
     this.#boot = boot
+    this.#roles = roles
     try {
       checkGround(folder)
       const isLog = readKept(folder) !== undefined
@@ -60,7 +63,7 @@ export class Identity {
 
   /** The next epoch, durable when this returns. Throws what the file system throws. */
   advance(atLeast = 0): number {
-    if (!this.#claimed) this.#claim()
+    this.#claim()
     const before = this.#epoch
     this.#epoch = Math.max(before + 1, atLeast)
     try {
@@ -73,13 +76,16 @@ export class Identity {
   }
 
   release(): void {
-    if (this.#claimed) release(this.#folder, 'writer')
-    this.#claimed = false
+    for (const role of this.#claimed) release(this.#folder, role)
+    this.#claimed.clear()
   }
 
   #claim(): void {
-    claim(this.#folder, 'writer', this.#boot)
-    this.#claimed = true
+    for (const role of this.#roles) {
+      if (this.#claimed.has(role)) continue
+      claim(this.#folder, role, this.#boot)
+      this.#claimed.add(role)
+    }
   }
 
   #keep(): void {

@@ -64,7 +64,7 @@ export function openFieldEnd(options: FieldEndOptions): Promise<FieldEnd> {
 }
 
 async function open(options: FieldEndOptions, ends: 'both' | 'field'): Promise<Log> {
-  const identity = new Identity(options.path, options.clock.boot)
+  const identity = new Identity(options.path, options.clock.boot, ends === 'both' ? ['writer', 'reader'] : ['writer'])
   if (!writeErrorsAreTold) {
     options.log.warn('a disk that refuses a write may end the process: lmdb could not be kept from it (/proc/self/mem)')
   }

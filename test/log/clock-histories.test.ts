@@ -173,7 +173,7 @@ class Box {
     await this.#settle()
     const next = `${this.folder}k`
     cpSync(this.folder, next, { recursive: true })
-    rmSync(join(next, 'writer'))
+    for (const role of ['writer', 'reader']) rmSync(join(next, role))
     await this.log.close()
     rmSync(this.folder, { recursive: true })
     this.folder = next

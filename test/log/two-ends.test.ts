@@ -6,6 +6,7 @@ import { afterAll, afterEach, describe, expect, it } from 'vitest'
 import type { GroupRef } from '../../src/contracts/batch.ts'
 import type { Cursor, Entry, LogReader, Position } from '../../src/contracts/log.ts'
 import type { UplinkEnd } from '../../src/log/ends.ts'
+import { type Log, openLog } from '../../src/log/log.ts'
 import { openUplinkEnd } from '../../src/log/uplink-log.ts'
 import { SystemClock } from '../../src/time/system-clock.ts'
 import { logSuite } from '../contracts/log-suite.ts'
@@ -235,5 +236,17 @@ describe('two halves of a log', () => {
     await keep(uplink(path))
     await expect(field(path)).rejects.toThrow(/is written by process \d+; a log belongs to one gateway/)
     await expect(uplink(path)).rejects.toThrow(/is delivered from by process \d+; a log belongs to one gateway/)
+  })
+
+  it('and one process that is both refuse each other', async () => {
+    const path = join(root, String(++number))
+    const both = (): Promise<Log> => openLog({ path, ...OPTIONS, clock, log: new Said() })
+    const whole = await both()
+    await expect(uplink(path)).rejects.toThrow(/is delivered from by process \d+; a log belongs to one gateway/)
+    await whole.close()
+    await keep(uplink(path))
+    await expect(both()).rejects.toThrow(/is delivered from by process \d+; a log belongs to one gateway/)
+    // Whoever was refused holds nothing.
+    await keep(field(path))
   })
 })

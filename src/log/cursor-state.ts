@@ -13,6 +13,8 @@ export interface CursorState {
   readonly filtered: number
   readonly quarantined: number
   readonly evicted: number
+  /** Of these: dropped from quarantine or lost in it, of which no gap tells. Absent: none. */
+  readonly dropped?: number
 }
 
 export function freshState(start: Position): CursorState {

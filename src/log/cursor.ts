@@ -30,8 +30,6 @@ export interface StoredCursorOptions {
 
 export class StoredCursor implements Cursor {
   readonly reader: string
-  /** Quarantined entries that were dropped because their quota was full. */
-  dropped = 0
   readonly #options: StoredCursorOptions
   #state: CursorState
   /** Of what is quarantined: bytes, and whether it is to be tried once more; by seq, oldest first. */
@@ -48,7 +46,7 @@ export class StoredCursor implements Cursor {
     for (const { kept, bytes } of options.quarantine.list()) this.#note(kept.entry.position.seq, bytes, kept.retry)
     // What could not be read again is gone.
     const lost = this.#state.quarantined - this.#kept.size
-    this.#add({ quarantined: -lost, evicted: lost })
+    this.#add({ quarantined: -lost, dropped: lost })
   }
 
   pending(head: Position): readonly Range[] {
@@ -135,24 +133,26 @@ export class StoredCursor implements Cursor {
     }
   }
 
-  get quarantineBytes(): number {
-    return this.#keptBytes
-  }
-
   /** As of now. */
   state(head = this.#options.head()): CursorState {
     this.#state = caughtUp(this.#state, head, this.#options.oldest())
     return this.#state
   }
 
-  #add(more: Partial<Record<'delivered' | 'filtered' | 'quarantined' | 'evicted', number>>): void {
-    const { delivered = 0, filtered = 0, quarantined = 0, evicted = 0 } = more
+  /** What is dropped is counted as evicted, too. */
+  #add(more: Partial<Record<'delivered' | 'filtered' | 'quarantined' | 'evicted' | 'dropped', number>>): void {
+    const { dropped = 0 } = more
+    const sum = (fate: 'delivered' | 'filtered' | 'quarantined' | 'evicted'): number =>
+      this.#state[fate] + (more[fate] ?? 0)
+    const delivered = sum('delivered')
     this.#state = {
       ...this.#state,
-      delivered: this.#state.delivered + delivered,
-      filtered: this.#state.filtered + filtered,
-      quarantined: this.#state.quarantined + quarantined,
-      evicted: this.#state.evicted + evicted,
+      // What is sent again because ranges were joined may have been filtered the first time, not delivered.
+      delivered: Math.max(0, delivered),
+      filtered: sum('filtered') + Math.min(0, delivered),
+      quarantined: sum('quarantined'),
+      evicted: sum('evicted') + dropped,
+      dropped: (this.#state.dropped ?? 0) + dropped,
     }
   }
 
@@ -163,8 +163,7 @@ export class StoredCursor implements Cursor {
     for (const oldest of this.#kept.keys()) {
       if (this.#keptBytes <= this.#options.quarantineBytes || oldest === seq) break
       this.#drop(oldest)
-      this.#add({ evicted: 1 })
-      this.dropped++
+      this.#add({ dropped: 1 })
     }
   }
 

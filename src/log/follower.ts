@@ -4,7 +4,7 @@ import type { Batch, GroupRef } from '../contracts/batch.ts'
 import type { Clock, Stop } from '../contracts/clock.ts'
 import type { Logger } from '../contracts/component.ts'
 import { Retryable, sentence } from '../contracts/errors.ts'
-import type { Entry, LogReader, Position } from '../contracts/log.ts'
+import type { Entry, GapEntry, LogReader, Position } from '../contracts/log.ts'
 import { BootsSeen, restampedAll, restampedBatch } from './boots.ts'
 import { Dictionary } from './dictionary.ts'
 import { watchHead } from './head.ts'
@@ -80,6 +80,11 @@ export class Follower implements LogReader {
   get segments(): readonly { readonly folder: string; readonly bytes: number; readonly base: Position }[] {
     for (const segment of this.#row.segments) segment.measure()
     return this.#row.segments
+  }
+
+  /** Gap entries that are still in the log; those left out that tell again what others told. */
+  told(): readonly GapEntry[] {
+    return [...this.#row.told()]
   }
 
   follow(): void {

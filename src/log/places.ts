@@ -3,11 +3,11 @@ import { statSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Clock, Stop } from '../contracts/clock.ts'
 import { Rejected, sentence } from '../contracts/errors.ts'
-import type { Position, Quarantined } from '../contracts/log.ts'
+import type { Position } from '../contracts/log.ts'
 import { type CursorState, caughtUp, readState, receiptOf } from './cursor-state.ts'
 import type { Place, SinkSaid } from './ends.ts'
 import { DATABASE_FILE, Environment } from './environment.ts'
-import { readKept } from './quarantine.ts'
+import { type Kept, readKept } from './quarantine.ts'
 import type { Damage } from './row.ts'
 
 /** What the field's end asks: for retention, for what an eviction costs, for lights and status. */
@@ -67,6 +67,14 @@ export function behind(prefix: Buffer): Buffer {
   const end = Buffer.from(prefix)
   end[end.length - 1] = 1
   return end
+}
+
+function readable(value: Uint8Array): Kept | undefined {
+  try {
+    return readKept(value)
+  } catch {
+    return undefined
+  }
 }
 
 function nameIn(key: Uint8Array): string {
@@ -161,13 +169,11 @@ export class SeenPlaces implements Places {
     }
   }
 
-  /** What the reader's far side refused, oldest first. */
-  *quarantine(reader: string): Iterable<Quarantined> {
+  /** What the reader's far side refused, oldest first; `kept`: undefined where it cannot be read any more. */
+  *quarantine(reader: string): Iterable<{ readonly kept: Kept | undefined; readonly bytes: number }> {
     const prefix = Buffer.concat([keyOfReader(KEY.kept, reader), Buffer.alloc(1)])
-    for (const { value } of this.#open()?.range(prefix, behind(prefix)) ?? []) {
-      const { entry, why } = readKept(value)
-      yield { entry, why }
-    }
+    for (const { value } of this.#open()?.range(prefix, behind(prefix)) ?? [])
+      yield { kept: readable(value), bytes: value.length }
   }
 
   flush(): Promise<void> {

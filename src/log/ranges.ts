@@ -30,6 +30,22 @@ export function without(ranges: readonly Range[], cut: Range): { readonly ranges
   return { ranges: rest, removed }
 }
 
+/** What of `ranges` is in `others`, too. */
+export function shared(ranges: readonly Range[], others: readonly Range[]): readonly Range[] {
+  return ranges.flatMap(({ from, to }) =>
+    others.flatMap((other) => {
+      const [first, last] = [Math.max(from.seq, other.from.seq), Math.min(to.seq, other.to.seq)]
+      if (first > last) return []
+      return [{ from: { epoch: other.from.epoch, seq: first }, to: { epoch: other.to.epoch, seq: last } }]
+    }),
+  )
+}
+
+/** `ranges` without any of `others`. */
+export function withoutAll(ranges: readonly Range[], others: readonly Range[]): readonly Range[] {
+  return others.reduce((left, other) => without(left, other).ranges, ranges)
+}
+
 /** `ranges` and what follows them up to `head`, given that they speak of everything up to `known`. */
 export function extended(ranges: readonly Range[], known: Position, head: Position): Range[] {
   const longer = [...ranges]

@@ -161,9 +161,14 @@ export class Row {
     await Promise.allSettled(this.#going)
   }
 
-  /** Gap entries of the last few segments, as far as they can be read. */
-  *latelyTold(): Iterable<GapEntry> {
-    for (const segment of this.#segments.slice(-LATELY)) {
+  /** Gap entries of the last few segments, as far as they can be read; those left out that tell again what others told. */
+  latelyTold(): Iterable<GapEntry> {
+    return this.told(LATELY)
+  }
+
+  /** The same of so many segments, or of all. */
+  *told(segments = Number.POSITIVE_INFINITY): Iterable<GapEntry> {
+    for (const segment of this.#segments.slice(-segments)) {
       try {
         yield* segment.gaps('first')
       } catch {

@@ -100,6 +100,19 @@ describe('a cursor', () => {
     balanced(cursor, log.head)
   })
 
+  it('never counts less than nothing as delivered, when what is sent again was filtered', () => {
+    const { cursor, log } = make()
+    log.head = position(1000)
+    for (let seq = 2; seq <= 1000; seq += 3) {
+      void cursor.confirm([range(seq, seq)], { filtered: 1 })
+      expect(cursor.receipt(log.head).delivered).toBe(0)
+      expect(cursor.receipt(log.head).filtered).toBeGreaterThanOrEqual(0)
+    }
+    balanced(cursor, log.head)
+    void cursor.confirm(cursor.pending(log.head), { filtered: cursor.receipt(log.head).pending })
+    expect(cursor.receipt(log.head)).toMatchObject({ stored: 1000, filtered: 1000, delivered: 0 })
+  })
+
   it('gives up what is gone from the old end of the log', () => {
     const { cursor, log } = make()
     log.head = position(100)
@@ -116,7 +129,7 @@ describe('a cursor', () => {
       void cursor.confirm([range(seq, seq)], { quarantined: [{ entry: entry(seq), why: 'no' }] })
     }
     expect([...kept.keys()]).toEqual([3, 4])
-    expect(cursor.dropped).toBe(2)
+    expect(cursor.state().dropped).toBe(2)
     expect(cursor.receipt(log.head)).toMatchObject({ stored: 4, quarantined: 2, evicted: 2, delivered: 0 })
   })
 

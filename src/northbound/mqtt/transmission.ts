@@ -174,9 +174,10 @@ export class Transmission {
       if (typeof verdict === 'string') this.#options.reject(message.position, verdict)
       else this.#verdict ??= verdict
     }
-    // Refilled by portions, not one by one: a portion is one write.
+    // Refilled by portions, not one by one: a portion is one write. A small window is refilled when half of it is free, so that
+    // the broker always has something to confirm.
     const { window } = this.#options
-    if (!this.#more || this.#underWay.size <= Math.max(0, window - MOST_A_TURN)) this.#pump()
+    if (!this.#more || this.#underWay.size <= Math.max(window >> 1, window - MOST_A_TURN)) this.#pump()
   }
 }
 

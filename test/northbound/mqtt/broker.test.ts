@@ -1,3 +1,4 @@
+import type { Socket } from 'node:net'
 import { afterEach, describe, expect, it } from 'vitest'
 import type { Clock } from '../../../src/contracts/clock.ts'
 import { ConfigurationFault, Retryable } from '../../../src/contracts/errors.ts'
@@ -153,6 +154,27 @@ describe('the sink at a broker', () => {
     const entries = Array.from({ length: 48 }, (_, at) => entryOf(at + 1, batchOf(group, [at + 1])))
     expect(await deliver(entries)).toEqual({ rejected: [] })
     expect(most).toBe(4)
+  })
+
+  it('that takes few messages at a time is sent the next when half of them are confirmed', async () => {
+    const entries = Array.from({ length: 12 }, (_, at) => entryOf(at + 1, batchOf(group, [at])))
+    const ids: number[] = []
+    let connection: Socket | undefined
+    await start((packet, socket) => {
+      if (packet.type === 3) ids.push(packet.id)
+      connection = socket
+      // Receive Maximum 8 (0x21).
+      return packet.type === 1 ? connack([0x21, 0, 8]) : undefined
+    })
+    const delivered = deliver(entries)
+    const confirm = (count: number): void => {
+      for (const id of ids.splice(0, count)) connection!.write(Uint8Array.from(puback(id, 0)))
+    }
+    await until('as many as it takes', () => ids.length === 8)
+    confirm(4)
+    await until('four more', () => ids.length === 8)
+    confirm(8)
+    await delivered
   })
 
   it('that offers less than the configured QoS is not used: nothing would be confirmed as promised', async () => {

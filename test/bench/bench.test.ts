@@ -15,6 +15,7 @@ const NEEDS: Readonly<Record<string, readonly string[]>> = {
   latency: ['/usr/sbin/mosquitto'],
   jitter: ['/usr/sbin/mosquitto'],
   footprint: ['/usr/sbin/mosquitto'],
+  saturation: ['/usr/sbin/mosquitto', '/usr/bin/taskset'],
 }
 
 function bench(name: string): Promise<{ status: number | null; stdout: string; stderr: string }> {

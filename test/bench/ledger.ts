@@ -1,5 +1,6 @@
 /** The receiver's ledger, in a process of its own: what came from each device, by the device's own count.
- *  Usage: node ledger.ts BROKER_PORT. On SIGTERM prints {received, missing, repeated} as JSON. */
+ *  Usage: node ledger.ts BROKER_PORT. On SIGUSR2, and on SIGTERM as its last word, prints
+ *  {received, missing, repeated} as JSON. */
 import { connectAsync } from 'mqtt'
 
 const broker = await connectAsync(`mqtt://127.0.0.1:${process.argv[2]}`, { protocolVersion: 5 })
@@ -18,8 +19,8 @@ broker.on('message', (topic, payload) => {
   }
 })
 await broker.subscribeAsync('/neuron/#', { qos: 1 })
-console.log('ready')
-process.on('SIGTERM', () => {
+
+function say(): void {
   let received = 0
   let missing = 0
   let repeated = 0
@@ -29,5 +30,10 @@ process.on('SIGTERM', () => {
     missing += ledger.last - ledger.first + 1 - ledger.received
   }
   console.log(JSON.stringify({ received, missing, repeated }))
+}
+process.on('SIGUSR2', say)
+process.on('SIGTERM', () => {
+  say()
   process.exit(0)
 })
+console.log('ready')

@@ -44,14 +44,11 @@ interface Naming extends Op {
   readonly to: { readonly folder: Folder; readonly name: string } | undefined
 }
 
-/** What is left out, to prove that the harness finds it. */
+/** Syncs that are taken as not done, to prove that the harness finds it. */
 export interface Faults {
-  /** fsync and fdatasync of files. */
-  readonly files?: boolean
-  /** fsync of folders. */
-  readonly folders?: boolean
-  /** O_DSYNC. */
-  readonly each?: boolean
+  readonly what: readonly ('files' | 'folders' | 'O_DSYNC')[]
+  /** A pattern for the paths below the disk; absent: of all. */
+  readonly of?: string
 }
 
 /** How a crash went: what of the undecided is there. */
@@ -71,26 +68,30 @@ export class Disk {
   readonly #files: File[] = []
   readonly #namings: Naming[] = []
 
-  constructor(recording: Recording, faults: Faults = {}) {
+  constructor(recording: Recording, faults: Faults = { what: [] }) {
+    const pattern = new RegExp(faults.of ?? '')
+    const omitted = (what: Faults['what'][number], path: string): boolean =>
+      faults.what.includes(what) && pattern.test(path)
     for (const [path, bytes] of recording.base) this.#lay(path, bytes)
-    const fds = new Map<string, { node: Node; eachSynced: boolean }>()
+    const fds = new Map<string, { readonly node: Node; readonly path: string }>()
     const underWay = new Map<string, (step: number) => void>()
     for (const [step, { kind, life, fd, id, path, other, at, data, ...how }] of recording.steps.entries()) {
       const name = `${life} ${fd}`
-      const node = fds.get(name)?.node
+      const file = fds.get(name)
+      const node = file?.node
       switch (kind) {
         case 'open': {
           const found = how.created ? this.#create(step, path, 'file') : this.#at(path)
           if (how.truncated && !how.created && found.kind === 'file')
             found.changes.push({ step, durable: Infinity, at: 0, data: null })
-          fds.set(name, { node: found, eachSynced: how.eachSynced })
+          fds.set(name, { node: found, path })
           break
         }
         case 'write': {
           if (node?.kind !== 'file') throw new Error(`step ${step} writes to no file`)
           const change: Change = { step, durable: Infinity, at, data }
           node.changes.push(change)
-          if (how.eachSynced && !faults.each) {
+          if (how.eachSynced && !omitted('O_DSYNC', file!.path)) {
             underWay.set(`${life} ${id}`, (end) => {
               change.durable = Math.min(change.durable, end)
             })
@@ -106,7 +107,7 @@ export class Disk {
           node.changes.push({ step, durable: Infinity, at, data: null })
           break
         case 'sync': {
-          if (node === undefined || (node.kind === 'file' ? faults.files : faults.folders)) break
+          if (node === undefined || omitted(node.kind === 'file' ? 'files' : 'folders', file!.path)) break
           const covered: Op[] =
             node.kind === 'file'
               ? node.changes.filter((change) => change.durable === Infinity)

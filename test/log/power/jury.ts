@@ -46,7 +46,7 @@ export async function judgeAll(jobs: readonly Job[], folder: string): Promise<Ve
       if (juror === undefined || juror.exitCode !== null || juror.signalCode !== null) {
         const program = join(import.meta.dirname, 'juror.ts')
         // What LMDB says of a disk that cannot be is of no use.
-        const stdio = Object.keys(job.faults).length > 0 ? 'ignore' : 'inherit'
+        const stdio = job.faults.what.length > 0 ? 'ignore' : 'inherit'
         juror = fork(program, [join(folder, `disk-${seat}`)], { stdio: ['ignore', stdio, stdio, 'ipc'] })
       }
       const { states, findings } = await heard(juror, job)

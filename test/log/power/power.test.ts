@@ -52,7 +52,7 @@ describe('a power cut', () => {
   const short = trial()
   for (const [what, faults] of omissions) {
     it(`is found to cost something when ${what}`, { timeout: 120_000 }, async () => {
-      const outcome = await short.faulty(60, faults)
+      const outcome = await short.faulty(250, faults)
       if (faults.of === 'log.json') expect(outcome.findings.map(({ kind }) => kind)).toContain('hand')
       else expect(losses(outcome)).toBeGreaterThan(0)
     })

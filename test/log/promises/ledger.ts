@@ -51,6 +51,8 @@ export class Receiver {
   readonly calls: Call[] = []
   /** By key: `stream/epoch/seq`. */
   readonly taken = new Map<string, Entry>()
+  /** Seqs that it refused by name. */
+  readonly refused = new Set<number>()
   repeats = 0
   /** Refuses by name, refuses without a name, or fails: whatever it throws or returns. */
   answer: (call: Call) => readonly Rejection[] | Promise<readonly Rejection[]> = () => []
@@ -69,6 +71,7 @@ export class Receiver {
     const rejected = await this.answer(call)
     call.taken = true
     const refused = new Set(rejected.map(({ position }) => position.seq))
+    for (const seq of refused) this.refused.add(seq)
     for (const entry of entries) {
       if (refused.has(entry.position.seq)) continue
       const key = keyOf(stream, entry.position)
@@ -124,16 +127,22 @@ export function audit(options: {
   const kept = new Set(quarantined.map(({ position }) => position.seq))
   const mine = gaps.filter(({ readers }) => readers?.includes(name) ?? true)
   const start = receipt.head.seq - receipt.stored
-  let lost = 0
+  const lost: number[] = []
+  const untold: number[] = []
   for (const [number, position] of source.stored) {
     const { seq } = position
     const wanted = receiver.wants?.includes(source.devices.get(number)!) ?? true
-    if (!wanted || seq <= start || got.has(seq) || kept.has(seq) || holds(pending, position)) continue
-    lost++
-    if (!mine.some(({ range }) => range !== null && holds([range], position)))
-      complaints.push(`${name}: number ${number} at ${position.epoch}/${seq} is nowhere and no gap tells of it`)
+    if (!wanted || seq <= start || seq > receipt.head.seq || got.has(seq) || kept.has(seq) || holds(pending, position))
+      continue
+    lost.push(number)
+    // What a full quarantine drops is counted; its receiver has had it, and refused it.
+    if (receiver.refused.has(seq) || mine.some(({ range }) => range !== null && holds([range], position))) continue
+    untold.push(number)
   }
-  if (lost > receipt.evicted) complaints.push(`${name}: ${lost} are gone, but only ${receipt.evicted} evicted`)
+  if (lost.length > receipt.evicted)
+    complaints.push(`${name}: ${lost.length} are gone (${lost.slice(0, 5)} …), but only ${receipt.evicted} evicted`)
+  if (untold.length > 0)
+    complaints.push(`${name}: ${untold.length} are gone and no gap tells of it (${untold.slice(0, 5)} …)`)
   if (receipt.delivered > receiver.taken.size)
     complaints.push(`${name}: ${receipt.delivered} delivered, but it took only ${receiver.taken.size}`)
   return complaints

@@ -29,11 +29,13 @@ export class RemoteDoor implements CommandDoor {
       return { id, outcome: 'failed', text: client instanceof Retryable ? away : sentence(client) }
     }
     const withinMs = writes.length * A_WRITE_MS + THE_WAY_MS
+    const { boot } = this.#clock
+    const asked = { ...command, until: { boot, monotonic: this.#clock.monotonic() + withinMs } }
     const late = new AbortController()
     const stop = this.#clock.after(withinMs, () => late.abort())
     try {
       let result: CommandResult | undefined
-      const answers = client.stream('submit', command, AbortSignal.any([signal, late.signal]))
+      const answers = client.stream('submit', asked, AbortSignal.any([signal, late.signal]))
       for await (const answer of answers) result = answer as CommandResult
       return result ?? unknown(id, late.signal.aborted ? `within ${withinMs / 1000} s` : 'before the sink was stopped')
     } catch (thrown) {
@@ -52,9 +54,13 @@ function unknown(id: string, when: string): CommandResult {
 }
 
 /** What `command.sock` takes. */
-export function sinkCommands(door: CommandDoor): Readonly<Record<string, Method>> {
+export function sinkCommands(options: { door: CommandDoor; clock: Clock }): Readonly<Record<string, Method>> {
+  const { door, clock } = options
   return {
     submit: async (given, call) => {
+      // Whoever asked has been told by then that nobody knows; it must not happen afterwards.
+      if (typeof given !== 'object' || given === null) throw new Rejected('this is no command')
+      if (isOver(given, clock)) throw new Rejected('the command came after its time')
       const by = textFrom(given, 'by')
       if (!by.startsWith('sink:')) throw new Rejected(`only sinks write here, and ${JSON.stringify(by)} is none`)
       const [id, device, group] = [textFrom(given, 'id'), textFrom(given, 'device'), textFrom(given, 'group')]
@@ -63,4 +69,10 @@ export function sinkCommands(door: CommandDoor): Readonly<Record<string, Method>
       return null
     },
   }
+}
+
+/** Both processes count from the same boot. */
+function isOver(given: object, clock: Clock): boolean {
+  const { until } = given as { until?: { boot?: unknown; monotonic?: unknown } }
+  return until?.boot !== clock.boot || !(Number(until.monotonic) > clock.monotonic())
 }

@@ -32,7 +32,7 @@ function place(): string {
 
 async function field(submit: CommandDoor['submit']): Promise<{ path: string; server: SocketServer }> {
   const path = place()
-  const server = new SocketServer({ path, mode: 0o660, methods: sinkCommands({ submit }) })
+  const server = new SocketServer({ path, mode: 0o660, methods: sinkCommands({ door: { submit }, clock }) })
   await server.start()
   cleanups.push(() => server.stop())
   return { path, server }
@@ -106,8 +106,29 @@ describe('the door seen from the other half', () => {
     const { path } = await field(done)
     const client = await connectSocket(path)
     cleanups.push(() => client.close())
-    for (const wrong of [null, {}, { by: 'sink:x' }, { ...command, writes: 7 }, { ...command, device: 3 }]) {
-      await expect(client.call('submit', wrong)).rejects.toThrow(/missing or is not/)
+    const until = { boot: clock.boot, monotonic: clock.monotonic() + 1000 }
+    for (const wrong of [{}, { by: 'sink:x' }, { ...command, writes: 7 }, { ...command, device: 3 }]) {
+      await expect(client.call('submit', { ...wrong, until })).rejects.toThrow(/missing or is not/)
     }
+    await expect(client.call('submit', null)).rejects.toThrow(/no command/)
+  })
+
+  it('refuses what arrives when whoever asked has given it up, and what was asked before the box was started', async () => {
+    let asked = 0
+    const { path } = await field((one) => {
+      asked++
+      return done(one)
+    })
+    const client = await connectSocket(path)
+    cleanups.push(() => client.close())
+    const now = clock.monotonic()
+    for (const until of [
+      { boot: clock.boot, monotonic: now - 1 },
+      { boot: 'another', monotonic: now + 1000 },
+      undefined,
+    ]) {
+      await expect(client.call('submit', { ...command, until })).rejects.toThrow('the command came after its time')
+    }
+    expect(asked).toBe(0)
   })
 })

@@ -374,6 +374,11 @@ log: { path: ${join(folder, 'log')} }
     expect(read).toMatchObject({ status: 4, stderr: expect.stringContaining('the field half is not running') })
 
     await keep(half('field', file))
+    uplink.kill('SIGSTOP')
+    const hanging = await status()
+    expect(hanging.halves![1]!.text).toContain('does not answer within 5 s')
+    expect(hanging.connections).toHaveLength(1)
+    uplink.kill('SIGCONT')
     await ended(uplink)
     expect(uplink.exitCode).toBe(0)
     const alone = await until('entries that wait', async () => {

@@ -34,7 +34,7 @@ export async function openFieldHalf({ run, ...options }: HalfOptions): Promise<H
     looks: lookingAt(field, clock),
     sockets: () => ({
       ...doorOf(field, field.configuration),
-      ...(takesCommands(field.configuration) ? { command: sinkCommands(field.door) } : {}),
+      ...(takesCommands(field.configuration) ? { command: sinkCommands({ door: field.door, clock }) } : {}),
     }),
   }
 }

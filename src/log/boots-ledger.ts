@@ -85,8 +85,13 @@ export class BootsLedger implements Boots {
     return { boot: at.boot, offsetMs }
   }
 
-  /** The clock entry is durable. It may be another box's, adopted from its log. */
+  /** The clock entry is durable. The boot may have been dated anew since it was on its way. */
   told({ boot, offsetMs }: Dating): void {
+    if (this.#boots.get(boot)?.offsetMs === offsetMs) this.#put({ boot, offsetMs, told: true })
+  }
+
+  /** Another box's clock entry is in the log. */
+  adopt({ boot, offsetMs }: Dating): void {
     this.#put({ boot, offsetMs, told: true })
   }
 

@@ -119,7 +119,7 @@ export class Writer implements LogWriter {
     // What this writer appends itself later stands in an epoch behind every adopted one.
     if (epoch >= this.#epoch) this.#epoch = this.#options.identity.advance(epoch + 1)
     await this.#push(() => entry)
-    if (entry.kind === 'clock') this.#options.boots.told(entry)
+    if (entry.kind === 'clock') this.#options.boots.adopt(entry)
   }
 
   /** Tells readers of entries that are gone or never came. */

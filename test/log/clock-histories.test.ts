@@ -100,6 +100,8 @@ class Box {
   wasSet: boolean | undefined = false
   boot = 0
   readonly told: Told[] = []
+  /** Everything that was in the log when the last process ended. */
+  stored: readonly Entry[] = []
   readonly datings: Datings = new Map()
 
   constructor(folder: string) {
@@ -182,6 +184,8 @@ class Box {
   /** The steps that were noted are all that wall and monotonic time differ by, but for what is too little to be one. */
   async #settle(): Promise<void> {
     await this.pass(1000)
+    await this.log.flush()
+    this.stored = this.log.reader.read({ epoch: 0, seq: 1 }, { entries: 10_000, bytes: 2 ** 20 })
     this.#stop?.()
     const end = this.clock.now()
     const apart = end.wall - this.#begun.wall - (end.monotonic - this.#begun.monotonic)
@@ -225,7 +229,7 @@ async function live(
   await box.open()
   /** UTC at monotonic 0, at the least: by the last set stamp that was stored before this process. */
   const floorOf = (): number => {
-    const before = box.told.findLast(({ at }) => at.clock === 'synced')?.at
+    const before = box.stored.map(instantOf).findLast(({ clock }) => clock === 'synced')
     if (before === undefined) return BUILT
     return Math.max(BUILT, before.boot === box.bootId ? before.wall - before.monotonic : before.wall)
   }
@@ -304,7 +308,7 @@ async function live(
         await (one.do === 'kill' ? box.kill() : box.close())
         floor = floorOf()
         // A process knows that the clock was set from what it stored, not from what it saw.
-        box.wasSet = box.told.filter(({ at }) => at.clock === 'synced').at(-1)?.at.boot === box.bootId
+        box.wasSet = box.stored.map(instantOf).findLast(({ clock }) => clock === 'synced')?.boot === box.bootId
         await box.open()
         break
       case 'boot':

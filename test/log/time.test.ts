@@ -1,12 +1,13 @@
 /** The log's page on time: what is stored before the clock of its boot is set is dated when it is set. */
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, afterEach, describe, expect, it } from 'vitest'
 import type { Batch } from '../../src/contracts/batch.ts'
 import type { Instant } from '../../src/contracts/clock.ts'
 import type { Entry, LogReader } from '../../src/contracts/log.ts'
-import { BootsSeen, instantOf, restamped } from '../../src/log/boots.ts'
+import { BootsSeen, instantOf, readBoots, restamped } from '../../src/log/boots.ts'
+import { BootsLedger } from '../../src/log/boots-ledger.ts'
 import { type Log, openLog } from '../../src/log/log.ts'
 import { openUplinkEnd } from '../../src/log/uplink-log.ts'
 import { ManualClock } from '../../src/time/manual-clock.ts'
@@ -196,6 +197,21 @@ describe('across restarts', () => {
     await third.flush()
     expect(kindsOf(third)).toEqual(['batch', 'clock'])
     expect(wallsOf(third)).toEqual([[17e11 + 500, 'corrected']])
+  })
+
+  it('a boot that is dated anew while its first clock entry is on the way keeps the second date', async () => {
+    const path = folder()
+    mkdirSync(path)
+    const ledger = new BootsLedger({ folder: path, log: new Said() })
+    ledger.see(stamped(1000, 'unsynced', 500).at)
+    const first = ledger.see(stamped(Date.UTC(2099, 0), 'synced', 900).at)!
+    const second = ledger.see(stamped(1e12, 'synced', 1000).at)!
+    ledger.told(first)
+    await ledger.keep()
+    expect(readBoots(join(path, 'boots.json')).boots).toEqual([{ ...second, told: false }])
+    ledger.told(second)
+    await ledger.keep()
+    expect(readBoots(join(path, 'boots.json')).boots).toEqual([{ ...second, told: true }])
   })
 
   it('a ledger of boots that cannot be read is said; the log opens, and what it dated is uncertain again', async () => {

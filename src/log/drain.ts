@@ -88,6 +88,8 @@ export class Drain {
   /** Delivers what is stored now, for at most `withinMs`, then stops. Does not wait for a link that is away. */
   async finish(withinMs: number): Promise<void> {
     const { head } = this.#options.reader
+    this.#next.hurry()
+    this.#poke?.()
     let late = false
     const stopTimer = this.#clock.after(withinMs, () => {
       late = true
@@ -150,21 +152,22 @@ export class Drain {
   /** One call, or a wait: false. */
   async #turn(): Promise<boolean> {
     const { head } = this.#options.reader
-    const call = this.#held ?? (await this.#read())
-    if (call === undefined) {
+    const first = this.#held ?? this.#next.next()
+    if (first === undefined) {
+      // Nothing comes between that and the waiting, or a wake-up could be missed.
       await this.#wait(head)
       return false
     }
-    this.#held = call
+    const call = this.#held ?? (await this.#filled(first))
     this.#held = (await this.#carry(call)) ? undefined : this.#next.anew(call)
     this.#settled?.()
     return true
   }
 
   /** As much as goes in one call, with a turn for others after each portion that was read. */
-  async #read(): Promise<Call | undefined> {
-    this.#held = this.#next.next()
-    for (let turns = 1; this.#held !== undefined && turns < TURNS_A_CALL; turns++) {
+  async #filled(first: Call): Promise<Call> {
+    this.#held = first
+    for (let turns = 1; turns < TURNS_A_CALL; turns++) {
       if (this.#next.behind(this.#held) === undefined) break
       await this.#clock.sleep(0, this.#signal)
       const behind = this.#next.behind(this.#held)

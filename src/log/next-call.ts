@@ -48,6 +48,7 @@ export class NextCall {
   /** When a call last carried all that was live, monotonic. */
   #keptUpAt: number
   #waits = false
+  #hurries = false
 
   constructor(options: NextCallOptions) {
     this.#options = options
@@ -85,6 +86,11 @@ export class NextCall {
   took(call: Call, elapsedMs: number): void {
     this.#portion.took(call.entries.length, elapsedMs, call.historical)
     if (call.historical) this.#last = { endedAt: this.#options.clock.monotonic(), tookMs: elapsedMs }
+  }
+
+  /** Nothing live comes any more: the backlog need not wait. */
+  hurry(): void {
+    this.#hurries = true
   }
 
   /** undefined: nothing is to be done before the next entry comes, or `waitMs` have passed if that is not Infinity. */
@@ -144,6 +150,7 @@ export class NextCall {
   /** How long the backlog has to wait; Infinity: there is none. */
   get waitMs(): number {
     if (!this.#waits) return Number.POSITIVE_INFINITY
+    if (this.#hurries) return 0
     const { replay, clock } = this.#options
     const now = clock.monotonic()
     const whole = replay === 'in-order' ? AGAIN_SHARE : Math.max(0.01, replay)

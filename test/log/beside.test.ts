@@ -81,6 +81,17 @@ describe('a backlog beside live entries (promise 6)', () => {
     await drain.stop()
   })
 
+  it('need not wait once delivery is to finish', async () => {
+    const { clock, make, receipt } = await setUp({ backlog: 20_000, takesMs: () => 50 })
+    const drain = make()
+    drain.start()
+    await clock.advance(200)
+    const finished = drain.finish(5000)
+    await clock.advance(2500)
+    await finished
+    expect(receipt().pending).toBe(0)
+  })
+
   it('gives way to a flow that the sink can hardly take, and still does not stand still', async () => {
     // 9 live entries a second at 100 ms each: the backlog's share would be too much for them.
     const { make, flow, arrived, latencies, busyMs, clock } = await setUp({

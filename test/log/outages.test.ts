@@ -1,4 +1,4 @@
-/** A backlog whose replay is disturbed: by further outages, restarts, damage, refusals, and changes of the sinks. */
+/** A backlog whose replay is disturbed: by further outages, restarts, eviction, damage, refusals, and changes of the sinks. */
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -106,6 +106,44 @@ describe.each([0.3, 'in-order' as const])('a gateway that is started anew in the
     expect(repeats).toBeLessThanOrEqual(5 * CALL)
     expect(line.receipt()).toMatchObject({ evicted: 0, pending: 0 })
   })
+})
+
+describe('eviction under a reader that is being brought up to date', () => {
+  it.each([0.3, 'in-order' as const])(
+    'takes what it is about to read, and tells exactly that (%s)',
+    async (replay) => {
+      const line = await lineOn({
+        replay,
+        tags: 100,
+        segmentBytes: 200_000,
+        quotaBytes: 1_500_000,
+        takesMs: (entries) => 500 + entries * 2,
+      })
+      line.receiver.leave()
+      await line.say(400)
+      line.receiver.comeBack()
+      // More than the quota comes while the sink is busy with what is oldest.
+      for (let turn = 0; turn < 30; turn++) await line.flow(400, 200, 20)
+      expect(line.receipt().evicted).toBeGreaterThan(200)
+      await line.drained(600_000)
+      const gaps = line.gaps()
+      const told = toldBy(gaps)
+      line.judge(told)
+      const came = new Set(line.receiver.arrivals.map(({ entry }) => entry.position.seq))
+      const lost = [...line.promised.keys()].filter((seq) => !came.has(seq))
+      // A call that was under way when its segment went did arrive; nothing else is told that did.
+      expect(told.size - lost.length).toBeLessThanOrEqual(CALL)
+      expect(lost.every((seq) => told.has(seq))).toBe(true)
+      for (const { range, position, why } of gaps) {
+        expect(why).toBe('evicted')
+        expect(position.seq).toBeGreaterThan(range!.to.seq)
+      }
+      // Each gap comes where it stands among its neighbours.
+      const live = line.receiver.arrivals.filter(({ historical }) => !historical).map(({ entry }) => entry.position.seq)
+      expect([...new Set(live)]).toEqual([...new Set(live)].sort((a, b) => a - b))
+    },
+    60_000,
+  )
 })
 
 describe('a damaged block in a backlog', () => {

@@ -9,6 +9,7 @@ import type { Change } from './config/diff.ts'
 import { keepIdentity } from './config/identity.ts'
 import type { Clock } from './contracts/clock.ts'
 import type { Logger } from './contracts/component.ts'
+import type { Position } from './contracts/log.ts'
 import type { GatewayReport } from './contracts/report.ts'
 import { Field } from './field.ts'
 import { type Log, openLog } from './log/log.ts'
@@ -67,6 +68,11 @@ export class Gateway {
   /** The changes with what each would cost: what a sink that goes away has not been sent yet. */
   consequences(changes: readonly Change[]): readonly Change[] {
     return this.#uplink.consequences(changes)
+  }
+
+  /** As `Uplink.retry`. */
+  retry(sink: string, positions: readonly Position[] | null): number {
+    return this.#uplink.retry(sink, positions)
   }
 
   report(notices: readonly string[] = []): GatewayReport {

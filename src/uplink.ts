@@ -6,10 +6,12 @@ import { isDeepStrictEqual } from 'node:util'
 import * as catalog from './catalog.ts'
 import type { Configuration, SinkConfiguration } from './config/configuration.ts'
 import { type Change, dropping } from './config/diff.ts'
+import { unknownName } from './config/spelling.ts'
 import type { Clock } from './contracts/clock.ts'
 import type { CommandDoor } from './contracts/command.ts'
 import type { Logger } from './contracts/component.ts'
-import { ConfigurationFault } from './contracts/errors.ts'
+import { ConfigurationFault, Rejected } from './contracts/errors.ts'
+import type { Position } from './contracts/log.ts'
 import type { LiveValues, SinkReport } from './contracts/report.ts'
 import type { Sink } from './contracts/sink.ts'
 import { Drain } from './log/drain.ts'
@@ -117,6 +119,15 @@ export class Uplink {
   /** The changes with what each would cost: what a sink that goes away has not been sent yet. */
   consequences(changes: readonly Change[]): readonly Change[] {
     return dropping(changes, (sink) => this.#deliveries.get(sink)?.drain.report().receipt.pending)
+  }
+
+  /** What a sink refused is tried once more; null: all of it. Returns how many entries. Throws Rejected when nobody delivers to it. */
+  retry(name: string, positions: readonly Position[] | null): number {
+    const delivery = this.#deliveries.get(name)
+    if (delivery !== undefined) return delivery.drain.retry(positions)
+    if (this.#configuration.sinks.some((sink) => sink.name === name))
+      throw new Rejected(`sink "${name}" is switched off: set "enabled: true" there, and try again then`)
+    throw new Rejected(unknownName('sink', name, [...this.#deliveries.keys()]).text)
   }
 
   report(): readonly SinkReport[] {

@@ -191,6 +191,35 @@ const COMMANDS: readonly Description[] = [
     load: () => import('./trace.ts'),
   },
   {
+    name: 'log',
+    words: '<action> [words...]',
+    summary: 'what the log holds and for whom, what was lost; its records; another try for what was refused',
+    more:
+      'status: the receipt of each sink, its backlog, when that is drained, and when an outage would cost the first record.\n' +
+      '  With --audit everything is counted again from the files; exit status 1: something differs, and the text says what.\n' +
+      'gaps: the ledger of what was lost: when, how many, why, and for which sinks.\n' +
+      'export: records as JSON lines, oldest first, one a batch, a gap, an event or a setting of the clock; --json changes\n' +
+      '  nothing. Bigints are digits, bytes {base64}, NaN its name. A time is ISO 8601 (local without Z) or ago, such as 2h.\n' +
+      'retry SINK [POSITION...]: the running gateway tries once more what the sink refused, all of it or these.\n' +
+      'All but retry read the files themselves, whether the gateway runs or not, and change nothing.',
+    options: [
+      ['--audit', 'status: count again what the receipts say'],
+      ['--from <time>', 'export: acquired at this time or later'],
+      ['--to <time>', 'export: acquired before this time'],
+      ['--device <name>', 'export: batches of this device only'],
+      ['--group <name>', 'export: batches of groups of this name only'],
+      ['--quarantine <sink>', 'export: what this sink refused, with its reason'],
+    ],
+    examples: [
+      ['log status', 'how far each sink is, and how long the log lasts'],
+      ['log status --audit --json', 'counted again from the files, as one JSON document'],
+      ['log gaps', 'what was lost'],
+      ['log export --from 2h --device oven', 'the last two hours of a device as JSON lines'],
+      ['log retry emqx 1:4711', 'one refused record again'],
+    ],
+    load: () => import('./log.ts'),
+  },
+  {
     name: 'import',
     words: '[words...]',
     summary: 'connections, devices and tags from another product’s file, as a configuration of ours',

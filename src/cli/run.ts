@@ -64,7 +64,7 @@ export const command: Command = async ({ file, json, options, screen, clock, sig
       plan: (given: unknown) => applying.plan(textFrom(given, 'file')),
       ...half.looks,
     },
-    control: applying.methods(),
+    control: { ...applying.methods(), ...half.changes },
   }
   try {
     await surfaces.show(always)

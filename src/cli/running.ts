@@ -22,6 +22,8 @@ export interface Answering {
 
 const NOT_FIELD = 'the field half is not running: start it with "fieldgate run --side field"'
 
+const NOT_UPLINK = 'the uplink half is not running: start it with "fieldgate run --side uplink"'
+
 /** Whether this gateway transmits on demand; true also where none is running, so that connecting says so. */
 export async function isDoorOpen({ file }: Pick<Invocation, 'file'>): Promise<boolean> {
   const run = await locateSockets(file)
@@ -64,6 +66,18 @@ export async function withHalves<T>(
   const halves = await allAnswering(run, socket)
   if (halves.length === 0) throw nobody(run)
   return await used(halves, signal, () => use(halves))
+}
+
+/** Connects to the process that delivers. Throws Retryable when it does not run. */
+export function withDeliverer<T>(
+  invocation: Pick<Invocation, 'file' | 'signal'>,
+  use: (gateway: Connected) => Promise<T>,
+): Promise<T> {
+  return withHalves(invocation, 'control', (halves) => {
+    const deliverer = halves.find(({ side }) => side !== 'field')
+    if (deliverer === undefined) throw new Retryable(NOT_UPLINK, { reason: Reason.noConnection })
+    return use(deliverer.gateway)
+  })
 }
 
 async function allAnswering(run: string, socket: Socket): Promise<readonly Answering[]> {

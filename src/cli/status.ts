@@ -3,7 +3,7 @@ import { renderStatus } from '../console/terminal/status.ts'
 import { Reason } from '../contracts/batch.ts'
 import { Retryable } from '../contracts/errors.ts'
 import type { GatewayReport, HalfReport, SinkReport, UplinkReport } from '../contracts/report.ts'
-import { type Command, Exit } from './command.ts'
+import { type Command, Exit, type Invocation } from './command.ts'
 import type { Side } from './run/half.ts'
 import { type Answering, withHalves } from './running.ts'
 
@@ -18,23 +18,8 @@ type Said = Partial<Record<Side, GatewayReport | UplinkReport | null>>
 
 export const command: Command = (invocation) =>
   withHalves(invocation, 'inspect', async (halves) => {
-    const { json, screen, clock, signal } = invocation
-    const said: Said = {}
-    const ask = async ({ side, gateway }: Answering): Promise<void> => {
-      const stop = clock.after(ANSWERS_MS, () => gateway.close())
-      said[side] = await (gateway.call('status', {}) as Promise<GatewayReport | UplinkReport>)
-        .catch((thrown) => {
-          if (thrown instanceof Retryable && !signal.aborted) return null
-          throw thrown
-        })
-        .finally(stop)
-    }
-    await Promise.all(halves.map(ask))
-    const report = (said.both as GatewayReport | undefined) ?? joined(said)
-    if (report === undefined) {
-      const text = `the gateway is there and does not answer within ${ANSWERS_MS / 1000} s: restart the service if it stays so`
-      throw new Retryable(text, { reason: Reason.timeout })
-    }
+    const { json, screen } = invocation
+    const report = await reportOf(halves, invocation)
     if (json) screen.document(report)
     else {
       const columns = screen.isTerminal ? screen.columns : UNBOUNDED
@@ -42,6 +27,28 @@ export const command: Command = (invocation) =>
     }
     return Exit.done
   })
+
+/** What the processes of a gateway say of it together. Throws Retryable when none of them answers in time. */
+export async function reportOf(
+  halves: readonly Answering[],
+  { clock, signal }: Pick<Invocation, 'clock' | 'signal'>,
+): Promise<GatewayReport> {
+  const said: Said = {}
+  const ask = async ({ side, gateway }: Answering): Promise<void> => {
+    const stop = clock.after(ANSWERS_MS, () => gateway.close())
+    said[side] = await (gateway.call('status', {}) as Promise<GatewayReport | UplinkReport>)
+      .catch((thrown) => {
+        if (thrown instanceof Retryable && !signal.aborted) return null
+        throw thrown
+      })
+      .finally(stop)
+  }
+  await Promise.all(halves.map(ask))
+  const report = (said.both as GatewayReport | undefined) ?? joined(said)
+  if (report !== undefined) return report
+  const text = `the gateway is there and does not answer within ${ANSWERS_MS / 1000} s: restart the service if it stays so`
+  throw new Retryable(text, { reason: Reason.timeout })
+}
 
 /** What one half would say while it is away is left out, or told as the other one knows it. undefined: neither says anything. */
 function joined(said: Said): GatewayReport | undefined {

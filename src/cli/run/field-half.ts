@@ -32,6 +32,7 @@ export async function openFieldHalf({ run, ...options }: HalfOptions): Promise<H
       return field.report(sinks, notices)
     },
     looks: lookingAt(field, clock),
+    changes: {},
     sockets: () => ({
       ...doorOf(field, field.configuration),
       ...(takesCommands(field.configuration) ? { command: sinkCommands({ door: field.door, clock }) } : {}),

@@ -32,6 +32,8 @@ export interface Half {
   report(notices: readonly string[]): GatewayReport | UplinkReport
   /** What can be looked at beside its report. */
   readonly looks: Methods
+  /** What can be changed beside its configuration. */
+  readonly changes: Methods
   /** Further sockets, as the configuration in force has them. */
   sockets(): Sockets
 }

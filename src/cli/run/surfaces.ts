@@ -1,5 +1,5 @@
-/** The sockets of a running process, in its own folder: one that only looks, one that changes the configuration, one that
- *  transmits on demand, and one for the sinks of the other half. */
+/** The sockets of a running process, in its own folder: one that only looks, one that changes the configuration or has what
+ *  was refused tried once more, one that transmits on demand, and one for the sinks of the other half. */
 import { mkdir } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { type Method, SocketServer } from '../../commands/socket.ts'

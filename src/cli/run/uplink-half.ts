@@ -6,11 +6,13 @@ import type { Change } from '../../config/diff.ts'
 import { FollowedLive } from '../../console/followed.ts'
 import type { Stop } from '../../contracts/clock.ts'
 import type { State } from '../../contracts/component.ts'
+import { Rejected } from '../../contracts/errors.ts'
 import type { SinkReport, UplinkReport } from '../../contracts/report.ts'
 import type { UplinkEnd } from '../../log/ends.ts'
 import { openUplinkEnd } from '../../log/uplink-log.ts'
 import { Uplink } from '../../uplink.ts'
 import { folderOf, type Half, type HalfOptions } from './half.ts'
+import { retrying } from './retrying.ts'
 import type { Methods, Sockets } from './surfaces.ts'
 import { valueMethods } from './values.ts'
 
@@ -30,6 +32,10 @@ interface Begun {
 
 export class UplinkHalf implements Half {
   readonly looks: Methods
+  readonly changes = retrying((sink, positions) => {
+    if (this.#begun !== undefined) return this.#begun.uplink.retry(sink, positions)
+    throw new Rejected(WAITING)
+  })
   readonly #options: HalfOptions
   /** Monotonic. */
   readonly #startedAt: number

@@ -4,41 +4,26 @@
  *    connections ◄──────── upkeep ◄─ door ◄─ sinks, consoles
  */
 import type { Board } from '../hal/contract.ts'
-import * as catalog from './catalog.ts'
 import { Door } from './commands/door.ts'
 import { type UpkeepOptions, WriteUpkeep } from './commands/upkeep.ts'
 import type { Configuration, ConnectionConfiguration } from './config/configuration.ts'
 import { unknownName } from './config/spelling.ts'
+import { Connection, isOnlyWritten, reportDevice } from './connection.ts'
 import { Live } from './console/live.ts'
 import type { Batch, GroupRef } from './contracts/batch.ts'
 import type { Clock, Stop } from './contracts/clock.ts'
 import type { CommandDoor } from './contracts/command.ts'
 import type { Logger } from './contracts/component.ts'
-import type { Driver, GroupPlan, Tag, Write } from './contracts/driver.ts'
+import type { GroupPlan, Tag } from './contracts/driver.ts'
 import type { Inquiry } from './contracts/errand.ts'
 import { ConfigurationFault, Rejected, sentence } from './contracts/errors.ts'
-import type { ConnectionReport, DeviceReport, GatewayReport, LiveValues, SinkReport } from './contracts/report.ts'
+import type { GatewayReport, LiveValues, SinkReport } from './contracts/report.ts'
 import { Ledger } from './health/ledger.ts'
 import { lights } from './health/leds.ts'
 import type { FieldEnd } from './log/ends.ts'
 import { NotebookFile } from './log/notebook.ts'
 import { Pipeline } from './pipeline/pipeline.ts'
-import { Lane } from './schedule/lane.ts'
-import { Poller } from './schedule/poller.ts'
 import { watchSteps } from './time/steps.ts'
-
-/** One wire or host, south: its driver, its queue, its clockwork. */
-interface Connection {
-  readonly configuration: ConnectionConfiguration
-  readonly driver: Driver
-  readonly lane: Lane
-  readonly poller: Poller
-  /** Out of the health ledger. */
-  readonly leave: () => void
-}
-
-/** A connection that should have finished a cycle and has not for so long hangs. The longest timeouts and intervals stay below. */
-const STALLED_MS = 120_000
 
 /** What is held by writes is let go of within this when the gateway stops or the tags go away. */
 const LETTING_GO_MS = 2000
@@ -103,7 +88,7 @@ export class Field {
       find: (device, group, tag) => this.#find(device, group, tag),
       answers: (device) => this.#attendance(device)?.answers ?? undefined,
       audit: (text, facts) => this.audit(text, facts),
-      write: (plan, writes, signal) => this.#write(plan, writes, signal),
+      write: async ({ device }, writes, signal) => this.connection(device.connection).write(device, writes, signal),
     } satisfies UpkeepOptions
     this.#upkeep = new WriteUpkeep(toField)
     this.#door = new Door({
@@ -165,7 +150,7 @@ export class Field {
     this.#watch?.()
     this.#door.shut()
     await this.#upkeep.stop(LETTING_GO_MS)
-    await Promise.all([...this.#connections.values()].map(removeConnection))
+    await Promise.all([...this.#connections.values()].map((connection) => connection.stop()))
     this.#connections.clear()
     await this.#end.flush()
     this.#ending.abort(new ConfigurationFault('the gateway is stopping'))
@@ -186,7 +171,7 @@ export class Field {
     for (const [name, connection] of this.#connections) {
       if (wanted.get(name) === connection.configuration) continue
       this.#connections.delete(name)
-      await removeConnection(connection)
+      await connection.stop()
     }
     await sinks()
     for (const [name, configuration] of wanted) {
@@ -205,27 +190,17 @@ export class Field {
   // ── south to log ─────────────────────────────────────────────────────────────────────────────
 
   async #addConnection(configuration: ConnectionConfiguration): Promise<void> {
-    const create = await catalog.drivers[configuration.driver]!.load()
-    const driver = create({
-      name: configuration.name,
-      settings: configuration.settings,
+    const connection = await Connection.open({
+      configuration,
       clock: this.#clock,
-      log: this.#say,
       board: this.#board,
+      log: this.#say,
       notebook: this.#notebook,
+      ledger: this.#ledger,
+      emit: (batch) => this.#pipeline.onBatch(batch),
     })
-    const lane = new Lane({ clock: this.#clock, inFlight: driver.inFlight })
-    const poller = new Poller({ clock: this.#clock, driver, lane, emit: (batch) => this.#pipeline.onBatch(batch) })
-    const line = this.#ledger.enrol({
-      name: `connection ${configuration.name}`,
-      allowanceMs: STALLED_MS,
-      state: () => driver.state(),
-      progress: () => poller.progress,
-    })
-    this.#connections.set(configuration.name, { configuration, driver, lane, poller, leave: line.leave })
-    await driver.start(this.#ending.signal)
-    poller.configure(this.#groupsOf(configuration.name))
-    poller.start()
+    this.#connections.set(configuration.name, connection)
+    await connection.start(this.#groupsOf(configuration.name), this.#ending.signal)
   }
 
   #groupsOf(connection: string): readonly GroupPlan[] {
@@ -254,20 +229,8 @@ export class Field {
     return plan === undefined || tag === undefined ? undefined : { plan, tag }
   }
 
-  async #write({ device }: GroupPlan, writes: readonly Write[], signal: AbortSignal): Promise<string | undefined> {
-    const { driver, lane } = this.connection(device.connection)
-    const [only] = writes
-    return lane.submit(async (ending) => {
-      const either = AbortSignal.any([signal, ending])
-      if (writes.length === 1 && driver.write !== undefined) return driver.write(device, only!.tag, only!.value, either)
-      if (driver.writeTogether !== undefined) return driver.writeTogether(device, writes, either)
-      const what = writes.length === 1 ? 'cannot write' : 'cannot write several tags in one request'
-      throw new Rejected(`connection ${device.connection} ${what}`)
-    })
-  }
-
   /** For requests by hand; throws Rejected when there is no such connection. */
-  connection(name: string): { readonly driver: Driver; readonly lane: Lane; readonly poller: Poller } {
+  connection(name: string): Connection {
     const connection = this.#connections.get(name)
     if (connection !== undefined) return connection
     throw new Rejected(unknownName('connection', name, [...this.#connections.keys()]).text)
@@ -307,48 +270,16 @@ export class Field {
 
   /** `sinks`: as their half tells of them. */
   report(sinks: readonly SinkReport[], notices: readonly string[] = []): GatewayReport {
+    const now = this.#clock.monotonic()
     const onlyWritten = new Set<string>()
-    const devices = this.#configuration.devices.map((device): DeviceReport => {
-      const attendance = this.#attendance(device.name)
+    const devices = this.#configuration.devices.map((device) => {
       const groups = this.#configuration.groups.filter(({ ref }) => ref.device === device.name)
-      const learnt = this.#connections.get(device.connection)?.driver.knowledge?.(device)
-      const running = device.enabled ? this.#connections.get(device.connection) : undefined
-      const trouble = running?.driver.deviceTrouble?.(device.name) ?? null
-      if (groups.length > 0 && groups.every(({ ref }) => ref.tags.length === 0)) onlyWritten.add(device.name)
-      const idle = onlyWritten.has(device.name) ? 'only written, never read' : attendance?.text
-      return {
-        name: device.name,
-        connection: device.connection,
-        enabled: device.enabled,
-        answers: attendance?.answers ?? null,
-        text: device.enabled ? (trouble ?? idle ?? 'nothing configured to read') : 'switched off in the configuration',
-        ...(trouble === null ? {} : { trouble }),
-        ...(learnt === undefined ? {} : { knowledge: learnt }),
-        ageMs: attendance?.answeredAt == null ? null : this.#clock.monotonic() - attendance.answeredAt,
-        groups: groups.length,
-        tags: groups.reduce((sum, group) => sum + group.tags.length, 0),
-        counters: {
-          ...attendance?.counters(),
-          ...this.#connections.get(device.connection)?.driver.deviceCounters?.(device.name),
-        },
-      }
+      if (isOnlyWritten(groups)) onlyWritten.add(device.name)
+      return reportDevice({ device, groups, connection: this.#connections.get(device.connection), now })
     })
-    const connections = [...this.#connections.values()].map(
-      ({ configuration, driver, lane, poller }): ConnectionReport => {
-        const own = devices.filter(
-          ({ name, connection, enabled }) => connection === configuration.name && enabled && !onlyWritten.has(name),
-        )
-        return {
-          name: configuration.name,
-          driver: configuration.driver,
-          state: driver.state(),
-          ...lane.usage.report(this.#clock.monotonic()),
-          budget: poller.budget(),
-          devices: own.length,
-          answering: own.filter((device) => device.answers === true).length,
-          counters: { ...driver.counters(), ...poller.counters() },
-        }
-      },
+    const read = devices.filter(({ name }) => !onlyWritten.has(name))
+    const connections = [...this.#connections].map(([name, connection]) =>
+      connection.report(read.filter((device) => device.connection === name && device.enabled)),
     )
     const log = this.#end.report()
     const { wall: at, monotonic } = this.#clock.now()
@@ -361,7 +292,7 @@ export class Field {
       notices,
       lights: lights({
         connections,
-        devices: devices.filter(({ name }) => !onlyWritten.has(name)),
+        devices: read,
         sinks,
         log,
         phase: this.#phase,
@@ -375,13 +306,6 @@ export class Field {
       log,
     }
   }
-}
-
-async function removeConnection({ driver, lane, poller, leave }: Connection): Promise<void> {
-  leave()
-  poller.stop()
-  await lane.stop()
-  await driver.stop()
 }
 
 /** Whoever must confirm before the log may forget. A sink that is switched off keeps its place. */

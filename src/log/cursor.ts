@@ -3,7 +3,7 @@
 import type { Cursor, Entry, Fates, Position, Quarantined, Range, Receipt } from '../contracts/log.ts'
 import { type CursorState, caughtUp, receiptOf, steppedBack } from './cursor-state.ts'
 import type { Kept } from './quarantine.ts'
-import { joined, upTo, without } from './ranges.ts'
+import { count, joined, upTo, without } from './ranges.ts'
 
 /** Beyond that, neighbours are joined: repeats, never loss. */
 const MOST_RANGES = 64
@@ -70,7 +70,9 @@ export class StoredCursor implements Cursor {
       if (!this.#kept.has(seq)) quarantined++
       this.#keep({ entry, why, retry: false })
     }
-    const evicted = Math.min(fates.evicted ?? 0, Math.max(0, removed - quarantined))
+    // What was gone, and has counted as evicted since because the log begins behind it now, is not counted twice.
+    const counted = count(ranges) - removed
+    const evicted = Math.min(Math.max(0, (fates.evicted ?? 0) - counted), Math.max(0, removed - quarantined))
     const filtered = Math.min(fates.filtered ?? 0, Math.max(0, removed - quarantined - evicted))
     const fewer = joined(left, MOST_RANGES)
     this.#state = { ...this.#state, ranges: fewer.ranges }

@@ -23,10 +23,16 @@ const LOCK_BYTES = 8272
 export function ready(path: string, options: { readonly readOnly: boolean }): void {
   const { readOnly } = options
   if (!readOnly && !isBegun(path)) layPages(path)
-  checkPages(path, readOnly)
-  layLock(`${path}-lock`)
-  // Without the right to write its reader slot LMDB reads on silently, while pages change under it.
-  accessSync(`${path}-lock`, constants.R_OK | constants.W_OK)
+  checkPages(path)
+  if (!readOnly) fillUp(path)
+  try {
+    layLock(`${path}-lock`)
+    // Without the right to write its reader slot LMDB reads on silently, while pages change under it.
+    accessSync(`${path}-lock`, constants.R_OK | constants.W_OK)
+  } catch (thrown) {
+    // Where nothing can be written no page changes.
+    if (!readOnly || (thrown as NodeJS.ErrnoException).code !== 'EROFS') throw thrown
+  }
 }
 
 /** Its first two pages are synced before anything is stored behind them: without them, and no longer than they are, it never
@@ -89,12 +95,22 @@ function sizeOf(path: string): number {
 
 /** A mapped file that ends before its last page kills the process at the first touch, and so does a page that leads out of
  *  it: that is found out before. */
-function checkPages(path: string, readOnly: boolean): void {
+export function checkPages(path: string): void {
+  const pages = new Pages(path)
+  try {
+    pages.missing()
+    pages.check()
+  } finally {
+    pages.close()
+  }
+}
+
+/** So that nothing is beyond the end of what is mapped. */
+function fillUp(path: string): void {
   const pages = new Pages(path)
   try {
     const missing = pages.missing()
-    pages.check()
-    if (missing.pages > 0 && !readOnly) truncateSync(path, missing.size)
+    if (missing.pages > 0) truncateSync(path, missing.size)
   } finally {
     pages.close()
   }

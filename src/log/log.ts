@@ -111,6 +111,8 @@ export class Log implements FieldEnd, UplinkEnd {
   #damagedCount = 0
   #damageText: string | undefined
   #epochFault: unknown
+  /** The newest segment of another run is not written on. */
+  #sealed = false
   readonly #openedAt: Position
   #begun = false
   #closed: Promise<void> | undefined
@@ -187,6 +189,7 @@ export class Log implements FieldEnd, UplinkEnd {
       this.#dictionary.loadBoots([])
       this.#writer.rollNext()
     }
+    if (this.#sealed) this.#writer.rollNext()
     await this.#writer.begin(this.#epochFault)
     this.#begun = true
     if (this.#places instanceof SeenPlaces) this.#places.follow(this.#options.clock)
@@ -274,7 +277,8 @@ export class Log implements FieldEnd, UplinkEnd {
 
   /** Opens what an earlier run left, and takes the next epoch. Returns the head. */
   #takeUp(): Position {
-    const { last, damagedUpTo } = this.#row.reopen()
+    const { last, damagedUpTo, sealed } = this.#row.reopen()
+    this.#sealed = sealed === true
     const furthest = this.#places.furthest()
     let head = last ?? furthest ?? { epoch: 0, seq: 0 }
     if (damagedUpTo !== undefined && damagedUpTo.seq > head.seq) head = damagedUpTo

@@ -35,6 +35,7 @@ const NEVER_WRITTEN = 16
 interface Meta {
   readonly txn: bigint
   readonly root: bigint
+  readonly freeRoot: bigint
   readonly lastPage: number
 }
 
@@ -62,7 +63,10 @@ export class Pages {
     for (;;) {
       const meta = this.#meta()
       try {
-        this.#checkTree(meta)
+        this.#checkTree(meta.root, meta, (page, { key }, before) => {
+          if (before !== undefined && Buffer.compare(key, before.key) <= 0) throw this.#wrong(page, 'is out of order')
+        })
+        this.#checkTree(meta.freeRoot, meta, (page, node) => this.#checkFree(page, node, meta))
         return
       } catch (thrown) {
         // It was written while we looked.
@@ -116,6 +120,7 @@ export class Pages {
       return {
         txn: bytes.readBigUInt64LE(at + META.txn),
         root: bytes.readBigUInt64LE(at + META.mainRoot),
+        freeRoot: bytes.readBigUInt64LE(at + META.freeRoot),
         lastPage: Number(bytes.readBigUInt64LE(at + META.lastPage)),
       }
     })
@@ -123,21 +128,36 @@ export class Pages {
     return one.txn >= two.txn ? one : two
   }
 
-  #checkTree(meta: Meta): void {
-    if (meta.root === NO_ROOT) return
+  #checkTree(root: bigint, meta: Meta, check: (page: number, node: Node, before: Node | undefined) => void): void {
+    if (root === NO_ROOT) return
     const seen = new Set<number>()
-    let last: Buffer | undefined
-    const walk = (page: number, depth: number): void => {
-      if (depth > DEEPEST || seen.has(page)) throw this.#wrong(page, 'leads in a circle')
+    let before: Node | undefined
+    const walk = (page: number): void => {
+      if (seen.has(page)) throw this.#wrong(page, 'leads in a circle')
       seen.add(page)
       const { leaf, nodes } = this.#nodes(page, meta)
-      for (const { key, child } of nodes) {
-        if (!leaf) walk(child, depth + 1)
-        else if (last !== undefined && Buffer.compare(key, last) <= 0) throw this.#wrong(page, 'is out of order')
-        else last = key
+      for (const node of nodes) {
+        if (!leaf) walk(node.child)
+        else {
+          check(page, node, before)
+          before = node
+        }
       }
     }
-    walk(Number(meta.root), 0)
+    walk(Number(root))
+  }
+
+  /** A list of free pages: how many numbers follow, then numbers of pages and, negative, lengths of stretches. */
+  #checkFree(page: number, { valueAt, valueBytes }: Node, { lastPage }: Meta): void {
+    const bytes = this.#bytes(valueAt, valueBytes)
+    const count = valueBytes < 8 ? 0n : bytes.readBigUInt64LE(0)
+    if (valueBytes < 8 || count > BigInt(valueBytes / 8 - 1))
+      throw this.#wrong(page, 'lists more free pages than it holds')
+    for (let at = 8; at <= 8 * Number(count); at += 8) {
+      const number = bytes.readBigInt64LE(at)
+      if (number > BigInt(lastPage) || -number > BigInt(lastPage))
+        throw this.#wrong(page, 'lists free pages outside of the file')
+    }
   }
 
   #nodes(number: number, { lastPage }: Meta): { readonly leaf: boolean; readonly nodes: readonly Node[] } {

@@ -3,7 +3,7 @@ import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Clock, Stop } from '../contracts/clock.ts'
 import type { Logger } from '../contracts/component.ts'
-import { Rejected, sentence } from '../contracts/errors.ts'
+import { Rejected, Retryable, sentence } from '../contracts/errors.ts'
 import type { Position } from '../contracts/log.ts'
 import { type Boots, restampedAll } from './boots.ts'
 import { StoredCursor } from './cursor.ts'
@@ -86,6 +86,13 @@ export class Readers implements Places {
       this.#environment = openWithin(options.folder)
       this.#states()
     } catch (thrown) {
+      if (thrown instanceof Retryable) {
+        // A disk that takes nothing may still be read.
+        this.#environment = openPlaces(options.folder, { readOnly: true })
+        this.#states()
+        this.#fails(thrown)
+        return
+      }
       if (!(thrown instanceof Rejected)) throw thrown
       const place = moveAside(options.folder, join(options.folder, 'readers'))
       options.onLost(
@@ -205,12 +212,30 @@ export class Readers implements Places {
 
   /** After an error LMDB may never answer again in the same environment. */
   async #renew(): Promise<void> {
+    const { folder, onLost } = this.#options
     try {
       await this.#environment.close()
-      this.#environment = openWithin(this.#options.folder)
+      this.#environment = openWithin(folder)
     } catch (thrown) {
       this.failure = sentence(thrown)
+      if (!(thrown instanceof Rejected)) return
+      // It was damaged while we had it: the places are known here, what was quarantined is not.
+      try {
+        const place = moveAside(folder, join(folder, 'readers'))
+        this.#environment = openWithin(folder)
+        for (const cursor of this.#cursors.values()) this.#dirty.add(cursor)
+        onLost(`what sinks confirmed cannot be read (${thrown.message}); it was moved to ${place} and is written anew`)
+      } catch (again) {
+        this.failure = sentence(again)
+      }
     }
+  }
+
+  #fails(thrown: unknown): void {
+    this.failures++
+    if (this.failure === undefined)
+      this.#options.log.error(`what sinks confirmed cannot be stored: ${sentence(thrown)}`)
+    this.failure = sentence(thrown)
   }
 
   #states(): readonly (readonly [string, CursorState])[] {
@@ -312,10 +337,7 @@ export class Readers implements Places {
         waiting.resolve()
       },
       (thrown: unknown) => {
-        this.failures++
-        if (this.failure === undefined)
-          this.#options.log.error(`what sinks confirmed cannot be stored: ${sentence(thrown)}`)
-        this.failure = sentence(thrown)
+        this.#fails(thrown)
         for (const cursor of dirty) this.#dirty.add(cursor)
         for (const [key, put] of puts) if (!this.#puts.has(key) && !this.#removals.has(key)) this.#puts.set(key, put)
         for (const [key, gone] of removals) if (!this.#puts.has(key)) this.#removals.set(key, gone)

@@ -1,7 +1,7 @@
 /** The row of segments in a log's folder: which there are, which one is written, who reads where. */
 import { mkdirSync, readdirSync, rmSync, statSync } from 'node:fs'
 import { join } from 'node:path'
-import { Rejected, sentence } from '../contracts/errors.ts'
+import { Rejected, Retryable, sentence } from '../contracts/errors.ts'
 import type { Entry, GapEntry, Position, Range } from '../contracts/log.ts'
 import { moveAside } from './damaged.ts'
 import type { Dictionary } from './dictionary.ts'
@@ -16,6 +16,8 @@ import { Segment } from './segment.ts'
 const MAPPED = 3
 /** What is stored beside a segment's records is stored before the next segment is made, unless the disk fails. */
 const LATELY = 2
+/** So often in a row it is tried to open a segment. */
+const MOST_FAILURES = 20
 
 export interface Damage {
   readonly range: Range
@@ -26,6 +28,12 @@ export interface Damage {
   readonly newest: boolean
   /** Not even what there is can be looked up: the rest of the segment is given up. */
   readonly unreadable: boolean
+}
+
+export interface Reopened {
+  readonly last: Position | undefined
+  readonly damagedUpTo: Position | undefined
+  readonly sealed?: boolean
 }
 
 export interface RowOptions {
@@ -108,22 +116,44 @@ export class Row {
 
   /** Makes the newest segment of another run writable and says how far it got; undefined: there is none that can be
    *  written on. What cannot be read is moved aside. `damagedUpTo`: the last position of a segment that was lost.
-   *  Throws Retryable when a segment may be sound but cannot be opened now. */
-  reopen(): { readonly last: Position | undefined; readonly damagedUpTo: Position | undefined } {
+   *  `sealed`: it is sound enough to be read, and is not to be written on. Throws Retryable when a segment may be sound but
+   *  cannot be opened now. */
+  reopen(): Reopened {
     let damagedUpTo: Position | undefined
     while (this.newest !== undefined) {
       const newest = this.newest
       try {
-        newest.reopen(this.#options.stream)
-        return { last: newest.last() ?? { epoch: newest.base.epoch, seq: newest.base.seq - 1 }, damagedUpTo }
+        return { ...this.#taken(newest), damagedUpTo }
       } catch (thrown) {
-        if (!(thrown instanceof Rejected)) throw thrown
-        const end = lastPositionIn(join(newest.folder, DATABASE_FILE)) ?? newest.base
+        if (thrown instanceof Retryable) throw thrown
+        const end = lastPositionIn(join(newest.folder, DATABASE_FILE)) ?? {
+          epoch: newest.base.epoch,
+          seq: newest.base.seq - 1,
+        }
         if (damagedUpTo === undefined || end.seq > damagedUpTo.seq) damagedUpTo = end
         this.#moveAside(newest, end, sentence(thrown))
       }
     }
     return { last: undefined, damagedUpTo }
+  }
+
+  /** Throws Rejected when it cannot be read at all, Retryable. */
+  #taken(newest: Segment): { readonly last: Position; readonly sealed: boolean } {
+    let sealed = false
+    try {
+      newest.reopen(this.#options.stream, { readOnly: false })
+    } catch (thrown) {
+      if (!(thrown instanceof Retryable)) throw thrown
+      // A disk that takes nothing may still be read.
+      newest.reopen(this.#options.stream, { readOnly: true })
+      sealed = true
+    }
+    try {
+      return { last: newest.last() ?? { epoch: newest.base.epoch, seq: newest.base.seq - 1 }, sealed }
+    } catch (thrown) {
+      if (thrown instanceof Retryable) throw thrown
+      return { last: newest.claimed(), sealed: true }
+    }
   }
 
   /** A new newest segment. Throws Retryable. */
@@ -194,14 +224,17 @@ export class Row {
         continue
       }
       try {
+        if (segment !== this.newest || this.#options.following !== true) segment.verify()
         const entries = seq > last ? [] : segment.entries(seq, last, max)
         if (segment !== this.newest) this.#touch(segment)
+        segment.failures = 0
         const found = entries[0]?.position.seq ?? last + 1
         if (found > seq) this.#miss(segment, seq, found - 1)
         if (entries.length > 0) return entries
         seq = last + 1
       } catch (thrown) {
-        if (!(thrown instanceof Rejected)) throw thrown
+        // Whatever else is thrown on the way is what damaged bytes lead to.
+        if (thrown instanceof Retryable && !this.#isHopeless(segment)) throw thrown
         seq = this.#pass(segment, seq, last, sentence(thrown)) + 1
       }
     }
@@ -213,13 +246,22 @@ export class Row {
     for (const segment of this.#segments) await segment.close()
   }
 
-  /** Notes what is damaged at `seq` and returns its last seq: a block, or if not even keys can be read, the segment. */
+  /** Trying again does not bring it back: its file is gone, or the disk could not read it time and again. Whoever follows leaves
+   *  the judgement to the writer. */
+  #isHopeless(segment: Segment): boolean {
+    if (this.#options.following === true || segment === this.newest) return false
+    return segment.isGone || ++segment.failures >= MOST_FAILURES
+  }
+
+  /** Notes what is damaged at `seq` and returns its last seq: records that cannot be understood, a block, or if not even keys
+   *  can be read, the segment. */
   #pass(segment: Segment, seq: number, last: number, why: string): number {
     const position = (at: number): Position => ({ epoch: segment.base.epoch, seq: at })
     let end: number
     let unreadable = false
     try {
-      end = Math.min(last, (segment.after(seq) ?? last + 1) - 1)
+      segment.verify()
+      end = Math.min(last, segment.obscure(seq) ?? (segment.after(seq) ?? last + 1) - 1)
     } catch {
       if (segment !== this.newest && this.#options.following !== true) {
         this.#moveAside(segment, position(last), why)
@@ -259,15 +301,16 @@ export class Row {
   }
 
   #moveAside(segment: Segment, end: Position, why: string): void {
-    this.#drop(segment)
-    void segment.close().catch(() => undefined)
     let what: string
     try {
       what = `a segment was moved to ${moveAside(this.#options.folder, segment.folder)}`
     } catch (thrown) {
       what = `${segment.folder} cannot be read, nor moved (${sentence(thrown)})`
     }
+    // While it still has its place: who waits for what was in it is asked before it counts as gone.
     this.lose({ from: segment.base, to: end }, `${what}: ${why}`)
+    this.#drop(segment)
+    void segment.close().catch(() => undefined)
   }
 
   /** What was never whole, and what was to go, when the power went. */

@@ -2,9 +2,9 @@
 import { existsSync, mkdirSync, statSync } from 'node:fs'
 import { rename, rm } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
-import type { Batch, GroupRef } from '../contracts/batch.ts'
+import { type Batch, type GroupRef, Reason } from '../contracts/batch.ts'
 import type { Instant } from '../contracts/clock.ts'
-import { Rejected } from '../contracts/errors.ts'
+import { Rejected, Retryable, sentence } from '../contracts/errors.ts'
 import type { Entry, GapEntry, Position } from '../contracts/log.ts'
 import { BLOCK_BYTES, Block, BlockWriter } from './block.ts'
 import { instantOf } from './boots.ts'
@@ -38,6 +38,8 @@ export class Segment implements Meaning {
   bytes = 0
   /** Of these: dictionary and last values, of the segment that is written. */
   headBytes = 0
+  /** How often in a row it could not be opened. */
+  failures = 0
   #environment: Environment | undefined
   readonly #mapBytes: number
   readonly #dictionary: Dictionary
@@ -57,6 +59,10 @@ export class Segment implements Meaning {
     this.#mapBytes = options.mapBytes
     this.#dictionary = options.dictionary
     this.measure()
+  }
+
+  get isGone(): boolean {
+    return !existsSync(join(this.folder, DATABASE_FILE))
   }
 
   get isOpen(): boolean {
@@ -110,12 +116,18 @@ export class Segment implements Meaning {
   }
 
   /** Opens what another run left, to go on writing. Throws Rejected when it is damaged, Retryable. */
-  reopen(stream: string): void {
+  reopen(stream: string, options: { readonly readOnly: boolean }): void {
     const path = join(this.folder, DATABASE_FILE)
     if (!existsSync(path)) throw damaged(`${this.folder} has no ${DATABASE_FILE}`)
     // A process that was killed may have left what is written and not durable: nobody reads it before it is.
-    syncNow(path)
-    const environment = this.#open(false)
+    if (!options.readOnly) {
+      try {
+        syncNow(path)
+      } catch (thrown) {
+        throw new Retryable(`${path} cannot be synced: ${sentence(thrown)}`, { reason: Reason.notYet, cause: thrown })
+      }
+    }
+    const environment = this.#open(options.readOnly)
     const bytes = environment.get(keyOf(KEY.meta, 0))
     if (bytes === undefined) throw damaged(`${this.folder} has no head`)
     const meta = readMeta(bytes, this.folder)
@@ -137,7 +149,8 @@ export class Segment implements Meaning {
     return true
   }
 
-  /** Blocks with what their records need of the dictionary, in one transaction. Throws Retryable. */
+  /** Blocks with what their records need of the dictionary, in one transaction. Throws Retryable, and Rejected when its file
+   *  was damaged: nothing of it counts then, and it takes no more. */
   async append(
     blocks: readonly { readonly seq: number; readonly bytes: Buffer }[],
     groups: Iterable<number>,
@@ -148,14 +161,36 @@ export class Segment implements Meaning {
     if (this.#boots?.length !== this.#dictionary.boots.length) this.#enterBoots(puts)
     for (const { seq, again } of gaps) puts.push({ key: gapKeyOf(seq), value: Buffer.from([again ? 1 : 0]) })
     for (const { seq, bytes } of blocks) puts.push({ key: keyOf(KEY.record, seq), value: bytes })
-    await this.#open(false).commit(puts)
-    this.measure()
+    const environment = this.#open(false)
+    if (!environment.verify()) throw damaged(`${environment.path} is gone`)
+    await environment.commit(puts)
+    // What is in a file without a name is not found again.
+    if (this.measure() === 0) throw damaged(`${environment.path} is gone`)
+  }
+
+  /** Throws Rejected when its file was damaged since it was opened. */
+  verify(): void {
+    this.#environment?.verify()
   }
 
   /** The last position on disk; undefined: no records. */
   last(): Position | undefined {
     const block = this.#lastBlock()
     return block?.position(block.count - 1)
+  }
+
+  /** The last position as far as it can be told when the last block is damaged: what it says of itself is not proven. */
+  claimed(): Position {
+    const found = this.#open(true).floor(RECORDS.to, RECORDS.from)
+    const { epoch, seq } = this.base
+    if (found === undefined) return { epoch, seq: seq - 1 }
+    const at = seqOf(found.key)
+    try {
+      const { first, count } = new Block(found.value, { check: false })
+      return { epoch: Math.max(epoch, first.epoch), seq: at + Math.max(1, count) - 1 }
+    } catch {
+      return { epoch, seq: at }
+    }
   }
 
   /** The block that holds `seq`, or the next one behind it; valid until the next is asked for. Throws Rejected when it is
@@ -213,10 +248,21 @@ export class Segment implements Meaning {
     }
   }
 
-  /** The last batch of every group: from the head, and from the records since. Newest first, until all groups are whole. */
+  /** How far records cannot be understood from `seq` on though their block is what was written: of an unknown kind, of a
+   *  group that the dictionary lacks. undefined: that is not what is wrong. */
+  obscure(seq: number): number | undefined {
+    const block = this.#blockIfSound(seq)
+    if (block === undefined || block.first.seq > seq) return undefined
+    let end: number | undefined
+    for (let index = seq - block.first.seq; index < block.count && this.#entry(block, index) === undefined; index++)
+      end = block.first.seq + index
+    return end
+  }
+
+  /** The last batch of every group: from the head, and from the records since. Newest first, until all groups are whole.
+   *  What cannot be read is passed over: it is named and counted when a reader comes to it. */
   lastBatches(): LastBatches {
     const environment = this.#open(true)
-    const meta = readMeta(environment.get(keyOf(KEY.meta, 0)) ?? new Uint8Array(), this.folder)
     const missing = new Set(this.#groups)
     const found: { batch: Batch; position: Position }[] = []
     for (const pair of environment.range(RECORDS.from, RECORDS.to, { reverse: true })) {
@@ -226,22 +272,40 @@ export class Segment implements Meaning {
       for (let index = block.count - 1; index >= 0; index--) {
         const group = block.group(index)
         if (!missing.has(group)) continue
-        const entry = block.entry(index, this)
-        if (entry.kind === 'batch') found.push({ batch: entry.batch, position: entry.position })
+        const entry = this.#entry(block, index)
+        if (entry?.kind !== 'batch') continue
+        found.push({ batch: entry.batch, position: entry.position })
         if (block.isWhole(index)) missing.delete(group)
       }
     }
-    let place = 0
+    return [...this.#headBatches(environment), ...found.reverse()]
+  }
+
+  #headBatches(environment: Environment): { batch: Batch; position: Position }[] {
     const head: { batch: Batch; position: Position }[] = []
-    for (const pair of environment.range(keyOf(KEY.snapshot, 0), keyOf(KEY.gap, 0))) {
-      const block = checked(pair.value, undefined)
-      for (let index = 0; index < block.count; index++) {
-        const [epoch, seq] = meta.snapshot[place++]!
-        const entry = block.entry(index, this)
-        if (entry.kind === 'batch') head.push({ batch: entry.batch, position: { epoch, seq } })
+    try {
+      const { snapshot } = readMeta(environment.get(keyOf(KEY.meta, 0)) ?? new Uint8Array(), this.folder)
+      for (const pair of environment.range(keyOf(KEY.snapshot, 0), keyOf(KEY.gap, 0))) {
+        // Its blocks stand at the place of their first batch in the list of positions.
+        const block = checked(pair.value, undefined)
+        for (let index = 0; index < block.count; index++) {
+          const [epoch, seq] = snapshot[block.first.seq + index]!
+          const entry = this.#entry(block, index)
+          if (entry?.kind === 'batch') head.push({ batch: entry.batch, position: { epoch, seq } })
+        }
       }
+    } catch {
+      // Last values that are lost come again with the next poll.
     }
-    return [...head, ...found.reverse()]
+    return head
+  }
+
+  #entry(block: Block, index: number): Entry | undefined {
+    try {
+      return block.entry(index, this)
+    } catch {
+      return undefined
+    }
   }
 
   /** The last stamp under a set clock, if it is in one of the last few blocks that can be read. */

@@ -245,8 +245,10 @@ export class Writer implements LogWriter {
       commit = this.#queue.take()
       this.#inFlightBytes = commit.bytes
       const gaps = commit.entries.filter(isGap).map(seqOf)
-      const notes = gaps.map((seq) => ({ seq, again: this.#retold.has(seq) }))
-      await this.#options.row.newest!.append(commit.blocks, commit.groups, notes)
+      await this.#append(
+        commit,
+        gaps.map((seq) => ({ seq, again: this.#retold.has(seq) })),
+      )
       await this.#keepGaps(commit.entries)
       this.#stored(commit)
       for (const victim of victims) await this.#options.row.remove(victim).catch((thrown) => this.#cannotRemove(thrown))
@@ -255,6 +257,19 @@ export class Writer implements LogWriter {
     } finally {
       this.#queue.done()
       this.#inFlightBytes = 0
+    }
+  }
+
+  async #append({ blocks, groups }: Commit, gaps: Parameters<Segment['append']>[2]): Promise<void> {
+    const { row, log } = this.#options
+    try {
+      await row.newest!.append(blocks, groups, gaps)
+    } catch (thrown) {
+      if (!(thrown instanceof Rejected)) throw thrown
+      // Its file was damaged while we wrote it. What stands in it is judged when it is read.
+      log.error(`${sentence(thrown)}; the log goes on in another segment`)
+      await this.#addSegment()
+      await row.newest!.append(blocks, groups, gaps)
     }
   }
 

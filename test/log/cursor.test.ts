@@ -143,6 +143,16 @@ describe('a cursor', () => {
     expect(cursor.receipt(log.head)).toMatchObject({ evicted: 3, quarantined: 1, delivered: 2, pending: 4 })
   })
 
+  it('counts what was gone once, though the log began behind it before that was confirmed', () => {
+    const { cursor, log } = make()
+    log.head = position(20)
+    log.oldest = position(11)
+    expect(cursor.pending(log.head)).toEqual([range(11, 20)])
+    // Ten were found gone, and then five delivered.
+    void cursor.confirm([range(1, 15)], { evicted: 10 })
+    expect(cursor.receipt(log.head)).toMatchObject({ evicted: 10, delivered: 5, pending: 5 })
+  })
+
   it('knows which of a full quarantine are to be tried again', () => {
     const { cursor, log } = make({ quarantineBytes: 10_000 })
     log.head = position(20)

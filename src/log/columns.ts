@@ -65,7 +65,7 @@ export function readNumbers(from: ByteReader, count: number): Float64Array {
 
 /** Memory of its own costs a small column more than everything that is done with it, so small ones share some. Whoever keeps
  *  one keeps those that were read with it. */
-const SHARED_BYTES = 32 * 2 ** 10
+const SHARED_BYTES = 8 * 2 ** 10
 let shared = new ArrayBuffer(0)
 let sharedFrom = 0
 

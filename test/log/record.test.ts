@@ -59,6 +59,22 @@ describe('a column', () => {
     )
   })
 
+  it('keeps its numbers when others are read after it, and takes none of theirs', () => {
+    const sizes = [0, 1, 5, 100, 127, 128, 129, 1000]
+    const columns = Array.from({ length: 300 }, (_, at) =>
+      Array.from({ length: sizes[at % sizes.length]! }, (_, entry) => at * 1000 + entry + 0.1),
+    )
+    const read = columns.map((numbers) => {
+      const to = new ByteWriter(4)
+      writeNumbers(to, Float64Array.from(numbers))
+      return readNumbers(new ByteReader(to.copy()), numbers.length)
+    })
+    for (const [at, numbers] of read.entries()) expect([...numbers]).toEqual(columns[at])
+    const [one, next] = [read[11]!, read[12]!]
+    one.fill(0)
+    expect([...next]).toEqual(columns[12])
+  })
+
   it('takes two bytes for a small integer or decimal, four for a larger one or a float, none for nothing', () => {
     expect(columnOf([1, -2, 32_767, Number.NaN]).bytes).toBe(1 + 4 * 2)
     expect(columnOf([28.1, 7, -0.05]).bytes).toBe(1 + 3 * 2)

@@ -7,7 +7,7 @@ import { BootsSeen, restamped } from './boots.ts'
 import type { Place } from './ends.ts'
 import { Follower } from './follower.ts'
 import { type GapsKept, readGaps } from './gap-ledger.ts'
-import { streamOf } from './identity.ts'
+import { streamsOf } from './identity.ts'
 import { placesOf, SeenPlaces } from './places.ts'
 import type { Damage } from './row.ts'
 
@@ -54,12 +54,12 @@ export interface Archive {
 /** Throws ConfigurationFault when there is no log or it may not be read. */
 export function openArchive(options: { readonly path: string; readonly clock: Clock; readonly log: Logger }): Archive {
   const { path } = options
-  const stream = streamOf(path)
-  if (stream === undefined) {
+  const streams = streamsOf(path, { evenOfCopy: true })
+  if (streams === undefined) {
     throw new ConfigurationFault(`log.path: there is no log in ${path}; it is made when the gateway first runs`)
   }
   const damages: Damage[] = []
-  const follower = new Follower({ ...options, stream, onDamage: (damage) => void damages.push(damage) })
+  const follower = new Follower({ ...options, streams, onDamage: (damage) => void damages.push(damage) })
   const places = new SeenPlaces({ folder: path, head: () => follower.head, oldest: () => follower.oldest })
   const boots = new BootsSeen(path)
   const failure = follower.failure ?? places.failure

@@ -20,7 +20,8 @@ const TELL_AFTER = 20
 
 export interface FollowerOptions {
   readonly path: string
-  readonly stream: string
+  /** Its own first, then those of the logs that it is a copy of. */
+  readonly streams: readonly string[]
   readonly segmentBytes?: number | undefined
   /** Which the writing process changes after each commit; undefined: looked for every 100 ms only. */
   readonly headFile?: string | undefined
@@ -50,11 +51,11 @@ export class Follower implements LogReader {
   /** Call `follow` to be told of what comes. */
   constructor(options: FollowerOptions) {
     this.#options = options
-    this.stream = options.stream
+    this.stream = options.streams[0]!
     this.#boots = new BootsSeen(options.path)
     this.#row = new Row({
       folder: options.path,
-      stream: options.stream,
+      streams: options.streams,
       segmentBytes: options.segmentBytes ?? LARGEST_SEGMENT_BYTES,
       dictionary: this.#dictionary,
       following: true,
@@ -113,7 +114,7 @@ export class Follower implements LogReader {
   snapshot(): { readonly at: Position; readonly batches: readonly Batch[] } {
     this.look()
     const { newest } = this.#row
-    const latest = new Latest(() => (newest?.follow(this.stream) === true ? newest.lastBatches() : []))
+    const latest = new Latest(() => (newest?.follow(this.#options.streams) === true ? newest.lastBatches() : []))
     latest.configure(this.#groups)
     this.#boots.look()
     return { at: this.#head, batches: latest.batches().map((batch) => restampedBatch(batch, this.#boots.offsetOf)) }

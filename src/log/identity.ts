@@ -6,6 +6,7 @@ import { ConfigurationFault, sentence } from '../contracts/errors.ts'
 import { claim, type Role, release } from './claim.ts'
 import { makeFolder, syncNow } from './durable.ts'
 import { checkGround, checkVersions } from './ground.ts'
+import { homeOf } from './home.ts'
 
 const FORMAT = 1
 
@@ -13,6 +14,10 @@ interface Kept {
   readonly format: number
   readonly stream: string
   readonly epoch: number
+  /** The streams of the logs that this one is a copy of, latest first. */
+  readonly formerly?: readonly string[]
+  /** Which file this is, and where. */
+  readonly home?: string
 }
 
 /** What a disk says that is full, or takes nothing at present. */
@@ -20,6 +25,9 @@ const LATER = new Set(['ENOSPC', 'EDQUOT', 'EROFS', 'EIO'])
 
 export class Identity {
   readonly stream: string
+  /** The log is a copy of another: it goes on under a stream of its own, so that no key of the other's is used again. */
+  readonly isCopy: boolean
+  readonly #formerly: readonly string[]
   readonly #folder: string
   readonly #boot: string
   readonly #roles: readonly Role[]
@@ -45,7 +53,10 @@ export class Identity {
       }
       // Another may have made it meanwhile, and ended.
       const kept = readKept(folder)
-      this.stream = kept?.stream ?? randomBytes(8).toString('hex')
+      this.isCopy = kept?.isCopy ?? false
+      this.stream = kept === undefined || this.isCopy ? randomBytes(8).toString('hex') : kept.stream
+      const before = kept?.formerly ?? []
+      this.#formerly = kept !== undefined && this.isCopy ? [kept.stream, ...before] : before
       this.#epoch = kept?.epoch ?? 0
       if (kept === undefined) this.#keep()
     } catch (thrown) {
@@ -55,6 +66,11 @@ export class Identity {
         `log.path: ${folder} cannot be used for the log (${sentence(thrown)}); make it a folder that fieldgate may write`,
       )
     }
+  }
+
+  /** This log's stream, and those its segments may be of as well. */
+  get streams(): readonly string[] {
+    return [this.stream, ...this.#formerly]
   }
 
   get epoch(): number {
@@ -89,17 +105,24 @@ export class Identity {
   }
 
   #keep(): void {
-    const kept: Kept = { format: FORMAT, stream: this.stream, epoch: this.#epoch }
-    writeDurably(this.#folder, 'log.json', `${JSON.stringify(kept)}\n`)
+    const kept: Kept = { format: FORMAT, stream: this.stream, epoch: this.#epoch, formerly: this.#formerly }
+    writeDurably(this.#folder, 'log.json', (file) => `${JSON.stringify({ ...kept, home: homeOf(file) })}\n`)
   }
 }
 
 /** What log.json says; undefined: there is none. Throws ConfigurationFault, and what the file system throws. */
-function readKept(folder: string): Kept | undefined {
+function readKept(folder: string): (Kept & { readonly isCopy: boolean }) | undefined {
   const path = join(folder, 'log.json')
   let text: string
+  let home: string
   try {
-    text = readFileSync(path, 'utf8')
+    const file = openSync(path, 'r')
+    try {
+      text = readFileSync(file, 'utf8')
+      home = homeOf(file)
+    } finally {
+      closeSync(file)
+    }
   } catch (thrown) {
     const { code } = thrown as NodeJS.ErrnoException
     if (code === 'ENOENT' || code === 'ENOTDIR') return undefined
@@ -116,7 +139,7 @@ function readKept(folder: string): Kept | undefined {
       `log.path: ${path} is damaged, it does not say what log this is; put it back from a backup, or move the folder away`,
     )
   }
-  return kept as Kept
+  return { ...(kept as Kept), isCopy: kept.home !== undefined && kept.home !== home }
 }
 
 function parsed(text: string): Partial<Kept> | undefined {
@@ -127,10 +150,13 @@ function parsed(text: string): Partial<Kept> | undefined {
   }
 }
 
-/** The stream of the log in a folder; undefined: there is none yet. Throws ConfigurationFault. */
-export function streamOf(folder: string): string | undefined {
+/** The stream of the log in a folder, and those its segments may be of as well; undefined: there is none yet, or it is a copy
+ *  that has still to be given a stream of its own. Throws ConfigurationFault. */
+export function streamsOf(folder: string, options: { readonly evenOfCopy: boolean }): readonly string[] | undefined {
   try {
-    return readKept(folder)?.stream
+    const kept = readKept(folder)
+    if (kept === undefined || (kept.isCopy && !options.evenOfCopy)) return undefined
+    return [kept.stream, ...(kept.formerly ?? [])]
   } catch (thrown) {
     if (thrown instanceof ConfigurationFault) throw thrown
     throw new ConfigurationFault(
@@ -139,12 +165,12 @@ export function streamOf(folder: string): string | undefined {
   }
 }
 
-/** The file holds either what it held before or all of `text`, whenever the power goes. */
-function writeDurably(folder: string, name: string, text: string): void {
+/** The file holds either what it held before or all of the text, whenever the power goes. */
+function writeDurably(folder: string, name: string, textFor: (file: number) => string): void {
   const path = join(folder, name)
   const file = openSync(`${path}.new`, 'w', 0o640)
   try {
-    writeSync(file, text)
+    writeSync(file, textFor(file))
     fsyncSync(file)
   } finally {
     closeSync(file)

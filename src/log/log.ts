@@ -68,6 +68,11 @@ async function open(options: FieldEndOptions, ends: 'both' | 'field'): Promise<L
   if (!writeErrorsAreTold) {
     options.log.warn('a disk that refuses a write may end the process: lmdb could not be kept from it (/proc/self/mem)')
   }
+  if (identity.isCopy) {
+    options.log.warn(
+      `the log in ${options.path} is a copy: restored, or moved to another disk or machine. It goes on as a stream of its own (${identity.stream}); what sinks have had since the copy was made comes again`,
+    )
+  }
   try {
     const log = new Log(options, identity, ends)
     await log.begin()
@@ -122,12 +127,12 @@ export class Log implements FieldEnd, UplinkEnd {
     const { path, clock, log, quotaBytes, commitEveryMs } = options
     this.#options = options
     this.#identity = identity
-    const { stream } = identity
+    const { stream, streams } = identity
     this.#boots = new BootsLedger({ folder: path, log })
     this.#ledger = new GapLedger({ folder: path, log })
     this.#row = new Row({
       folder: path,
-      stream,
+      streams,
       segmentBytes: options.segmentBytes ?? LARGEST_SEGMENT_BYTES,
       dictionary: this.#dictionary,
       onDamage: (damage) => this.#damaged(damage),

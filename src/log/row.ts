@@ -38,7 +38,8 @@ export interface Reopened {
 
 export interface RowOptions {
   readonly folder: string
-  readonly stream: string
+  /** Its own first, then those of the logs that it is a copy of. */
+  readonly streams: readonly string[]
   readonly segmentBytes: number
   readonly dictionary: Dictionary
   /** Another process writes and removes the segments: nothing is made, moved or deleted here, and `refresh` takes in what changed. */
@@ -141,11 +142,11 @@ export class Row {
   #taken(newest: Segment): { readonly last: Position; readonly sealed: boolean } {
     let sealed = false
     try {
-      newest.reopen(this.#options.stream, { readOnly: false })
+      newest.reopen(this.#options.streams, { readOnly: false })
     } catch (thrown) {
       if (!(thrown instanceof Retryable)) throw thrown
       // A disk that takes nothing may still be read.
-      newest.reopen(this.#options.stream, { readOnly: true })
+      newest.reopen(this.#options.streams, { readOnly: true })
       sealed = true
     }
     try {
@@ -161,7 +162,7 @@ export class Row {
     const before = this.newest
     const segment = this.#segment(this.#nextNumber++, base)
     try {
-      await segment.create({ stream: this.#options.stream, latest: latest.entries() })
+      await segment.create({ stream: this.#options.streams[0]!, latest: latest.entries() })
     } catch (thrown) {
       await segment.remove().catch(() => undefined)
       throw thrown
@@ -335,7 +336,7 @@ export class Row {
 
   #isComplete(segment: Segment): boolean {
     try {
-      if (segment.follow(this.#options.stream)) return true
+      if (segment.follow(this.#options.streams)) return true
     } catch (thrown) {
       // Whoever writes it finds the same, and puts another in its place.
       if (thrown instanceof Rejected) return true

@@ -116,7 +116,7 @@ export class Segment implements Meaning {
   }
 
   /** Opens what another run left, to go on writing. Throws Rejected when it is damaged, Retryable. */
-  reopen(stream: string, options: { readonly readOnly: boolean }): void {
+  reopen(streams: readonly string[], options: { readonly readOnly: boolean }): void {
     const path = join(this.folder, DATABASE_FILE)
     if (!existsSync(path)) throw damaged(`${this.folder} has no ${DATABASE_FILE}`)
     // A process that was killed may have left what is written and not durable: nobody reads it before it is.
@@ -131,7 +131,7 @@ export class Segment implements Meaning {
     const bytes = environment.get(keyOf(KEY.meta, 0))
     if (bytes === undefined) throw damaged(`${this.folder} has no head`)
     const meta = readMeta(bytes, this.folder)
-    if (meta.stream !== stream) throw damaged(`${this.folder} belongs to stream ${meta.stream}`)
+    if (!streams.includes(meta.stream)) throw damaged(`${this.folder} belongs to stream ${meta.stream}`)
     this.headBytes = meta.headBytes
     this.#dictionary.next = meta.nextGroup
     this.#dictionary.loadBoots(this.#readBoots())
@@ -139,12 +139,12 @@ export class Segment implements Meaning {
   }
 
   /** Takes part in what another process writes. False: it is not complete yet. Throws Rejected when it is damaged. */
-  follow(stream: string): boolean {
+  follow(streams: readonly string[]): boolean {
     const environment = this.#open(true)
     const bytes = environment.get(keyOf(KEY.meta, 0))
     if (bytes === undefined) return false
     const meta = readMeta(bytes, this.folder)
-    if (meta.stream !== stream) throw damaged(`${this.folder} belongs to stream ${meta.stream}`)
+    if (!streams.includes(meta.stream)) throw damaged(`${this.folder} belongs to stream ${meta.stream}`)
     this.#learn(environment)
     return true
   }

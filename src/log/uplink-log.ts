@@ -7,7 +7,7 @@ import { BootsSeen } from './boots.ts'
 import { claim, release } from './claim.ts'
 import type { SinkSaid, UplinkEnd } from './ends.ts'
 import { Follower } from './follower.ts'
-import { streamOf } from './identity.ts'
+import { streamsOf } from './identity.ts'
 import { quarantineBytes, Readers } from './readers.ts'
 import type { Damage } from './row.ts'
 
@@ -37,8 +37,8 @@ export async function openUplinkEnd(options: UplinkEndOptions): Promise<UplinkEn
   const { path, clock, log, signal } = options
   let told = false
   for (let waited = 0; ; waited += LOOK_MS) {
-    const stream = streamOf(path)
-    const opened = stream === undefined ? undefined : new UplinkLog(options, stream)
+    const streams = streamsOf(path, { evenOfCopy: false })
+    const opened = streams === undefined ? undefined : new UplinkLog(options, streams)
     if (opened?.begin({ patient: waited < PATIENCE_MS }) === true) return opened
     await opened?.close()
     if (!told) log.info(`waiting for the field half to make the log in ${path}`)
@@ -56,11 +56,11 @@ class UplinkLog implements UplinkEnd {
   /** When damage was reported last, monotonic. */
   #reportedAt: number | undefined
 
-  constructor(options: UplinkEndOptions, stream: string) {
+  constructor(options: UplinkEndOptions, streams: readonly string[]) {
     this.#options = options
     this.#follower = new Follower({
       ...options,
-      stream,
+      streams,
       onDamage: (damage) => this.#damaged(damage),
       onHead: () => this.#hear(),
     })

@@ -1,4 +1,5 @@
 /** Promises 2, 3, 4 and 6: what a sink is given, when, in which order and beside what else. */
+import { cpSync, rmSync } from 'node:fs'
 import { describe, expect } from 'vitest'
 import { Reason } from '../../../src/contracts/batch.ts'
 import { Retryable } from '../../../src/contracts/errors.ts'
@@ -72,6 +73,40 @@ describe('promise 2: each sink gets every batch at least once, under a key that 
     await house.drained('emqx')
     expect(sink.repeats).toBeGreaterThanOrEqual(1)
     expect(sink.numbers).toHaveLength(15)
+  })
+
+  promised('and a restored copy uses none again', { segmentBytes, tags: 30 }, async (house) => {
+    const sink = await house.plug('emqx')
+    await house.append(400)
+    await house.drained('emqx')
+    const { stream } = house
+    await house.end('uplink', 'stop')
+    if (house.processes === 2) await house.end('field', 'stop')
+    cpSync(house.path, `${house.path}.backup`, { recursive: true, preserveTimestamps: true })
+    // What comes after the backup is delivered, and then the disk is lost.
+    await house.open()
+    expect(house.stream).toBe(stream)
+    await house.append(100)
+    await house.drained('emqx')
+    await house.end('uplink', 'stop')
+    if (house.processes === 2) await house.end('field', 'stop')
+    rmSync(house.path, { recursive: true })
+    cpSync(`${house.path}.backup`, house.path, { recursive: true, preserveTimestamps: true })
+    await house.open()
+    expect(house.stream).not.toBe(stream)
+    expect((await house.said()).join()).toContain('is a copy')
+    const [first] = await house.append(100)
+    await house.drained('emqx')
+    expect(sink.clashes).toEqual([])
+    expect(sink.numbers.filter((number) => number >= first!)).toHaveLength(100)
+    // What it had stored before is read on, and the stream stays.
+    expect(countsOf(await house.entries())[0]).toBe(1)
+    const copy = house.stream
+    await house.restart('both', 'stop')
+    expect(house.stream).toBe(copy)
+    await house.append(10)
+    await house.drained('emqx')
+    expect(sink.repeats).toBe(0)
   })
 })
 

@@ -54,6 +54,8 @@ export class Receiver {
   /** Seqs that it refused by name. */
   readonly refused = new Set<number>()
   repeats = 0
+  /** Keys under which it was given different entries: it would have dropped the later ones as repeats. */
+  readonly clashes: string[] = []
   /** Refuses by name, refuses without a name, or fails: whatever it throws or returns. */
   answer: (call: Call) => readonly Rejection[] | Promise<readonly Rejection[]> = () => []
   /** Resolves when the link is there. */
@@ -75,7 +77,9 @@ export class Receiver {
     for (const entry of entries) {
       if (refused.has(entry.position.seq)) continue
       const key = keyOf(stream, entry.position)
-      if (this.taken.has(key)) this.repeats++
+      const before = this.taken.get(key)
+      if (before !== undefined) this.repeats++
+      if (before !== undefined && countsOf([before])[0] !== countsOf([entry])[0]) this.clashes.push(key)
       this.taken.set(key, entry)
     }
     return rejected
@@ -120,6 +124,7 @@ export function audit(options: {
   if (receipt.stored !== sum) complaints.push(`${name}: ${receipt.stored} stored, but its parts make ${sum}`)
   const waiting = pending.reduce((entries, { from, to }) => entries + to.seq - from.seq + 1, 0)
   if (waiting !== receipt.pending) complaints.push(`${name}: ${receipt.pending} pending, but ranges of ${waiting}`)
+  if (receiver.clashes.length > 0) complaints.push(`${name}: ${receiver.clashes} were used again`)
   if (pending.length > 64) complaints.push(`${name}: ${pending.length} ranges`)
   if (quarantined.length !== receipt.quarantined)
     complaints.push(`${name}: ${receipt.quarantined} quarantined, but ${quarantined.length} are there`)

@@ -72,6 +72,8 @@ export class Readers implements Places {
   #flying: ReadonlyMap<string, Put> = new Map()
   #waiting: Waiting | undefined
   #timer: Stop | undefined
+  /** What waits should be stored by now, but a commit was under way. */
+  #due = false
   #committing: Promise<void> | undefined
   /** Why confirmations cannot be stored at present. */
   failure: string | undefined
@@ -314,7 +316,10 @@ export class Readers implements Places {
   async #commit(): Promise<void> {
     this.#timer?.()
     this.#timer = undefined
-    if (this.#committing !== undefined) return this.#committing
+    if (this.#committing !== undefined) {
+      this.#due = this.#waiting !== undefined
+      return this.#committing
+    }
     const waiting = this.#waiting
     if (waiting === undefined) return
     this.#waiting = undefined
@@ -349,7 +354,9 @@ export class Readers implements Places {
     this.#committing = undefined
     this.#flying = new Map()
     if (this.failure === undefined) this.#options.onConfirmed()
+    const now = this.#due && this.failure === undefined
+    this.#due = false
     if (!this.#closed && (this.#waiting !== undefined || this.failure !== undefined))
-      void this.#store(false).catch(() => undefined)
+      void this.#store(now).catch(() => undefined)
   }
 }

@@ -1,6 +1,6 @@
 /** A thousand random histories of a box's clock: boots, settings right and wrong, steps, losses of the source, restarts and kills
  *  of the process, appends and reads at random moments. The truth is the test's own: it knows what UTC really was. */
-import { cpSync, existsSync, mkdtempSync, rmSync } from 'node:fs'
+import { cpSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import fc from 'fast-check'
@@ -12,6 +12,7 @@ import { type Log, openLog } from '../../src/log/log.ts'
 import { ManualClock } from '../../src/time/manual-clock.ts'
 import { type ClockNote, watchSteps } from '../../src/time/steps.ts'
 import type { Known } from '../../src/time/wall.ts'
+import { atHome } from './at-home.ts'
 import { batchOf, groupOf, Said } from './batches.ts'
 
 const HISTORIES = Number(process.env.FIELDGATE_HISTORIES ?? 1000)
@@ -175,6 +176,7 @@ class Box {
     await this.#settle()
     const next = `${this.folder}k`
     cpSync(this.folder, next, { recursive: true })
+    writeFileSync(join(next, 'log.json'), atHome(readFileSync(join(next, 'log.json'))))
     for (const role of ['writer', 'reader']) rmSync(join(next, role))
     await this.log.close()
     rmSync(this.folder, { recursive: true })

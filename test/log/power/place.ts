@@ -2,6 +2,7 @@
 import { mkdirSync, rmSync, statfsSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { basename, join } from 'node:path'
+import { atHome } from '../at-home.ts'
 import type { Tree } from './recording.ts'
 
 const NEEDED_BYTES = 2 ** 29
@@ -23,14 +24,5 @@ export function lay(tree: Tree, root: string): void {
   for (const [path, bytes] of tree) {
     if (bytes === null) mkdirSync(join(root, path))
     else writeFileSync(join(root, path), basename(path) === 'log.json' ? atHome(bytes) : bytes)
-  }
-}
-
-/** A power cut makes no copy of the disk: the log is where it was. What is torn stays as it is. */
-function atHome(bytes: Buffer): Buffer | string {
-  try {
-    return `${JSON.stringify({ ...JSON.parse(bytes.toString('utf8')), home: undefined })}\n`
-  } catch {
-    return bytes
   }
 }

@@ -50,8 +50,15 @@ export function steppedBack(state: CursorState, head: Position): CursorState {
   return { ...state, start, head, ranges, delivered }
 }
 
-/** Whether it has not confirmed something from `from` to `to`, both seqs included. */
+/** Beyond so many pending ranges, neighbours are joined: repeats, never loss. */
+export const MOST_RANGES = 64
+/** What is between the oldest was confirmed, and may be gone; the newest is what is live. */
+export const APART = { oldest: MOST_RANGES / 2, newest: 1 }
+
+/** Whether it has not confirmed something from `from` to `to`, both seqs included, or may have to repeat it. */
 export function needs({ ranges }: CursorState, from: number, to: number): boolean {
+  const last = ranges[APART.oldest - 1]
+  if (last !== undefined && to > last.to.seq) return true
   return ranges.some((range) => range.from.seq <= to && range.to.seq >= from)
 }
 

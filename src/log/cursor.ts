@@ -1,12 +1,9 @@
 /** One reader's place in the log: what it has not confirmed yet, and where every entry went, in one value that is stored
  *  whole. */
 import type { Cursor, Entry, Fates, Position, Quarantined, Range, Receipt } from '../contracts/log.ts'
-import { type CursorState, caughtUp, receiptOf, steppedBack } from './cursor-state.ts'
+import { APART, type CursorState, caughtUp, MOST_RANGES, receiptOf, steppedBack } from './cursor-state.ts'
 import type { Kept } from './quarantine.ts'
 import { count, joined, upTo, without } from './ranges.ts'
-
-/** Beyond that, neighbours are joined: repeats, never loss. */
-const MOST_RANGES = 64
 
 /** Where rejected entries are kept; changes are stored together with the cursor's state. */
 interface QuarantineStore {
@@ -74,7 +71,7 @@ export class StoredCursor implements Cursor {
     const counted = count(ranges) - removed
     const evicted = Math.min(Math.max(0, (fates.evicted ?? 0) - counted), Math.max(0, removed - quarantined))
     const filtered = Math.min(fates.filtered ?? 0, Math.max(0, removed - quarantined - evicted))
-    const fewer = joined(left, MOST_RANGES)
+    const fewer = joined(left, MOST_RANGES, APART)
     this.#state = { ...this.#state, ranges: fewer.ranges }
     const delivered = removed - quarantined - evicted - filtered - fewer.repeated
     this.#add({ delivered, filtered, quarantined, evicted })

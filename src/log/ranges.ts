@@ -64,17 +64,19 @@ export function upTo(ranges: readonly Range[], head: Position): readonly Range[]
   return without(ranges, cut).ranges
 }
 
-/** At most `most` ranges: neighbours with the least between them are joined, which repeats what is between. */
+/** At most `most` ranges: neighbours with the least between them are joined, which repeats what is between. Some of
+ *  the oldest and newest can be left as they are. */
 export function joined(
   ranges: readonly Range[],
   most: number,
+  apart = { oldest: 0, newest: 0 },
 ): { readonly ranges: Range[]; readonly repeated: number } {
   const fewer = [...ranges]
   let repeated = 0
   while (fewer.length > most) {
-    let place = 1
+    let place = Math.max(1, apart.oldest)
     let least = Number.POSITIVE_INFINITY
-    for (let next = 1; next < fewer.length; next++) {
+    for (let next = place; next < fewer.length - apart.newest; next++) {
       const between = fewer[next]!.from.seq - fewer[next - 1]!.to.seq - 1
       if (between < least) {
         least = between

@@ -52,6 +52,12 @@ describe('ranges', () => {
     )
   })
 
+  it('are joined where they may be, those with the least between them first', () => {
+    const ranges = [range(1, 2), range(4, 5), range(10, 12), range(14, 20), range(22, 30)]
+    const fewer = joined(ranges, 4, { oldest: 2, newest: 1 })
+    expect(fewer).toEqual({ ranges: [range(1, 2), range(4, 5), range(10, 20), range(22, 30)], repeated: 1 })
+  })
+
   it('grow with the log and can be looked at up to an earlier head', () => {
     const grown = extended([range(1, 3)], position(3), position(9))
     expect(seqsOf(grown)).toEqual([1, 2, 3, 4, 5, 6, 7, 8, 9])

@@ -5,7 +5,9 @@ import { join } from 'node:path'
 import { afterAll, afterEach, describe, expect, it } from 'vitest'
 import { Rejected } from '../../src/contracts/errors.ts'
 import type { Entry } from '../../src/contracts/log.ts'
+import { Drain } from '../../src/log/drain.ts'
 import { Line, type LineOptions, toldBy } from './line.ts'
+import { Receiver } from './receiver.ts'
 
 const root = mkdtempSync(join(tmpdir(), 'fieldgate-outages-'))
 afterAll(() => rmSync(root, { recursive: true, force: true }))
@@ -35,7 +37,7 @@ describe.each([0.3, 'in-order' as const])(
       await line.flow(2000, 50)
       for (let outage = 0; outage < 3; outage++) {
         receiver.leave()
-        await line.flow(60_000, 100, 10)
+        await line.flow(60_000, 1000, 100)
         const pending = line.receipt().pending
         receiver.comeBack()
         await line.flow(2000, 100)
@@ -50,7 +52,7 @@ describe.each([0.3, 'in-order' as const])(
       expect(historical).toBe(replay !== 'in-order')
       expect(line.receipt()).toMatchObject({ evicted: 0, quarantined: 0, pending: 0 })
       console.log(`three overlapping outages (${replay}): ${line.promised.size} records, 0 lost, ${repeats} repeated`)
-    })
+    }, 60_000)
   },
 )
 
@@ -85,6 +87,29 @@ describe('hundreds of short outages during one replay', () => {
     console.log(
       `250 outages: ${line.promised.size} records, ${most} pending ranges at most, 0 lost, ${repeats} repeated`,
     )
+  }, 60_000)
+})
+
+describe('outages with whole segments of live entries between them', () => {
+  it('are joined without a record that is gone', async () => {
+    const line = await lineOn({ replay: 0.01, tags: 20, segmentBytes: 30_000, takesMs: () => 5 })
+    const { receiver } = line
+    for (let outage = 0; outage < 90; outage++) {
+      receiver.leave()
+      await line.say(180)
+      await line.clock.advance(10)
+      receiver.comeBack()
+      await line.say(120)
+      await line.clock.advance(20)
+    }
+    await line.log.flush()
+    const { pending } = line.receipt()
+    const there = line.log.report().segments
+    receiver.takesMs = () => 0
+    await line.drained(600_000)
+    line.judge()
+    expect(line.receipt()).toMatchObject({ evicted: 0, pending: 0 })
+    console.log(`90 outages with segments between them: ${pending} pending in ${there} segments, 0 lost`)
   }, 60_000)
 })
 
@@ -173,6 +198,60 @@ describe('a damaged block in a backlog', () => {
     expect(told.size).toBeLessThan(100)
     expect(line.receipt()).toMatchObject({ evicted: told.size, pending: 0 })
     expect(line.said.lines.join()).toContain('checksum')
+  })
+})
+
+describe('a sink that comes and goes while another is brought up to date', () => {
+  it('disturbs it in nothing; what was not its own while it was away is counted, what comes then is delivered', async () => {
+    const line = await lineOn({ tags: 50, segmentBytes: 60_000 })
+    const { clock, log, receiver, said } = line
+    const second = new Receiver({ name: 'second', clock, takesMs: () => 2000 })
+    const delivery = async (from: 'now' | 'oldest'): Promise<Drain> => {
+      const cursor = await log.cursor(second.name, { from })
+      const drain = new Drain({ sink: second, reader: log.reader, cursor, clock, log: said, replay: 0.3 })
+      drain.start()
+      return drain
+    }
+    const configure = (...readers: string[]): void => log.configure({ groups: line.groups, readers })
+    const seqs = (): Set<number> => new Set(second.arrivals.map(({ entry }) => entry.position.seq))
+
+    receiver.leave()
+    await line.flow(20, 10)
+    await line.say(2000)
+    receiver.comeBack()
+    await line.flow(400, 100)
+    // Added in the middle of it: it begins with what comes from now on.
+    configure('emqx', 'second')
+    const added = log.reader.head.seq
+    let drain = await delivery('now')
+    await line.flow(1000, 100)
+    await drain.stop()
+    // Removed: what it still waited for is nobody's, and what is kept is what the other waits for.
+    configure('emqx')
+    await line.flow(400, 100)
+    expect(line.receipt().pending).toBeGreaterThan(1000)
+    await line.drained(600_000)
+    expect(log.report().segments).toBe(1)
+    const { repeats } = line.judge()
+    expect(repeats).toBe(0)
+    // Added again under its name: it goes on where it was, with what is still there.
+    configure('emqx', 'second')
+    second.takesMs = () => 10
+    drain = await delivery('oldest')
+    const again = log.reader.head.seq
+    await line.flow(2000, 100)
+    await clock.advance(5000)
+    const { receipt } = drain.report()
+    expect(receipt).toMatchObject({ pending: 0, quarantined: 0, stored: log.reader.head.seq - added })
+    expect(receipt.delivered + receipt.evicted).toBe(receipt.stored)
+    // Of the call that its removal cut off something may have come that was never confirmed.
+    expect(seqs().size - receipt.delivered).toBeGreaterThanOrEqual(0)
+    expect(seqs().size - receipt.delivered).toBeLessThanOrEqual(CALL)
+    for (const seq of seqs()) expect(seq).toBeGreaterThan(added)
+    for (const seq of line.promised.keys()) if (seq > again) expect(seqs().has(seq)).toBe(true)
+    await drain.stop()
+    await line.drained(10_000)
+    line.judge()
   })
 })
 

@@ -9,6 +9,7 @@ import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { afterAll, afterEach, describe, expect, it } from 'vitest'
 import { cutErrorText } from '../../src/log/error-text.ts'
+import { expectAudited } from './audited.ts'
 import { contentsOf } from './contents.ts'
 import { canFailDisks, ERRNO, type FailingDisk, failingDisk } from './failing-disk.ts'
 
@@ -92,6 +93,7 @@ function appending(): Run {
 
 /** What the log holds afterwards is what was promised, and what it tells of is what was refused. */
 async function audit({ path, ledger }: Run): Promise<void> {
+  await expectAudited(path)
   const entries = await contentsOf(path)
   const found = new Map(
     entries.flatMap((entry) => (entry.kind === 'batch' ? [[entry.batch.numbers[0]!, entry.position] as const] : [])),

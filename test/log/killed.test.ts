@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { afterAll, describe, expect, it } from 'vitest'
+import { expectAudited } from './audited.ts'
 import { contentsOf } from './contents.ts'
 
 const root = mkdtempSync(join(tmpdir(), 'fieldgate-killed-'))
@@ -44,6 +45,7 @@ describe('a gateway killed at any moment', () => {
       for (let kill = 0; kill < 12; kill++) {
         let left = 1 + Math.floor(Math.random() * 1500)
         const lines = await linesUntil(appender([path, String(next), String(commitEveryMs)]), () => --left === 0)
+        await expectAudited(path)
         let upTo = 0
         const now: number[] = []
         for (const line of lines) {

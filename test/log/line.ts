@@ -4,6 +4,7 @@ import type { GapEntry, Position, Receipt } from '../../src/contracts/log.ts'
 import { Drain, type DrainOptions } from '../../src/log/drain.ts'
 import { type Log, type LogOptions, openLog } from '../../src/log/log.ts'
 import { ManualClock } from '../../src/time/manual-clock.ts'
+import { expectAudited } from './audited.ts'
 import { batchOf, groupOf, Said } from './batches.ts'
 import { Receiver } from './receiver.ts'
 
@@ -65,6 +66,7 @@ export class Line {
   async stop(): Promise<void> {
     await this.#drain?.stop()
     await this.log.close()
+    await expectAudited(this.#path)
   }
 
   get drain(): Drain {

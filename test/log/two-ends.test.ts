@@ -10,6 +10,7 @@ import { type Log, openLog } from '../../src/log/log.ts'
 import { openUplinkEnd } from '../../src/log/uplink-log.ts'
 import { SystemClock } from '../../src/time/system-clock.ts'
 import { logSuite } from '../contracts/log-suite.ts'
+import { expectAudited } from './audited.ts'
 import { counted, countsOf, groupOf, Said } from './batches.ts'
 import { FieldHalf } from './field-half.ts'
 
@@ -137,6 +138,7 @@ describe('two halves of a log', () => {
     await end.flush()
     await expect.poll(() => readdirSync(join(path, 'segments')).length, { timeout: 5000 }).toBe(1)
     await expect.poll(async () => (await half.places())[0]?.receipt, { timeout: 5000 }).toEqual(receipt)
+    await expectAudited(path)
   })
 
   it('hold what a configured sink is still to come for', async () => {
@@ -212,6 +214,8 @@ describe('two halves of a log', () => {
     expect(readdirSync(join(path, 'damaged'))).toEqual([oldest])
     expect(said.lines.join()).toContain('is damaged')
     expect(cursor.receipt(end.reader.head)).toMatchObject({ delivered: count - lost + 1, evicted: lost, pending: 0 })
+    await end.flush()
+    await expectAudited(path)
   })
 
   it('say when the log cannot be followed, and when it can again', async () => {

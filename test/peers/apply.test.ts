@@ -5,6 +5,7 @@ import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'no
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, describe, expect, it } from 'vitest'
+import { expectAudited } from '../log/audited.ts'
 import { ended, fieldgate, freePort, gateway, linesOf, sleep, started, until } from './processes.ts'
 
 const PEERS = ['/usr/sbin/mosquitto', '/usr/bin/mosquitto_sub']
@@ -107,6 +108,7 @@ log: { path: ${join(folder, 'log')} }
     expect((pollsAfter - pollsBefore) / (seconds * 20)).toBeGreaterThan(0.5)
     await ended(service)
     expect(service.exitCode).toBe(0)
+    await expectAudited(join(folder, 'log'), ['one', 'two-4'])
     const all = delivered('/neuron/one/kept/g')
     await until('the last delivery', () => delivered('/neuron/one/kept/g').at(-1)! >= polls().at(-1)! - 1)
     expect(delivered('/neuron/one/kept/g')).toEqual(

@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, describe, expect, it } from 'vitest'
 import type { GatewayReport } from '../../src/contracts/report.ts'
+import { expectAudited } from '../log/audited.ts'
 import { contentsOf } from '../log/contents.ts'
 import { absentMosquitto, type Mosquitto, mosquitto, type Observer, observer } from './mosquitto.ts'
 import { ext4, memory, mountless, type SmallDisk } from './mounts.ts'
@@ -135,6 +136,7 @@ log: { path: ${join(disk.path, 'log')} }
       const { counters } = (await status()).log!
       await ended(one)
       expect(one.exitCode).toBe(0)
+      await expectAudited(join(disk!.path, 'log'))
       const end = handedOut()
       await sleep(500)
       // The last poll may not have been answered before the end.
@@ -176,5 +178,6 @@ log: { path: ${join(disk.path, 'log')} }
     await until('what was stored', () => missing(before).flat().length === 0)
     await ended(two)
     expect(two.exitCode).toBe(0)
+    await expectAudited(join(disk!.path, 'log'))
   })
 })

@@ -8,6 +8,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { oven } from '../../src/cli/demo/plant/oven.ts'
 import { TcpDevice } from '../../src/cli/demo/plant/tcp-device.ts'
 import type { GatewayReport } from '../../src/contracts/report.ts'
+import { expectAudited } from '../log/audited.ts'
 import { absentMosquitto, type Mosquitto, mosquitto, type Observer, observer } from './mosquitto.ts'
 import { ended, fieldgate, freePort, half, linesOf, service, sleep, started, type User, until } from './processes.ts'
 import { keep, newFolder, stopAfterwards } from './workshop.ts'
@@ -159,6 +160,7 @@ log: { path: ${join(folder, 'log')}, commitEvery: ${COMMIT_MS}ms }
     await until('the last numbers', () => hasAll(end))
     await ended(uplink)
     expect([field.exitCode, uplink.exitCode]).toEqual([0, 0])
+    await expectAudited(join(folder, 'log'))
 
     let [missing, repeats] = [0, 0]
     for (let unit = 1; unit <= UNITS; unit++) {
@@ -423,6 +425,7 @@ log: { path: ${join(folder, 'log')} }
       await until('the last numbers', () => hasAll(end))
       await ended(uplink)
       expect([field.exitCode, uplink.exitCode]).toEqual([0, 0])
+      await expectAudited(join(folder, 'log'))
       for (let unit = 1; unit <= UNITS; unit++) {
         const got = new Set(received()[unit])
         for (let n = 1; n <= end[unit]!; n++) {

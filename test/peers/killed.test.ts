@@ -7,6 +7,7 @@ import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { openArchive } from '../../src/log/archive.ts'
 import { SystemClock } from '../../src/time/system-clock.ts'
+import { expectAudited } from '../log/audited.ts'
 import { Said } from '../log/batches.ts'
 import { Link } from './link.ts'
 import { absentMosquitto, mosquitto, observer } from './mosquitto.ts'
@@ -89,6 +90,7 @@ async function committedIn(path: string, into: readonly Set<number>[]): Promise<
   }
   expect(archive.damages).toEqual([])
   await archive.close()
+  await expectAudited(path)
 }
 
 /** By unit, in the order of their coming. `%U %t %P %p`. */

@@ -9,6 +9,7 @@ import type { State } from '../../../src/contracts/component.ts'
 import type { Entry, GapEntry, Position, Receipt } from '../../../src/contracts/log.ts'
 import type { LogReport } from '../../../src/contracts/report.ts'
 import type { Place } from '../../../src/log/ends.ts'
+import { expectAudited } from '../audited.ts'
 import { audit, Receiver, Source } from './ledger.ts'
 import type { Account, Delivery, Opening, Plug } from './messages.ts'
 import { endIdle, Half, type Hearing } from './process.ts'
@@ -33,6 +34,7 @@ export function promised(text: string, settings: Settings, body: (house: House) 
         await house.open()
         await body(house)
         await house.judge()
+        await expectAudited(house.path, house.configured)
       } finally {
         await house.close()
       }
@@ -55,6 +57,11 @@ export class House {
   constructor(processes: 1 | 2, settings: Settings) {
     this.processes = processes
     this.#settings = settings
+  }
+
+  /** undefined: every reader there is. */
+  get configured(): readonly string[] | undefined {
+    return this.#readers
   }
 
   // ── its processes ────────────────────────────────────────────────────────────────────────────

@@ -60,7 +60,7 @@ export async function run({ small }: { small: boolean }) {
     await tried(TARGET)
     while (sustained > 0 && broken === Number.POSITIVE_INFINITY && sustained < MOST) await tried(sustained * 2)
     while (sustained === 0 && broken > LEAST) await tried(broken / 2)
-    while (broken - sustained > Math.max(FINEST, sustained / 8)) {
+    while (Number.isFinite(broken) && broken - sustained > Math.max(FINEST, sustained / 8)) {
       await tried(Math.round((sustained + broken) / 2 / 1000) * 1000)
     }
   }

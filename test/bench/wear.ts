@@ -66,9 +66,9 @@ async function worn(disk: Disk, commitEveryMs: number, small: boolean) {
     }
   }
   // Until the tree is as high as it is for most of a segment's life.
-  await seconds(small ? 10 : 400)
+  await seconds(small ? 5 : 400)
   const before = { device: disk.written(), process: writtenByProcess(), log: log.report().counters }
-  const measured = small ? 20 : 120
+  const measured = small ? 10 : 120
   await seconds(measured)
   const after = { process: writtenByProcess(), device: disk.written(), log: log.report().counters }
   // What waits for the clock now is to end without it.

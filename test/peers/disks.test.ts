@@ -10,7 +10,7 @@ import { expectAudited } from '../log/audited.ts'
 import { contentsOf } from '../log/contents.ts'
 import { absentMosquitto, type Mosquitto, mosquitto, type Observer, observer } from './mosquitto.ts'
 import { ext4, memory, mountless, type SmallDisk } from './mounts.ts'
-import { ended, fieldgate, freePort, gateway, sleep, started, until } from './processes.ts'
+import { ended, fieldgate, freePort, service, sleep, started, until } from './processes.ts'
 
 const absent = [...absentMosquitto, ...(mountless === undefined ? [] : [mountless])]
 if (absent.length > 0) console.error(`SKIPPED: the gateway on small disks (${absent.join(', ')})`)
@@ -26,6 +26,7 @@ describe.skipIf(absent.length > 0)('a gateway whose disk', { timeout: 120_000 },
   let ears: Observer | undefined
   let file = ''
   afterEach(async () => {
+    delete process.env.FIELDGATE_RUN
     for (const child of children.splice(0).reverse()) await ended(child)
     await ears?.dispose()
     await broker?.dispose()
@@ -36,6 +37,7 @@ describe.skipIf(absent.length > 0)('a gateway whose disk', { timeout: 120_000 },
   const begin = async (make: (folder: string) => SmallDisk): Promise<void> => {
     folder = mkdtempSync(join(tmpdir(), 'fieldgate-disks-'))
     disk = make(folder)
+    process.env.FIELDGATE_RUN = join(folder, 'run')
     broker = await mosquitto()
     ears = await observer(broker.port, ['-t', '/neuron/#'])
     const port = await freePort()
@@ -58,7 +60,9 @@ log: { path: ${join(disk.path, 'log')} }
     )
   }
   const run = async (): Promise<ChildProcess> => {
-    const child = await gateway(file)
+    const [command, words, env] = service('run', '--config', file)
+    // Sockets stand elsewhere than on the disk that is tried, as /run does.
+    const child = await started(command, words, /"msg":"running"/, { ...env, FIELDGATE_RUN: join(folder, 'run') })
     children.push(child)
     return child
   }
@@ -147,6 +151,47 @@ log: { path: ${join(disk.path, 'log')} }
         0,
       )
       expect(told).toBe(counters.refused)
+    })
+  }
+
+  for (const [what, spoil, heal] of [
+    ['full', () => void disk!.eat(), () => disk!.giveBack()],
+    ['read-only', () => disk!.readOnly(true), () => disk!.readOnly(false)],
+  ] as const) {
+    it(`(ext4) is ${what} at its start polls and says so, delivers what there is, and stores once it can`, async () => {
+      await begin((within) => ext4(40, within))
+      await broker!.kill()
+      const first = await run()
+      await numbers(100)
+      await ended(first)
+      const before = handedOut().map((last) => Math.max(0, last - 1))
+      spoil()
+      await broker!.up()
+      await ears!.dispose()
+      ears = await observer(broker!.port, ['-t', '/neuron/#'])
+      const one = await run()
+      const spoilt = await until('the disk to be told', async () => {
+        const report = await status()
+        return report.log!.state.condition === 'fault' && report
+      })
+      expect(lit(spoilt, 'SYS')).toMatch(/^(amber|red): .*(disk is full|[Nn]o space left|[Rr]ead-only)/)
+      await numbers(50)
+      expect(await stored()).toEqual(new Array(UNITS).fill(false))
+      // A full disk that holds a log still gives it away; what cannot be confirmed is given once more later.
+      await until('what was stored before', () => missing(before).flat().length === 0)
+      heal()
+      await until('the log to be stored', async () => (await status()).log!.state.condition !== 'fault', 25_000)
+      const from = handedOut()
+      await numbers(30)
+      const { counters } = (await status()).log!
+      expect(counters.refused).toBeGreaterThan(50)
+      await ended(one)
+      expect(one.exitCode).toBe(0)
+      const end = handedOut().map((last) => Math.max(0, last - 1))
+      await sleep(500)
+      const lost = missing(end)
+      expect(lost.flat().filter((number, at) => number > from[at < lost[1]!.length ? 1 : 2]! + 1)).toEqual([])
+      expect(lost.flat().length).toBeGreaterThan(0)
     })
   }
 

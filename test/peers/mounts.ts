@@ -10,6 +10,8 @@ export interface SmallDisk {
   /** Other bytes than the gateway's take what is left, to the last block; returns how many. */
   eat(): number
   giveBack(): void
+  /** Nothing can be written any more, or can again. Nobody may have a file open for writing. */
+  readOnly(is: boolean): void
   /** The kernel finds the file system inconsistent, and lets nothing be written any more. ext4 only. */
   break(): void
   /** What a technician does then: unmounts, checks, mounts. Nobody may have a file open. ext4 only. */
@@ -89,7 +91,7 @@ function unmount(path: string): void {
   if (spawnSync('umount', [path]).status !== 0) run('umount', '-l', path)
 }
 
-function eating(path: string): Pick<SmallDisk, 'path' | 'eat' | 'giveBack'> {
+function eating(path: string): Pick<SmallDisk, 'path' | 'eat' | 'giveBack' | 'readOnly'> {
   const eaten = join(path, 'eaten')
   return {
     path,
@@ -98,5 +100,6 @@ function eating(path: string): Pick<SmallDisk, 'path' | 'eat' | 'giveBack'> {
       return readFileSync(eaten).length
     },
     giveBack: () => rmSync(eaten, { force: true }),
+    readOnly: (is) => void run('mount', '-o', `remount,${is ? 'ro' : 'rw'}`, path),
   }
 }

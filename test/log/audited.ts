@@ -1,5 +1,5 @@
 /** The audit of a log's folder, whether its gateway runs or not, for whatever test has just done something to it. */
-import { expect } from 'vitest'
+import { deepEqual } from 'node:assert/strict'
 import { openArchive } from '../../src/log/archive.ts'
 import { type AuditReport, audit } from '../../src/log/audit.ts'
 import { SystemClock } from '../../src/time/system-clock.ts'
@@ -19,6 +19,6 @@ export async function audited(path: string, configured?: readonly string[]): Pro
 /** Every receipt adds up, and everything it speaks of is there. */
 export async function expectAudited(path: string, configured?: readonly string[]): Promise<AuditReport> {
   const report = await audited(path, configured)
-  expect(report.differences).toEqual([])
+  deepEqual(report.differences, [])
   return report
 }

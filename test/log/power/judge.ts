@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import type { Entry } from '../../../src/contracts/log.ts'
 import { type Log, openLog } from '../../../src/log/log.ts'
 import { SystemClock } from '../../../src/time/system-clock.ts'
+import { audited } from '../audited.ts'
 import { type Evicted, evictedIn, type Owed, type Stored, standsWrong } from './ledger.ts'
 import { batchFor, contentOf, GROUPS, READERS, seqsOf, type Work } from './marks.ts'
 
@@ -52,6 +53,7 @@ export async function judge(folder: string, owed: Owed, work: Work): Promise<Fin
   } catch (thrown) {
     tell('hand', (thrown as Error).message)
   }
+  for (const difference of (await audited(folder)).differences) tell('other', `the audit: ${difference}`)
   if (existsSync(join(folder, 'damaged')))
     tell('other', `was moved aside as damaged: ${readdirSync(join(folder, 'damaged')).join(', ')}`)
   return findings

@@ -12,6 +12,8 @@ import type { Logger } from '../../contracts/component.ts'
 import { ConfigurationFault, Rejected } from '../../contracts/errors.ts'
 import type { GatewayReport } from '../../contracts/report.ts'
 import { Gateway } from '../../gateway.ts'
+import { openArchive } from '../../log/archive.ts'
+import { audit } from '../../log/audit.ts'
 import type { Around } from '../run/errands.ts'
 import { doorOf, lookingAt } from '../run/field-sockets.ts'
 import { Surfaces } from '../run/surfaces.ts'
@@ -20,7 +22,7 @@ import { Broker, SEQUENCE_TAG } from './broker.ts'
 import { demoConfiguration } from './configuration.ts'
 import { type Ledger, Plant } from './plant/plant.ts'
 import { freePorts } from './plant/tcp-device.ts'
-import { type Happenings, type SequenceProof, type Summary, summarise } from './summary.ts'
+import { type Audit, type Happenings, type SequenceProof, type Summary, summarise } from './summary.ts'
 
 /** How long the end waits for the last entries. */
 const DRAIN_MS = 20_000
@@ -31,6 +33,8 @@ export class Show {
   /** By which other commands reach this gateway: `--config` of theirs. */
   readonly file: string
   readonly happenings: Happenings = { cablePulls: 0, deviceDeaths: 0, adapterUnplugs: 0, largestBacklog: 0 }
+  /** The log's folder. */
+  readonly #log: string
   readonly #gateway: Gateway
   readonly #surfaces: Surfaces
   readonly #clock: Clock
@@ -88,7 +92,7 @@ export class Show {
       await plant.stop()
       throw thrown
     }
-    return new Show({ plant, broker, gateway, surfaces, clock, resting, file })
+    return new Show({ plant, broker, gateway, surfaces, clock, resting, file, log: places.log })
   }
 
   private constructor(given: {
@@ -99,8 +103,10 @@ export class Show {
     clock: Clock
     resting: Configuration
     file: string
+    log: string
   }) {
     this.file = given.file
+    this.#log = given.log
     this.#surfaces = given.surfaces
     this.plant = given.plant
     this.broker = given.broker
@@ -177,13 +183,26 @@ export class Show {
     await this.plant.stop()
     return summarise({
       seconds,
+      audit: await this.#audited(),
       report,
       sequences: this.sequences(),
       messages: this.broker.messages,
       happenings: this.happenings,
     })
   }
+
+  /** Of the log as it was left. */
+  async #audited(): Promise<Audit> {
+    const archive = openArchive({ path: this.#log, clock: this.#clock, log: QUIET })
+    try {
+      return await audit({ archive, pause: () => this.#clock.sleep(0, NEVER) })
+    } finally {
+      await archive.close()
+    }
+  }
 }
+
+const QUIET: Logger = { debug() {}, info() {}, warn() {}, error() {} }
 
 function ledgerName({ device, group }: Ledger): string {
   return `${device}/${group}`

@@ -11,7 +11,7 @@ export interface SequenceProof {
 }
 
 export interface Summary {
-  /** Everything that was stored was delivered, and no number of a device is missing. */
+  /** Everything that was stored was delivered, no number of a device is missing, and the log's receipts hold. */
   readonly ok: boolean
   readonly seconds: number
   readonly stored: number
@@ -28,7 +28,14 @@ export interface Summary {
   readonly cablePulls: number
   readonly deviceDeaths: number
   readonly adapterUnplugs: number
+  /** The log's receipts, counted again from its files. */
+  readonly audit: Audit
   readonly sequences: readonly SequenceProof[]
+}
+
+export interface Audit {
+  readonly holds: boolean
+  readonly differences: readonly string[]
 }
 
 export interface Happenings {
@@ -44,8 +51,9 @@ export function summarise(given: {
   readonly sequences: readonly SequenceProof[]
   readonly messages: number
   readonly happenings: Happenings
+  readonly audit: Audit
 }): Summary {
-  const { report, sequences } = given
+  const { report, sequences, audit } = given
   const sum = (of: 'stored' | 'delivered' | 'pending' | 'quarantined' | 'evicted' | 'filtered'): number =>
     report.sinks.reduce((total, sink) => total + (sink.receipt?.[of] ?? 0), 0)
   // What the sink is configured not to send was never meant to arrive.
@@ -54,7 +62,7 @@ export function summarise(given: {
   const missing = sequences.reduce((total, each) => total + each.missing, 0)
   const handedOut = sequences.reduce((total, each) => total + each.handedOut, 0)
   return {
-    ok: stored === delivered && missing === 0 && handedOut > 0 && given.messages >= handedOut,
+    ok: stored === delivered && missing === 0 && handedOut > 0 && given.messages >= handedOut && audit.holds,
     seconds: Math.round(given.seconds * 10) / 10,
     stored,
     delivered,
@@ -65,6 +73,7 @@ export function summarise(given: {
     missing,
     repeated: sequences.reduce((total, each) => total + each.repeated, 0),
     ...given.happenings,
+    audit: { holds: audit.holds, differences: audit.differences },
     sequences,
   }
 }
@@ -82,6 +91,9 @@ export function summaryText(summary: Summary): string {
       (each) =>
         `        ${`${each.device}/${each.group}`.padEnd(16)} 1–${each.handedOut}: missing ${each.missing}, repeated ${each.repeated}`,
     ),
+    summary.audit.holds
+      ? 'Audit   holds: every receipt of the log, counted again from its files'
+      : `Audit   differs: ${summary.audit.differences.join('; ')}`,
     summary.ok ? 'Nothing was lost: stored = delivered.' : 'NOT everything that was stored arrived.',
   ]
   return lines.join('\n')

@@ -6,6 +6,8 @@ import { REPORT } from '../../console/terminal/sample-report.ts'
 
 const HAPPENINGS = { cablePulls: 1, deviceDeaths: 1, adapterUnplugs: 0, largestBacklog: 80 }
 
+const HOLDS = { holds: true, differences: [] }
+
 function report(over: Partial<NonNullable<(typeof REPORT)['sinks'][0]['receipt']>>) {
   const sink = REPORT.sinks[0]!
   return { ...REPORT, sinks: [{ ...sink, receipt: { ...sink.receipt!, ...over } }] }
@@ -15,7 +17,7 @@ const sequence = { device: 'press', group: 'cycle', handedOut: 90, missing: 0, r
 
 describe('the demo’s summary', () => {
   it('is fine only if all that was stored was delivered and no number of a device is missing', () => {
-    const given = { seconds: 20, messages: 110, happenings: HAPPENINGS, sequences: [sequence] }
+    const given = { seconds: 20, messages: 110, happenings: HAPPENINGS, audit: HOLDS, sequences: [sequence] }
     const delivered = report({ stored: 105, filtered: 5, delivered: 100, pending: 0 })
     expect(summarise({ ...given, report: delivered })).toMatchObject({
       ok: true,
@@ -26,17 +28,27 @@ describe('the demo’s summary', () => {
     expect(summarise({ ...given, report: report({ stored: 105, filtered: 5, delivered: 99, pending: 1 }) }).ok).toBe(
       false,
     )
+    const differing = { holds: false, differences: ['emqx: 1 quarantined by its receipt, 0 counted'] }
+    const wrong = summarise({ ...given, audit: differing, report: delivered })
+    expect(wrong.ok).toBe(false)
+    expect(summaryText(wrong)).toContain('differs: emqx: 1 quarantined by its receipt, 0 counted')
     const short = { ...given, sequences: [{ ...sequence, missing: 1 }] }
     expect(summarise({ ...short, report: delivered })).toMatchObject({ ok: false, missing: 1 })
   })
 
   it('is not fine when nothing was read at all: an empty proof is none', () => {
-    const empty = { seconds: 1, messages: 0, happenings: HAPPENINGS, sequences: [{ ...sequence, handedOut: 0 }] }
+    const empty = {
+      seconds: 1,
+      messages: 0,
+      happenings: HAPPENINGS,
+      audit: HOLDS,
+      sequences: [{ ...sequence, handedOut: 0 }],
+    }
     expect(summarise({ ...empty, report: report({ stored: 0, filtered: 0, delivered: 0, pending: 0 }) }).ok).toBe(false)
   })
 
   it('says what happened and what it proves', () => {
-    const given = { seconds: 20, messages: 110, happenings: HAPPENINGS, sequences: [sequence] }
+    const given = { seconds: 20, messages: 110, happenings: HAPPENINGS, audit: HOLDS, sequences: [sequence] }
     const text = summaryText(
       summarise({ ...given, report: report({ stored: 100, filtered: 0, delivered: 100, pending: 0 }) }),
     )

@@ -1,8 +1,10 @@
 /** A process with one end of the log, or with both. The tests are its source and its far sides, over IPC, and keep both
  *  ledgers; its clock stands still until they move it. */
+import { readFileSync } from 'node:fs'
 import type { Batch } from '../../../src/contracts/batch.ts'
+import type { Stop } from '../../../src/contracts/clock.ts'
 import { ConfigurationFault, Rejected, Retryable, sentence } from '../../../src/contracts/errors.ts'
-import type { Entry, Position } from '../../../src/contracts/log.ts'
+import type { Entry, LogReader, Position } from '../../../src/contracts/log.ts'
 import type { Rejection, Sink } from '../../../src/contracts/sink.ts'
 import { Drain } from '../../../src/log/drain.ts'
 import type { FieldEnd, UplinkEnd } from '../../../src/log/ends.ts'
@@ -10,10 +12,24 @@ import { openFieldEnd, openLog } from '../../../src/log/log.ts'
 import { openUplinkEnd } from '../../../src/log/uplink-log.ts'
 import { ManualClock } from '../../../src/time/manual-clock.ts'
 import { batchOf, groupOf, Said } from '../batches.ts'
-import type { Answer, Appending, Opening, Plug, Told } from './messages.ts'
+import type { Answer, Appending, Environments, Opening, Plug, Told } from './messages.ts'
+import type {} from './watched-lmdb.ts'
+
+/** Bytes of values that were read in this turn of the loop, and the most in any. */
+const turn = { bytes: 0, most: 0 }
+
+/** Each timer has a turn of its own. */
+class TurningClock extends ManualClock {
+  override after(ms: number, run: () => void): Stop {
+    return super.after(ms, () => {
+      turn.bytes = 0
+      run()
+    })
+  }
+}
 
 const DEVICES = ['press', 'oven', 'pump']
-let clock = new ManualClock()
+let clock = new TurningClock()
 let said = new Said()
 let field: FieldEnd | undefined
 let uplink: UplinkEnd | undefined
@@ -65,6 +81,25 @@ async function stop(drain: Drain): Promise<void> {
   await stopped
 }
 
+/** Notes how much of the log is read before others have their turn. */
+function measured(reader: LogReader): LogReader {
+  return {
+    stream: reader.stream,
+    get head() {
+      return reader.head
+    },
+    next: (after, signal) => reader.next(after, signal),
+    snapshot: () => reader.snapshot(),
+    read: (from, max) => {
+      const entries = reader.read(from, max)
+      setImmediate(() => (turn.bytes = 0))
+      for (const entry of entries) if (entry.kind === 'batch') turn.bytes += entry.batch.numbers.byteLength
+      turn.most = Math.max(turn.most, turn.bytes)
+      return entries
+    },
+  }
+}
+
 /** The far side is the test: it answers when and as it likes. */
 function sinkOf({ name, delivery, ready, resume }: Plug, stream: string): Sink {
   const ask = (question: 'deliver' | 'ready', entries: readonly Entry[], historical: boolean, signal: AbortSignal) => {
@@ -93,9 +128,11 @@ function sinkOf({ name, delivery, ready, resume }: Plug, stream: string): Sink {
 const commands = {
   async open(opening: Opening): Promise<string> {
     const { side, wall, monotonic, boot, tags } = opening
-    clock = new ManualClock({ wall: wall - monotonic, boot })
+    clock = new TurningClock({ wall: wall - monotonic, boot })
     await clock.advance(monotonic)
     said = new Said()
+    turn.most = 0
+    globalThis.openedEnvironments = []
     groups = DEVICES.map((device) => groupOf(device, tags))
     const options = { ...opening, clock, log: said, freeBytes: () => free }
     if (side === 'both') field = uplink = await openLog(options)
@@ -128,7 +165,7 @@ const commands = {
     const select = (entry: Entry): Entry | null =>
       wants === null || entry.kind !== 'batch' || wants.includes(entry.batch.group.device) ? entry : null
     const sink = sinkOf(plug, reader.stream)
-    const drain = new Drain({ sink, reader, cursor, clock, log: said, replay, maxEntries, select })
+    const drain = new Drain({ sink, reader: measured(reader), cursor, clock, log: said, replay, maxEntries, select })
     drains.set(name, drain)
     drain.start()
   },
@@ -157,7 +194,7 @@ const commands = {
 
   async sinkReport(name: string): Promise<unknown> {
     const drain = drains.get(name)!
-    return { ...drain.report(), counters: drain.counters() }
+    return { ...drain.report(), counters: drain.counters(), mostReadInATurn: turn.most }
   },
 
   async read({ from, entries, bytes }: { from: Position; entries: number; bytes: number }): Promise<unknown> {
@@ -178,6 +215,19 @@ const commands = {
 
   async said(): Promise<readonly string[]> {
     return said.lines
+  },
+
+  /** How every environment was opened, who reads those that are open, and how the kernel maps their files. */
+  async environments(): Promise<Environments> {
+    const opened = globalThis.openedEnvironments ?? []
+    const maps = readFileSync('/proc/self/maps', 'utf8').split('\n')
+    return {
+      opened: opened.map(({ options }) => ({ ...options })),
+      readers: opened.flatMap(({ options, database, closed }) =>
+        closed ? [] : [{ path: options.path!.replace('.new/', '/'), list: database.readerList() }],
+      ),
+      maps: maps.filter((line) => line.endsWith('/log.mdb')),
+    }
   },
 
   async flush(): Promise<void> {

@@ -11,7 +11,7 @@ import type { LogReport } from '../../../src/contracts/report.ts'
 import type { Place } from '../../../src/log/ends.ts'
 import { expectAudited } from '../audited.ts'
 import { audit, Receiver, Source } from './ledger.ts'
-import type { Account, Delivery, Opening, Plug } from './messages.ts'
+import type { Account, Delivery, Environments, Opening, Plug } from './messages.ts'
 import { endIdle, Half, type Hearing } from './process.ts'
 
 type Side = 'field' | 'uplink'
@@ -214,7 +214,9 @@ export class House {
     return (await this.#half('field').ask('report', undefined as never)) as never
   }
 
-  async sinkReport(name: string): Promise<{ state: State; receipt: Receipt; counters: Record<string, number> }> {
+  async sinkReport(
+    name: string,
+  ): Promise<{ state: State; receipt: Receipt; counters: Record<string, number>; mostReadInATurn: number }> {
     return (await this.#half('uplink').ask('sinkReport', name)) as never
   }
 
@@ -247,6 +249,10 @@ export class House {
 
   async flush(): Promise<void> {
     for (const half of new Set(this.#halves.values())) await half.ask('flush', undefined as never)
+  }
+
+  async environments(side: Side): Promise<Environments> {
+    return (await this.#half(side).ask('environments', undefined as never)) as Environments
   }
 
   async said(side: Side = 'field'): Promise<readonly string[]> {

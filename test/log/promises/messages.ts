@@ -70,3 +70,12 @@ export interface Account {
   readonly pending: readonly Range[]
   readonly quarantined: readonly { readonly position: Position; readonly why: string }[]
 }
+
+export interface Environments {
+  /** Options given to LMDB. */
+  readonly opened: readonly { readonly [option: string]: unknown }[]
+  /** As LMDB lists them: process, thread, and the transaction that is held or `-`. */
+  readonly readers: readonly { readonly path: string; readonly list: string }[]
+  /** Lines of /proc/self/maps. */
+  readonly maps: readonly string[]
+}

@@ -11,6 +11,8 @@ export interface Hearing {
   ready(delivery: Delivery): Promise<void>
 }
 
+const HALF = new URL('half.ts', import.meta.url).pathname
+const WATCHING = new URL('watching.ts', import.meta.url).href
 /** Processes that have nothing open: starting one takes longer than most tests. */
 const idle: ChildProcess[] = []
 
@@ -26,7 +28,7 @@ export class Half {
 
   constructor(hearing: Hearing) {
     this.#child =
-      idle.pop() ?? fork(new URL('half.ts', import.meta.url).pathname, { serialization: 'advanced', stdio: 'inherit' })
+      idle.pop() ?? fork(HALF, { serialization: 'advanced', stdio: 'inherit', execArgv: ['--import', WATCHING] })
     this.#child.on('message', (told: Told) => void this.#hear(told, hearing))
     this.#child.on('exit', () => this.#ended())
   }

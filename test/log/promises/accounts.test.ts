@@ -188,3 +188,45 @@ describe('promise 15: stored = delivered + filtered + pending + quarantined + ev
     },
   )
 })
+
+describe('promise 16: the outage calculator', () => {
+  promised(
+    'says when the log will be full at this rate, and of when the oldest unsent record is',
+    { tags: 100, quotaBytes: 12_000_000, evict: 'newest' },
+    async (house) => {
+      const sink = await house.plug('emqx', { maxEntries: 100 })
+      await house.configure('emqx')
+      expect((await house.report()).log.fullInMs).toBeNull()
+      expect((await house.sinkReport('emqx')).oldest).toBeNull()
+      // 300 batches are taken, then the link is gone.
+      const takenAt = new Map<number, number>()
+      const minute = async (): Promise<void> => {
+        for (let second = 0; second < 60; second += 10) {
+          for (const number of await house.append(100)) takenAt.set(number, house.wall)
+          await house.advance(10_000)
+        }
+      }
+      sink.answer = ({ numbers }) => (numbers.at(-1)! <= 300 ? [] : never())
+      await minute()
+      await minute()
+      await house.until('the link is gone', () => sink.numbers.length === 300)
+      expect((await house.sinkReport('emqx')).oldest).toBe(takenAt.get(301))
+
+      const { fullInMs } = (await house.report()).log
+      const since = house.elapsedMs
+      while (house.source.refused.size === 0) await minute()
+      // Truth is when the first batch was refused.
+      const lasted = takenAt.get(Math.min(...house.source.refused.keys()))! - (house.wall - house.elapsedMs) - since
+      expect(lasted / fullInMs!).toBeGreaterThan(0.8)
+      expect(lasted / fullInMs!).toBeLessThan(1.2)
+      // It remembers of when its oldest is over a restart.
+      await house.restart('both', 'stop')
+      await house.until('it is called', () => sink.calls.at(-1)!.numbers[0] === 301)
+      expect((await house.sinkReport('emqx')).oldest).toBe(takenAt.get(301))
+      sink.answer = () => []
+      await house.restart('uplink', 'stop')
+      await house.drained('emqx')
+      expect((await house.sinkReport('emqx')).oldest).toBeNull()
+    },
+  )
+})

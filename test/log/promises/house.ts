@@ -172,6 +172,11 @@ export class House {
     return this.#monotonic
   }
 
+  /** UTC, milliseconds, on the clock of both halves. */
+  get wall(): number {
+    return Date.UTC(2026, 5, 1) + this.#monotonic
+  }
+
   async advance(ms: number): Promise<void> {
     this.#monotonic += ms
     for (const half of new Set(this.#halves.values())) await half.ask('advance', ms)
@@ -214,9 +219,13 @@ export class House {
     return (await this.#half('field').ask('report', undefined as never)) as never
   }
 
-  async sinkReport(
-    name: string,
-  ): Promise<{ state: State; receipt: Receipt; counters: Record<string, number>; mostReadInATurn: number }> {
+  async sinkReport(name: string): Promise<{
+    state: State
+    receipt: Receipt
+    counters: Record<string, number>
+    oldest: number | null
+    mostReadInATurn: number
+  }> {
     return (await this.#half('uplink').ask('sinkReport', name)) as never
   }
 
@@ -283,7 +292,7 @@ export class House {
       evict: 'oldest',
       segmentBytes: undefined,
       tags: 3,
-      wall: Date.UTC(2026, 5, 1) + this.#monotonic,
+      wall: this.wall,
       monotonic: this.#monotonic,
       boot: 'boot-1',
       ...this.#settings,

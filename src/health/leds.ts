@@ -40,7 +40,11 @@ function system({ log, phase, clock, stalled = [] }: Facts): Light {
   const { condition, text } = log.state
   const isFull = fill(log) >= FILL_STEPS[3]!
   if (condition === 'refused' || (condition === 'fault' && !isFull)) {
-    return { role, ...PERSON, text: `the log: ${text}; look at the disk, then restart the service` }
+    return {
+      role,
+      ...PERSON,
+      text: `the log: ${text}; look at the disk; once it takes records again the log goes on by itself`,
+    }
   }
   if (stalled.length > 0) {
     const more = stalled.length > 1 ? ` (and ${stalled.length - 1} more)` : ''

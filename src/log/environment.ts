@@ -154,7 +154,8 @@ export class Environment {
 /** What LMDB says, by remedy: a file that is not what it should be is never opened again. */
 function faultOf(thrown: unknown, what: string): Error {
   if (thrown instanceof Rejected || thrown instanceof Retryable) return thrown
-  const text = sentence(thrown)
+  // Where in the file it happened helps nobody.
+  const text = sentence(thrown).replace(/: Attempting to write page.*$/, '')
   if (/MDB_(CORRUPTED|INVALID|PAGE_NOTFOUND|VERSION_MISMATCH|PANIC)/.test(text)) return damaged(`${what}: ${text}`)
   return new Retryable(`${what}: ${text}`, { reason: Reason.notYet, cause: thrown })
 }

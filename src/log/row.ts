@@ -16,7 +16,9 @@ import { Segment } from './segment.ts'
 const MAPPED = 3
 /** What is stored beside a segment's records is stored before the next segment is made, unless the disk fails. */
 const LATELY = 2
-/** So often in a row it is tried to open a segment. */
+/** What a disk says that cannot read what it has. */
+const UNREADABLE = new Set(['EIO', 'EUCLEAN', 'EBADMSG', 'EISDIR'])
+/** So often in a row it is asked again. */
 const MOST_FAILURES = 20
 
 export interface Damage {
@@ -235,7 +237,7 @@ export class Row {
         seq = last + 1
       } catch (thrown) {
         // Whatever else is thrown on the way is what damaged bytes lead to.
-        if (thrown instanceof Retryable && !this.#isHopeless(segment)) throw thrown
+        if (thrown instanceof Retryable && !this.#isHopeless(segment, thrown)) throw thrown
         seq = this.#pass(segment, seq, last, sentence(thrown)) + 1
       }
     }
@@ -249,9 +251,12 @@ export class Row {
 
   /** Trying again does not bring it back: its file is gone, or the disk could not read it time and again. Whoever follows leaves
    *  the judgement to the writer. */
-  #isHopeless(segment: Segment): boolean {
+  #isHopeless(segment: Segment, { cause }: Retryable): boolean {
     if (this.#options.following === true || segment === this.newest) return false
-    return segment.isGone || ++segment.failures >= MOST_FAILURES
+    if (segment.isGone) return true
+    return (
+      UNREADABLE.has((cause as NodeJS.ErrnoException | undefined)?.code ?? '') && ++segment.failures >= MOST_FAILURES
+    )
   }
 
   /** Notes what is damaged at `seq` and returns its last seq: records that cannot be understood, a block, or if not even keys

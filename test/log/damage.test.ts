@@ -1,6 +1,6 @@
 /** Segments damaged on purpose, before a start and while they are in use: the process lives, the damage is named, what is sound
  *  is served in its order, and the receiver's ledger, the gaps and the receipt agree to the entry. */
-import { mkdtempSync, readdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { crc32 } from 'node:zlib'
@@ -249,6 +249,25 @@ describe('a segment with', () => {
       })
     }
   }
+})
+
+describe('a segment that the disk cannot read', () => {
+  it('is asked for again for a while, and then given up', async () => {
+    const path = join(root, String(++folders))
+    const first = await opened(path)
+    await first.cursor('emqx', { from: 'oldest' })
+    await fill(first, 0, STORED)
+    await closed(first)
+    const base = Number(dirname(fileOf(path, 1)).split('-').at(-1))
+    // As good as a bad sector: it is there, and reading it is an error of the file system.
+    rmSync(fileOf(path, 1))
+    mkdirSync(fileOf(path, 1))
+    const log = await opened(path)
+    const read = () => log.reader.read({ epoch: 1, seq: base }, { entries: 1, bytes: 1 })
+    for (let turn = 0; turn < 19; turn++) expect(read).toThrow(/cannot be opened: EISDIR/)
+    expect(read()[0]!.position.seq).toBeGreaterThan(base)
+    await audit(log, await delivered(log), STORED)
+  })
 })
 
 describe('a record', () => {

@@ -91,6 +91,17 @@ function appending(): Run {
   }
 }
 
+/** mulberry32: the same failures in each run. */
+function randomFrom(seed: number): () => number {
+  let state = seed
+  return () => {
+    state = (state + 0x6d2b79f5) | 0
+    let mixed = Math.imul(state ^ (state >>> 15), 1 | state)
+    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32
+  }
+}
+
 /** What the log holds afterwards is what was promised, and what it tells of is what was refused. */
 async function audit({ path, ledger }: Run): Promise<void> {
   await expectAudited(path)
@@ -164,6 +175,31 @@ describe.skipIf(!canFailDisks)('a disk that fails', { timeout: 60_000 }, () => {
       await audit(run)
     })
   }
+
+  it('fails in any way at any moment', async () => {
+    const run = appending()
+    const { ledger, disk } = run
+    const random = randomFrom(20261121)
+    const one = <T>(all: readonly T[]): T => all[Math.floor(random() * all.length)]!
+    for (let round = 0; round < 25; round++) {
+      const start = ledger.promised.size
+      await run.until('batches', () => ledger.promised.size > start + 20 + random() * 300)
+      const where = one(['', 'segments', 'readers', 'log.json', 'boots.json', 'gaps'])
+      const calls = one([['write'], ['sync'], ['write', 'sync'], ['write', 'sync', 'rename'], ['unlink', 'write']])
+      disk.orders(...calls.map((call) => `${call} ${one([EIO, ENOSPC, EROFS])} ${one([30, 300, 1000])} ${where}`))
+      const [stored, refused] = [ledger.promised.size, ledger.refused.size]
+      const enough = 10 + random() * 200
+      await run.until('something', () => ledger.promised.size - stored + ledger.refused.size - refused > enough)
+      disk.orders()
+    }
+    const last = ledger.promised.size
+    await run.until('batches at the end', () => ledger.promised.size > last + 800)
+    const { seq } = [...ledger.promised.values()].at(-1)!
+    await run.until('confirmations at the end', () => ledger.confirmed >= seq)
+    expect(ledger.refused.size).toBeGreaterThan(100)
+    await run.killed()
+    await audit(run)
+  })
 
   it('cannot end the process by what lmdb says of it', () => {
     // Environments are open in this process: its module is mapped.

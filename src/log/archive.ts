@@ -25,7 +25,7 @@ export interface Aside {
 export interface PlaceSeen extends Place {
   /** What it has not confirmed, oldest first. */
   readonly pending: readonly Range[]
-  /** Entries that its quarantine had no room for, or that were lost in it. */
+  /** Evicted entries of which no gap tells: its quarantine had no room for them, or it was not configured then. */
   readonly dropped: number
   readonly quarantine: Aside
 }

@@ -12,7 +12,7 @@ export interface ReaderAudit {
   readonly counted: { readonly pending: number; readonly quarantined: number }
   /** Entries it lost by what the ledger of gaps tells. */
   readonly told: number
-  /** Entries that its quarantine had no room for. */
+  /** Evicted entries of which no gap has to tell: its quarantine had no room for them, or it was not configured then. */
   readonly dropped: number
 }
 

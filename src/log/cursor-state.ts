@@ -13,8 +13,10 @@ export interface CursorState {
   readonly filtered: number
   readonly quarantined: number
   readonly evicted: number
-  /** Of these: dropped from quarantine or lost in it, of which no gap tells. Absent: none. */
+  /** Of these no gap tells: dropped from quarantine, lost in it, or gone while the reader was away. Absent: none. */
   readonly dropped?: number
+  /** It is not configured: nothing is held for it, and it is told of nothing that goes. */
+  readonly away?: boolean
 }
 
 export function freshState(start: Position): CursorState {
@@ -38,7 +40,8 @@ export function caughtUp(state: CursorState, head: Position, oldest: Position): 
   if (first === undefined || first.from.seq >= oldest.seq) return now
   const gone = { from: { epoch: 0, seq: 0 }, to: { epoch: oldest.epoch, seq: oldest.seq - 1 } }
   const { ranges, removed } = without(now.ranges, gone)
-  return { ...now, ranges, evicted: now.evicted + removed }
+  const { evicted, dropped = 0, away = false } = now
+  return { ...now, ranges, evicted: evicted + removed, dropped: away ? dropped + removed : dropped }
 }
 
 /** A log that lost its newest entries goes on behind the last that it still has; the receipt is of what is left. */

@@ -132,6 +132,14 @@ export class StoredCursor implements Cursor {
     }
   }
 
+  /** What goes while it is not configured is lost on purpose. */
+  configure(isConfigured: boolean): void {
+    const before = this.state()
+    if ((before.away ?? false) === !isConfigured) return
+    this.#state = { ...before, away: !isConfigured }
+    this.#options.changed().catch(() => undefined)
+  }
+
   /** As of now. */
   state(head = this.#options.head()): CursorState {
     this.#state = caughtUp(this.#state, head, this.#options.oldest())

@@ -181,6 +181,7 @@ export class Readers implements Places {
 
   /** These readers are configured. Where the places were lost, nothing may go before they have had it. */
   expect(names: readonly string[]): void {
+    for (const [name, cursor] of this.#cursors) cursor.configure(names.includes(name))
     if (!this.#lost) return
     this.#lost = false
     for (const name of names) if (!this.#cursors.has(name)) this.#begin(name, 'oldest')

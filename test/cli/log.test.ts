@@ -134,7 +134,8 @@ describe('log status', () => {
       configured: true,
       receipt: { quarantined: 3, filtered: 2, delivered: 1 },
       oldest: expect.stringMatching(/^2026-06-01T1\d:\d\d:00\.000Z$/),
-      quarantine: { entries: 3, quotaBytes: 2 ** 20, dropped: 0 },
+      untold: 0,
+      quarantine: { entries: 3, quotaBytes: 2 ** 20 },
     })
     expect(status.sinks[0].receipt.evicted).toBe(status.gaps.evicted)
   })

@@ -162,6 +162,33 @@ describe('the audit', () => {
     expect((await audited(other)).differences[0]).toBe('the ledger of gaps: 1 lines cannot be read')
   })
 
+  it('holds for a sink that was taken out of the configuration and came back, over restarts, too', async () => {
+    const other = join(root, 'away')
+    let log = await opened(other)
+    const settle = async (readers: readonly string[]): Promise<void> => {
+      log.configure({ groups: [press], readers })
+      const cursor = await log.cursor('stays', { from: 'now' })
+      await fill(log, 400)
+      await cursor.confirm(cursor.pending(log.reader.head))
+      await log.flush()
+    }
+    await log.cursor('goes', { from: 'now' })
+    for (const readers of [['stays', 'goes'], ['stays'], ['stays', 'goes'], ['stays']]) await settle(readers)
+    await log.close()
+    log = await opened(other)
+    await settle(['stays'])
+    await log.close()
+    log = await opened(other)
+    await settle(['stays', 'goes'])
+    await log.close()
+    const { readers, gaps } = await expectAudited(other)
+    const goes = readers.find(({ reader }) => reader === 'goes')!
+    expect(gaps.evicted).toBe(0)
+    expect(goes.receipt.evicted).toBeGreaterThan(1000)
+    expect(goes.dropped).toBe(goes.receipt.evicted)
+    expect(goes.counted.pending).toBeGreaterThanOrEqual(400)
+  })
+
   it('holds at any moment of a log that is written and delivered from meanwhile, and when that is killed', {
     timeout: 60_000,
   }, async () => {

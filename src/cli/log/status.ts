@@ -128,11 +128,11 @@ function sinkOf(given: {
     oldest: oldestOf(archive, pending),
     perSecond: log === null ? null : { in: log.perSecond.entries, out },
     ...outlook,
+    untold: dropped,
     quarantine: {
       entries: quarantine.entries,
       bytes: quarantine.bytes,
       quotaBytes: quotaBytes === undefined ? null : quarantineBytes(quotaBytes),
-      dropped,
       why: quarantine.why,
     },
   }

@@ -24,13 +24,13 @@ export interface LogSinkStatus {
   readonly drainedInMs: number | null
   /** If its link stays down; null: never at the present rate. */
   readonly lossInMs: number | null
+  /** Evicted entries that no gap tells of. */
+  readonly untold: number
   readonly quarantine: {
     readonly entries: number
     readonly bytes: number
     /** null: the configuration cannot be read. */
     readonly quotaBytes: number | null
-    /** Entries that there was no room for. */
-    readonly dropped: number
     /** What the far side said of the newest. */
     readonly why: string | null
   }
@@ -173,7 +173,11 @@ function sentences(status: LogStatus, sink: LogSinkStatus): string[] {
     const again = `"fieldgate log retry ${harmless(name)}" tries them again`
     said.push(`${count(quarantine.entries)} in quarantine, ${bytes(quarantine.bytes)}${quota}${why}; ${again}`)
   }
-  if (quarantine.dropped > 0) said.push(`${count(quarantine.dropped)} were dropped from a full quarantine`)
+  if (sink.untold > 0) {
+    said.push(
+      `${count(sink.untold)} of the evicted are in no gap: its quarantine was full, or it was not in the configuration`,
+    )
+  }
   return said
 }
 

@@ -1,7 +1,8 @@
 /** A Modbus TCP device whose first register is a sequence number that the device itself counts: each read of unit N gets the
- *  next one, high word first in registers 0 and 1. Its own ledger of what it handed out, and when, is the truth in
+ *  next one, high word first in registers 0 and 1. Input registers are text that fits no shorter form. Its own ledger of what it handed out, and when, is the truth in
  *  loss tests. Usage: node counting-device.ts PORT LEDGER. Each number is in the ledger before it is on the wire:
  *  `UNIT NUMBER UTC-MS`. */
+import { randomBytes } from 'node:crypto'
 import { openSync, writeSync } from 'node:fs'
 import { createServer } from 'node:net'
 
@@ -12,18 +13,21 @@ createServer((socket) => {
   socket.setNoDelay(true)
   socket.on('error', () => socket.destroy())
   socket.on('data', (request) => {
-    if (request.length !== 12 || request[7] !== 3) return socket.destroy()
-    const unit = request[6]!
+    const [unit, code] = [request[6]!, request[7]!]
+    if (request.length !== 12 || (code !== 3 && code !== 4)) return socket.destroy()
     const quantity = request.readUInt16BE(10)
-    const count = ++counts[unit]!
-    writeSync(ledger, `${unit} ${count} ${Date.now()}\n`)
     const answer = Buffer.alloc(9 + 2 * quantity)
     request.copy(answer, 0, 0, 4)
     answer.writeUInt16BE(3 + 2 * quantity, 4)
     answer[6] = unit
-    answer[7] = 3
+    answer[7] = code
     answer[8] = 2 * quantity
-    answer.writeUInt32BE(count, 9)
+    if (code === 4) answer.write(randomBytes(2 * quantity).toString('base64'), 9, 'latin1')
+    else {
+      const count = ++counts[unit]!
+      writeSync(ledger, `${unit} ${count} ${Date.now()}\n`)
+      answer.writeUInt32BE(count, 9)
+    }
     socket.write(answer)
   })
 }).listen(Number(process.argv[2]), '127.0.0.1', () => console.log('ready'))

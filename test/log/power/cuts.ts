@@ -5,27 +5,33 @@ import type { Recording, Step } from './recording.ts'
 
 const FIXED = 6
 
-/** The steps after which the power is cut, in order: half of them where names change, half anywhere. What was promised by
- *  then is all that was promised before the next change. */
+/** The steps after which the power is cut, in order: where names change, where something was promised or read while a write
+ *  was under way, and anywhere. What was promised by then is all that was promised before the next change. */
 export function pointsOf({ steps }: Recording, count: number, seed: number): number[] {
   const random = chance(seed)
-  const telling: number[] = []
-  const all: number[] = []
+  const [naming, amid, all]: [number[], number[], number[]] = [[], [], []]
+  const underWay = new Set<string>()
   let near = 0
   for (const [index, step] of steps.entries()) {
     if (step.kind === 'mark') continue
+    const write = `${step.process} ${step.id}`
+    if (step.kind === 'write' && step.eachSynced) underWay.add(write)
+    if (step.kind === 'written') underWay.delete(write)
     if (changesNames(step)) near = 8
     const point = behindMarks(steps, index + 1)
-    if (near-- > 0) telling.push(point)
+    if (near-- > 0) naming.push(point)
+    if (underWay.size > 0 && point > index + 1) amid.push(point)
     all.push(point)
   }
   const chosen = new Set<number>([steps.length])
-  const take = (from: number[], most: number): void => {
-    for (let tries = 0; tries < 20 * count && chosen.size < Math.min(most, from.length); tries++)
+  const take = (from: number[], share: number): void => {
+    const most = Math.min(Math.ceil(share * count), from.length)
+    for (let tries = 0; tries < 20 * count && chosen.size < most; tries++)
       chosen.add(from[Math.floor(random() * from.length)]!)
   }
-  take(telling, Math.ceil(count / 2))
-  take(all, count)
+  take(naming, 0.4)
+  take(amid, 0.6)
+  take(all, 1)
   return [...chosen].sort((a, b) => a - b)
 }
 

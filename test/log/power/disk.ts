@@ -7,35 +7,15 @@
  *  not durable, any of the sizes, with zeros where data did not come along; of the changes of names any beginning of their
  *  order, over all folders (a journal) or of each folder by itself (weaker than any journal). A rename is whole.
  *  It stands for ext4 in every data mode, xfs, f2fs and btrfs above a disk that keeps 512 bytes whole and heeds flushes. */
+import { bytesOf, type Change, type Fate, type File, type Op } from './file.ts'
 import type { Recording, Tree } from './recording.ts'
-
-const SECTOR = 512
 
 interface Folder {
   readonly kind: 'folder'
   readonly names: Map<string, Node>
 }
 
-interface File {
-  readonly kind: 'file'
-  readonly path: string
-  readonly changes: Change[]
-}
-
 type Node = Folder | File
-
-interface Op {
-  /** The step that did it. */
-  readonly step: number
-  /** The step that made it durable. */
-  durable: number
-}
-
-/** Of a file. `data` null: cut, or stretched, to `at` bytes. */
-interface Change extends Op {
-  readonly at: number
-  readonly data: Buffer | null
-}
 
 /** Of names: `from` is left, `to` is taken. */
 interface Naming extends Op {
@@ -55,7 +35,7 @@ export interface Faults {
 export interface Choice {
   readonly names: 'none' | 'all' | 'journal' | 'folders'
   /** Of the undecided writes, oldest first. */
-  readonly write: (index: number, of: number) => 'kept' | 'lost' | 'torn'
+  readonly write: (index: number, of: number) => Fate
   /** Of a file whose size is undecided: as far as its data goes, as long as it was, or as short as is durable. */
   readonly size: 'data' | 'long' | 'short'
   /** What the maps of lock files left behind. */
@@ -75,8 +55,8 @@ export class Disk {
     for (const [path, bytes] of recording.base) this.#lay(path, bytes)
     const fds = new Map<string, { readonly node: Node; readonly path: string }>()
     const underWay = new Map<string, (step: number) => void>()
-    for (const [step, { kind, life, fd, id, path, other, at, data, ...how }] of recording.steps.entries()) {
-      const name = `${life} ${fd}`
+    for (const [step, { kind, process, fd, id, path, other, at, data, ...how }] of recording.steps.entries()) {
+      const name = `${process} ${fd}`
       const file = fds.get(name)
       const node = file?.node
       switch (kind) {
@@ -92,7 +72,7 @@ export class Disk {
           const change: Change = { step, durable: Infinity, at, data }
           node.changes.push(change)
           if (how.eachSynced && !omitted('O_DSYNC', file!.path)) {
-            underWay.set(`${life} ${id}`, (end) => {
+            underWay.set(`${process} ${id}`, (end) => {
               change.durable = Math.min(change.durable, end)
             })
           }
@@ -100,7 +80,7 @@ export class Disk {
         }
         case 'written':
         case 'synced':
-          underWay.get(`${life} ${id}`)?.(step)
+          underWay.get(`${process} ${id}`)?.(step)
           break
         case 'truncate':
           if (node?.kind !== 'file') throw new Error(`step ${step} truncates no file`)
@@ -114,7 +94,7 @@ export class Disk {
               : this.#namings.filter(({ from, to, durable }) => {
                   return durable === Infinity && (from?.folder === node || to?.folder === node)
                 })
-          underWay.set(`${life} ${id}`, (end) => {
+          underWay.set(`${process} ${id}`, (end) => {
             for (const op of covered) op.durable = Math.min(op.durable, end)
           })
           break
@@ -176,7 +156,7 @@ export class Disk {
     return tree
   }
 
-  #fates(steps: number, choice: Choice): Map<Change, 'kept' | 'lost' | 'torn'> {
+  #fates(steps: number, choice: Choice): Map<Change, Fate> {
     const undecided = this.#files
       .flatMap(({ changes }) => changes.filter(({ step, durable }) => step < steps && durable >= steps))
       .sort((a, b) => a.step - b.step)
@@ -245,55 +225,6 @@ export class Disk {
     }
     return node
   }
-}
-
-function bytesOf(
-  file: File,
-  steps: number,
-  fates: ReadonlyMap<Change, 'kept' | 'lost' | 'torn'>,
-  { size, locks, random }: Choice,
-): Buffer {
-  let bytes = Buffer.alloc(0)
-  let length = 0
-  let long = 0
-  let short = 0
-  const reach = (end: number): void => {
-    if (end > bytes.length) {
-      const more = Buffer.alloc(Math.max(end, 2 * bytes.length))
-      bytes.copy(more, 0, 0, length)
-      bytes = more
-    }
-    length = Math.max(length, end)
-  }
-  for (const change of file.changes) {
-    const { at, data, step } = change
-    if (step >= steps) break
-    const fate = fates.get(change)
-    long = data === null ? at : Math.max(long, at + data.length)
-    if (fate === undefined) short = data === null ? at : Math.max(short, at + data.length)
-    if (fate === 'lost') continue
-    if (data === null) {
-      bytes.fill(0, Math.min(at, length), length)
-      length = 0
-      reach(at)
-      continue
-    }
-    for (let from = 0; from < data.length; ) {
-      const to = Math.min(data.length, from + SECTOR - ((at + from) % SECTOR))
-      if (fate !== 'torn' || random() < 0.5) {
-        reach(at + to)
-        data.copy(bytes, at + from, from, to)
-      }
-      from = to
-    }
-  }
-  if (size === 'long') reach(long)
-  if (size === 'short') length = Math.min(length, short)
-  const whole = Buffer.from(bytes.subarray(0, length))
-  if (file.path.endsWith('-lock') && locks === 'noise') {
-    for (let at = 0; at < length; at++) whole[at] = Math.floor(random() * 256)
-  }
-  return whole
 }
 
 /** As it would be without a power cut. */

@@ -27,18 +27,19 @@ export interface Verdict {
 }
 
 /** A disk that takes longer has brought the log to a halt. */
-const LONGEST_MS = 20_000
+const LONGEST_MS = 60_000
 /** A juror is replaced after so many jobs: the library keeps a little of every environment it ever opened. */
 const JOBS = 60
 
-export async function judgeAll(jobs: readonly Job[], folder: string): Promise<Verdict> {
+/** `until`: what ends it early. */
+export async function judgeAll(jobs: readonly Job[], folder: string, until?: Finding['kind']): Promise<Verdict> {
   const all: Verdict = { states: 0, findings: [] }
   const left = [...jobs]
   const work = async (seat: number): Promise<void> => {
     let juror: ChildProcess | undefined
     for (let done = 0; ; done++) {
       const job = left.shift()
-      if (job === undefined) break
+      if (job === undefined || all.findings.some(({ kind }) => kind === until)) break
       if (done % JOBS === 0) {
         juror?.kill('SIGKILL')
         juror = undefined

@@ -20,9 +20,13 @@ export interface Work {
   readonly lag: number
   /** Whether it ends by closing the log, or by just ending. */
   readonly closes: boolean
+  /** The log is written by one process and read by another. */
+  readonly halves?: boolean
   /** A fault to be found: appends are said to be stored at once. For a first life. */
   readonly hasty?: boolean
 }
+
+export type Role = 'both' | 'field' | 'uplink'
 
 export type Seqs = readonly [from: number, to: number]
 

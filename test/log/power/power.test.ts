@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { afterAll, describe, expect, it } from 'vitest'
 import type { Faults } from './disk.ts'
 import { inMemory } from './place.ts'
-import { type Outcome, said, Trial } from './trial.ts'
+import { said, Trial } from './trial.ts'
 
 const SEED = 20_260_101
 const STATES = 2000
@@ -20,10 +20,8 @@ function trial(): Trial {
   return new Trial(folder, SEED)
 }
 
-const losses = ({ findings }: Outcome): number => findings.filter(({ kind }) => kind === 'loss').length
-
 describe('a power cut', () => {
-  it('costs nothing that was promised, invents nothing, and needs no hand', { timeout: 300_000 }, async () => {
+  it('costs nothing that was promised, invents nothing, and needs no hand', { timeout: 900_000 }, async () => {
     const from = performance.now()
     const outcome = await trial().whole(STATES)
     const text = said(outcome, (performance.now() - from) / 1000, SEED)
@@ -52,13 +50,15 @@ describe('a power cut', () => {
   const short = trial()
   for (const [what, faults] of omissions) {
     it(`is found to cost something when ${what}`, { timeout: 120_000 }, async () => {
-      const outcome = await short.faulty(250, faults)
-      if (faults.of === 'log.json') expect(outcome.findings.map(({ kind }) => kind)).toContain('hand')
-      else expect(losses(outcome)).toBeGreaterThan(0)
+      // Of its identity nothing is lost, but a person has to put it right.
+      const kind = faults.of === 'log.json' ? 'hand' : 'loss'
+      const { findings } = await short.faulty(kind, faults)
+      expect(findings.map((finding) => finding.kind)).toContain(kind)
     })
   }
 
   it('is found to cost entries that were promised before they were stored', { timeout: 120_000 }, async () => {
-    expect(losses(await short.faulty(60, { what: [] }, true))).toBeGreaterThan(0)
+    const { findings } = await short.faulty('loss', { what: [] }, true)
+    expect(findings.map((finding) => finding.kind)).toContain('loss')
   })
 })

@@ -1,8 +1,9 @@
-/* Preloaded into a process, writes down every call that changes files below FIELDGATE_POWER_ROOT, in one order and with its
+/* Preloaded into processes, writes down every call that changes files below FIELDGATE_POWER_ROOT, in one order and with its
  * data, to FIELDGATE_POWER_TRACE. A write to the file FIELDGATE_POWER_MARKS is written down as a mark: what the process was
  * promised by then. FIELDGATE_POWER_SYNC_US: a sync takes up to so long, as on a disk. FIELDGATE_POWER_KILL: the process ends
  * by SIGKILL once it has written so many records. recording.ts reads what is written here. */
 #define _GNU_SOURCE
+#include <dirent.h>
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -14,6 +15,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -29,7 +31,7 @@ struct head {
   uint16_t none;
   int32_t fd, id;
   uint32_t data;
-  uint32_t none_either;
+  uint32_t process;
   uint64_t at;
 };
 
@@ -39,7 +41,7 @@ static struct {
   char known, marks, synced, appends;
 } fds[MOST_FDS];
 
-static pthread_mutex_t order = PTHREAD_MUTEX_INITIALIZER;
+static pthread_mutex_t threads = PTHREAD_MUTEX_INITIALIZER;
 static const char *root, *marks;
 static size_t root_length;
 static int trace = -1;
@@ -48,10 +50,13 @@ static int32_t ids;
 /* Writes under O_DSYNC that are written down and not done. */
 static int under_way;
 
+static long (*call)(long, ...);
+
 #define REAL(name) ((__typeof__(&name))dlsym(RTLD_NEXT, #name))
 
 __attribute__((constructor)) static void begin(void) {
   const char *path = getenv("FIELDGATE_POWER_TRACE");
+  call = REAL(syscall);
   root = getenv("FIELDGATE_POWER_ROOT");
   marks = getenv("FIELDGATE_POWER_MARKS");
   if (path == NULL || root == NULL || marks == NULL) {
@@ -61,16 +66,29 @@ __attribute__((constructor)) static void begin(void) {
   root_length = strlen(root);
   if (getenv("FIELDGATE_POWER_SYNC_US") != NULL) sync_us = atol(getenv("FIELDGATE_POWER_SYNC_US"));
   if (getenv("FIELDGATE_POWER_KILL") != NULL) kill_after = atol(getenv("FIELDGATE_POWER_KILL"));
-  trace = (int)syscall(SYS_openat, AT_FDCWD, path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
+  trace = (int)call(SYS_openat, AT_FDCWD, path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
   if (trace < 0) abort();
 }
 
-/* Under the lock. */
+/* One step at a time: of the threads, and of the processes that write the same trace. */
+static void begin_step(void) {
+  pthread_mutex_lock(&threads);
+  while (flock(trace, LOCK_EX) != 0) continue;
+}
+static void end_step(void) {
+  int error = errno;
+  flock(trace, LOCK_UN);
+  pthread_mutex_unlock(&threads);
+  errno = error;
+}
+
+/* Within a step. */
 static void record(struct head head, const char *path, const char *other, const struct iovec *data, int pieces) {
   struct iovec parts[3 + 64];
   size_t all = sizeof head, payload = 0;
   head.path = path == NULL ? 0 : (uint16_t)strlen(path);
   head.other = other == NULL ? 0 : (uint16_t)strlen(other);
+  head.process = (uint32_t)getpid();
   if (pieces > 64) abort();
   for (int piece = 0; piece < pieces; piece++) payload += data[piece].iov_len;
   head.data = (uint32_t)payload;
@@ -82,11 +100,11 @@ static void record(struct head head, const char *path, const char *other, const 
   /* Only where what was done and what was written down are the same. */
   if (kill_after > 0 && records >= kill_after && under_way == 0 &&
       (head.kind == WRITE || head.kind == WRITTEN || head.kind == SYNC || head.kind == SYNCED || head.kind == MARK)) {
-    syscall(SYS_kill, syscall(SYS_getpid), SIGKILL);
-    for (;;) syscall(SYS_pause);
+    call(SYS_kill, call(SYS_getpid), SIGKILL);
+    for (;;) call(SYS_pause);
   }
   records++;
-  if (syscall(SYS_writev, trace, parts, 3 + pieces) != (long)all) abort();
+  if (call(SYS_writev, trace, parts, 3 + pieces) != (long)all) abort();
 }
 
 static int within(const char *path) {
@@ -101,7 +119,7 @@ static const char *wanted(int folder, const char *path, char *space) {
     ssize_t length;
     if (folder == AT_FDCWD) snprintf(link, sizeof link, "/proc/self/cwd");
     else snprintf(link, sizeof link, "/proc/self/fd/%d", folder);
-    length = syscall(SYS_readlinkat, AT_FDCWD, link, space, PATH_MAX);
+    length = call(SYS_readlinkat, AT_FDCWD, link, space, PATH_MAX);
     if (length < 0 || length + strlen(path) + 2 > PATH_MAX) return NULL;
     space[length] = '/';
     strcpy(space + length + 1, path);
@@ -117,10 +135,10 @@ static int opened(int folder, const char *path, int flags, mode_t mode) {
   const char *name = wanted(folder, path, space);
   int is_marks = root != NULL && path != NULL && strcmp(path, marks) == 0;
   int before, fd, error;
-  if (name == NULL && !is_marks) return (int)syscall(SYS_openat, folder, path, flags, mode);
-  pthread_mutex_lock(&order);
+  if (name == NULL && !is_marks) return (int)call(SYS_openat, folder, path, flags, mode);
+  begin_step();
   before = access(name == NULL ? path : name, F_OK) == 0;
-  fd = (int)syscall(SYS_openat, folder, path, flags, mode);
+  fd = (int)call(SYS_openat, folder, path, flags, mode);
   error = errno;
   if (fd >= 0) {
     if (fd >= MOST_FDS) abort();
@@ -133,7 +151,7 @@ static int opened(int folder, const char *path, int flags, mode_t mode) {
       record((struct head){.kind = OPEN, .flags = told, .fd = fd}, name, NULL, NULL, 0);
     }
   }
-  pthread_mutex_unlock(&order);
+  end_step();
   errno = error;
   return fd;
 }
@@ -175,12 +193,12 @@ static ssize_t written(int fd, const struct iovec *data, int pieces, off_t at) {
   ssize_t done, length = 0;
   int error;
   struct head head = {.kind = WRITE, .fd = fd};
-  if (!fd_known(fd)) return at < 0 ? syscall(SYS_writev, fd, data, pieces) : syscall(SYS_pwritev, fd, data, pieces, (long)at, 0L);
+  if (!fd_known(fd)) return at < 0 ? call(SYS_writev, fd, data, pieces) : call(SYS_pwritev, fd, data, pieces, (long)at, 0L);
   for (int piece = 0; piece < pieces; piece++) length += (ssize_t)data[piece].iov_len;
-  pthread_mutex_lock(&order);
+  begin_step();
   if (fds[fd].marks) {
     record((struct head){.kind = MARK}, NULL, NULL, data, pieces);
-    pthread_mutex_unlock(&order);
+    end_step();
     return length;
   }
   if (at < 0) at = lseek(fd, 0, fds[fd].appends ? SEEK_END : SEEK_CUR);
@@ -188,34 +206,35 @@ static ssize_t written(int fd, const struct iovec *data, int pieces, off_t at) {
   head.id = ++ids;
   head.flags = fds[fd].synced ? EACH_SYNCED : 0;
   record(head, NULL, NULL, data, pieces);
-  /* Not through the fd's own O_DSYNC alone: while a disk takes its time, others go on. */
+  /* While a disk takes its time, others go on. */
   if (head.flags) {
     under_way++;
-    pthread_mutex_unlock(&order);
+    end_step();
   }
-  if (head.flags && sync_us > 0) usleep((useconds_t)(random() % sync_us));
-  done = syscall(SYS_pwritev, fd, data, pieces, (long)at, 0L);
+  done = call(SYS_pwritev, fd, data, pieces, (long)at, 0L);
   error = errno;
   if (done != length) abort();
   lseek(fd, at + done, SEEK_SET);
   if (head.flags) {
-    pthread_mutex_lock(&order);
+    /* Whoever reads the file sees it from now on; it is durable later. */
+    if (sync_us > 0) usleep((useconds_t)(random() % sync_us));
+    begin_step();
     under_way--;
     record((struct head){.kind = WRITTEN, .fd = fd, .id = head.id}, NULL, NULL, NULL, 0);
   }
-  pthread_mutex_unlock(&order);
+  end_step();
   errno = error;
   return done;
 }
 
 ssize_t write(int fd, const void *data, size_t length) {
   struct iovec one = {(void *)data, length};
-  if (!fd_known(fd)) return syscall(SYS_write, fd, data, length);
+  if (!fd_known(fd)) return call(SYS_write, fd, data, length);
   return written(fd, &one, 1, -1);
 }
 ssize_t pwrite(int fd, const void *data, size_t length, off_t at) {
   struct iovec one = {(void *)data, length};
-  if (!fd_known(fd)) return syscall(SYS_pwrite64, fd, data, length, at);
+  if (!fd_known(fd)) return call(SYS_pwrite64, fd, data, length, at);
   return written(fd, &one, 1, at);
 }
 ssize_t pwrite64(int fd, const void *data, size_t length, off_t at) { return pwrite(fd, data, length, at); }
@@ -225,20 +244,20 @@ ssize_t pwritev64(int fd, const struct iovec *data, int pieces, off_t at) { retu
 
 int ftruncate(int fd, off_t length) {
   int done;
-  if (!fd_known(fd)) return (int)syscall(SYS_ftruncate, fd, length);
-  pthread_mutex_lock(&order);
-  done = (int)syscall(SYS_ftruncate, fd, length);
+  if (!fd_known(fd)) return (int)call(SYS_ftruncate, fd, length);
+  begin_step();
+  done = (int)call(SYS_ftruncate, fd, length);
   if (done == 0) record((struct head){.kind = TRUNCATE, .fd = fd, .at = (uint64_t)length, .id = ++ids}, NULL, NULL, NULL, 0);
-  pthread_mutex_unlock(&order);
+  end_step();
   return done;
 }
 int ftruncate64(int fd, off_t length) { return ftruncate(fd, length); }
 
 /* What the store is not known to do: a recording that holds one is of no use. */
 static void unknown(const char *what) {
-  pthread_mutex_lock(&order);
+  begin_step();
   record((struct head){.kind = UNKNOWN}, what, NULL, NULL, 0);
-  pthread_mutex_unlock(&order);
+  end_step();
 }
 #define UNKNOWN_FOR_FD(name, fd) do { if (fd_known(fd)) unknown(name); } while (0)
 
@@ -250,7 +269,7 @@ int truncate(const char *path, off_t length) {
 int truncate64(const char *path, off_t length) { return truncate(path, length); }
 int fallocate(int fd, int mode, off_t at, off_t length) {
   UNKNOWN_FOR_FD("fallocate", fd);
-  return (int)syscall(SYS_fallocate, fd, mode, at, length);
+  return (int)call(SYS_fallocate, fd, mode, at, length);
 }
 int posix_fallocate(int fd, off_t at, off_t length) {
   UNKNOWN_FOR_FD("posix_fallocate", fd);
@@ -258,16 +277,16 @@ int posix_fallocate(int fd, off_t at, off_t length) {
 }
 ssize_t sendfile(int to, int from, off_t *at, size_t length) {
   UNKNOWN_FOR_FD("sendfile", to);
-  return syscall(SYS_sendfile, to, from, at, length);
+  return call(SYS_sendfile, to, from, at, length);
 }
 ssize_t sendfile64(int to, int from, off_t *at, size_t length) { return sendfile(to, from, at, length); }
 ssize_t copy_file_range(int from, off_t *from_at, int to, off_t *to_at, size_t length, unsigned flags) {
   UNKNOWN_FOR_FD("copy_file_range", to);
-  return syscall(SYS_copy_file_range, from, from_at, to, to_at, length, flags);
+  return call(SYS_copy_file_range, from, from_at, to, to_at, length, flags);
 }
 int dup(int fd) {
   UNKNOWN_FOR_FD("dup", fd);
-  return (int)syscall(SYS_dup, fd);
+  return (int)call(SYS_dup, fd);
 }
 
 /* Lock files are written through a map, and nothing in them outlives the boot. */
@@ -276,31 +295,31 @@ void *mmap(void *address, size_t length, int protection, int flags, int fd, off_
     char link[64], path[PATH_MAX];
     ssize_t size;
     snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
-    size = syscall(SYS_readlinkat, AT_FDCWD, link, path, sizeof path);
+    size = call(SYS_readlinkat, AT_FDCWD, link, path, sizeof path);
     if (size < 5 || memcmp(path + size - 5, "-lock", 5) != 0) unknown("mmap");
   }
-  return (void *)syscall(SYS_mmap, address, length, protection, flags, fd, at);
+  return (void *)call(SYS_mmap, address, length, protection, flags, fd, at);
 }
 void *mmap64(void *address, size_t length, int protection, int flags, int fd, off_t at) {
   return mmap(address, length, protection, flags, fd, at);
 }
 
-static int synced(int fd, long call) {
+static int synced(int fd, long number) {
   int done, error, known = fd_known(fd);
   int32_t id = 0;
   if (known) {
-    pthread_mutex_lock(&order);
+    begin_step();
     id = ++ids;
     record((struct head){.kind = SYNC, .fd = fd, .id = id}, NULL, NULL, NULL, 0);
-    pthread_mutex_unlock(&order);
+    end_step();
     if (sync_us > 0) usleep((useconds_t)(random() % sync_us));
   }
-  done = (int)syscall(call, fd);
+  done = (int)call(number, fd);
   error = errno;
   if (known && done == 0) {
-    pthread_mutex_lock(&order);
+    begin_step();
     record((struct head){.kind = SYNCED, .fd = fd, .id = id}, NULL, NULL, NULL, 0);
-    pthread_mutex_unlock(&order);
+    end_step();
   }
   errno = error;
   return done;
@@ -310,13 +329,37 @@ int fdatasync(int fd) { return synced(fd, SYS_fdatasync); }
 
 int close(int fd) {
   int done;
-  if (!fd_known(fd)) return (int)syscall(SYS_close, fd);
-  pthread_mutex_lock(&order);
+  if (!fd_known(fd)) return (int)call(SYS_close, fd);
+  begin_step();
   if (!fds[fd].marks) record((struct head){.kind = CLOSE, .fd = fd}, NULL, NULL, NULL, 0);
   memset(&fds[fd], 0, sizeof fds[fd]);
-  done = (int)syscall(SYS_close, fd);
-  pthread_mutex_unlock(&order);
+  done = (int)call(SYS_close, fd);
+  end_step();
   return done;
+}
+
+/* How libuv closes. */
+long syscall(long number, ...) {
+  long a, b, c, d, e, f;
+  va_list list;
+  va_start(list, number);
+  a = va_arg(list, long), b = va_arg(list, long), c = va_arg(list, long);
+  d = va_arg(list, long), e = va_arg(list, long), f = va_arg(list, long);
+  va_end(list);
+  if (number == SYS_close) return close((int)a);
+  return call(number, a, b, c, d, e, f);
+}
+
+/* It closes its fd without our hearing of it. */
+int closedir(DIR *folder) {
+  int fd = dirfd(folder);
+  if (fd_known(fd)) {
+    begin_step();
+    record((struct head){.kind = CLOSE, .fd = fd}, NULL, NULL, NULL, 0);
+    memset(&fds[fd], 0, sizeof fds[fd]);
+    end_step();
+  }
+  return REAL(closedir)(folder);
 }
 
 static int changed(uint8_t kind, int folder, const char *path, int other_folder, const char *other, int argument) {
@@ -324,15 +367,15 @@ static int changed(uint8_t kind, int folder, const char *path, int other_folder,
   const char *name = wanted(folder, path, space);
   const char *other_name = kind == RENAME || kind == LINK ? wanted(other_folder, other, other_space) : NULL;
   int done, error, told = name != NULL || other_name != NULL;
-  if (told) pthread_mutex_lock(&order);
-  if (kind == RENAME) done = (int)syscall(SYS_renameat, folder, path, other_folder, other);
-  else if (kind == LINK) done = (int)syscall(SYS_linkat, folder, path, other_folder, other, argument);
-  else if (kind == MKDIR) done = (int)syscall(SYS_mkdirat, folder, path, argument);
-  else done = (int)syscall(SYS_unlinkat, folder, path, kind == RMDIR ? AT_REMOVEDIR : 0);
+  if (told) begin_step();
+  if (kind == RENAME) done = (int)call(SYS_renameat, folder, path, other_folder, other);
+  else if (kind == LINK) done = (int)call(SYS_linkat, folder, path, other_folder, other, argument);
+  else if (kind == MKDIR) done = (int)call(SYS_mkdirat, folder, path, argument);
+  else done = (int)call(SYS_unlinkat, folder, path, kind == RMDIR ? AT_REMOVEDIR : 0);
   error = errno;
   if (told) {
     if (done == 0) record((struct head){.kind = kind}, name, other_name, NULL, 0);
-    pthread_mutex_unlock(&order);
+    end_step();
   }
   errno = error;
   return done;

@@ -1,9 +1,9 @@
 /** What a process did to the files of a log, call by call, and what it was promised meanwhile. */
-import { execFileSync, spawn } from 'node:child_process'
+import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
-import type { Mark, Work } from './marks.ts'
+import type { Mark, Role, Work } from './marks.ts'
 
 /** As recorder.c numbers them. */
 const KINDS = [
@@ -23,11 +23,13 @@ const KINDS = [
   'unknown',
 ] as const
 const HEAD_BYTES = 32
+/** A life that takes longer has come to a halt. */
+const LONGEST_MS = 180_000
 
 export interface Step {
   readonly kind: (typeof KINDS)[number]
-  /** Each process has its own fds. */
-  readonly life: number
+  /** Each has its own fds. */
+  readonly process: number
   readonly fd: number
   /** Joins `write` with `written`, and `sync` with `synced`. */
   readonly id: number
@@ -63,42 +65,55 @@ export function compileRecorder(folder: string): string {
   return library
 }
 
-/** One life of the workload. `root` stands for the disk, the log's folder is in it. */
+/** One life of the workload, of one process or of two. `root` stands for the disk, the log's folder is in it. */
 export async function record(options: {
   readonly library: string
   readonly root: string
   readonly trace: string
   readonly work: Work
-  /** The process is killed after so many records. */
+  /** The process is killed after so many records; of two, which one is. */
   readonly killAfter?: number
+  readonly killed?: Role
 }): Promise<Step[]> {
-  const { library, root, trace, work, killAfter } = options
+  const { root, trace, work } = options
   mkdirSync(dirname(trace), { recursive: true })
-  const child = spawn(
-    process.execPath,
-    [join(import.meta.dirname, 'workload.ts'), join(root, 'log'), `${trace}.marks`],
-    {
-      stdio: ['pipe', 'ignore', 'pipe'],
-      env: {
-        ...process.env,
-        LD_PRELOAD: library,
-        FIELDGATE_POWER_ROOT: root,
-        FIELDGATE_POWER_TRACE: trace,
-        FIELDGATE_POWER_MARKS: `${trace}.marks`,
-        FIELDGATE_POWER_SYNC_US: '1500',
-        ...(killAfter !== undefined && { FIELDGATE_POWER_KILL: String(killAfter) }),
-      },
+  if (work.halves) {
+    const uplink = run('uplink', options)
+    await run('field', options).ended
+    // It sees the end of what was written, and confirms some of it.
+    await new Promise((resolve) => setTimeout(resolve, 200))
+    uplink.child.kill('SIGTERM')
+    await uplink.ended
+  } else await run('both', options).ended
+  return parse(readFileSync(trace), root)
+}
+
+function run(role: Role, options: Parameters<typeof record>[0]): { child: ChildProcess; ended: Promise<void> } {
+  const { library, root, trace, work, killAfter, killed = role } = options
+  const words = [join(import.meta.dirname, 'workload.ts'), join(root, 'log'), `${trace}.marks`, role]
+  const child = spawn(process.execPath, words, {
+    stdio: ['pipe', 'ignore', 'pipe'],
+    timeout: LONGEST_MS,
+    env: {
+      ...process.env,
+      LD_PRELOAD: library,
+      FIELDGATE_POWER_ROOT: root,
+      FIELDGATE_POWER_TRACE: trace,
+      FIELDGATE_POWER_MARKS: `${trace}.marks`,
+      FIELDGATE_POWER_SYNC_US: role === 'both' ? '1500' : '8000',
+      ...(killAfter !== undefined && killed === role && { FIELDGATE_POWER_KILL: String(killAfter) }),
     },
-  )
+  })
   let said = ''
   child.stderr.on('data', (chunk) => {
     said += chunk
   })
   child.stdin.end(JSON.stringify(work))
-  const [code, signal] = (await once(child, 'close')) as [number | null, string | null]
-  const killed = signal === 'SIGKILL' && killAfter !== undefined
-  if (code !== 0 && !killed) throw new Error(`the workload ended with ${signal ?? code}: ${said}`)
-  return parse(readFileSync(trace), root, work.life)
+  const ended = once(child, 'close').then(([code, signal]) => {
+    const asked = signal === 'SIGKILL' && killAfter !== undefined
+    if (code !== 0 && !asked) throw new Error(`the workload ended with ${signal ?? code}: ${said}`)
+  })
+  return { child, ended }
 }
 
 /** Writes the recording where the judges' processes find it. */
@@ -143,7 +158,7 @@ export function marksOf(steps: readonly Step[]): Map<number, Mark> {
   return marks
 }
 
-function parse(trace: Buffer, root: string, life: number): Step[] {
+function parse(trace: Buffer, root: string): Step[] {
   const steps: Step[] = []
   for (let at = 0; at < trace.length; ) {
     const flags = trace.readUInt8(at + 1)
@@ -153,7 +168,7 @@ function parse(trace: Buffer, root: string, life: number): Step[] {
       trace.toString('utf8', start, start + length).slice(root.length + 1)
     const step: Step = {
       kind: KINDS[trace.readUInt8(at) - 1]!,
-      life,
+      process: trace.readUInt32LE(at + 20),
       fd: trace.readInt32LE(at + 8),
       id: trace.readInt32LE(at + 12),
       created: (flags & 1) !== 0,

@@ -5,14 +5,14 @@ import { choicesAt, pointsOf } from './cuts.ts'
 import { Disk, type Faults, untouched } from './disk.ts'
 import { type Found, type Job, judgeAll } from './jury.ts'
 import { owed } from './ledger.ts'
-import { chance, type Work } from './marks.ts'
+import { chance, type Role, type Work } from './marks.ts'
 import { lay } from './place.ts'
 import { compileRecorder, marksOf, type Recording, record, type Step, store, type Tree } from './recording.ts'
 
 /** Per point, at most. Fewer differ. */
 const CHOICES = 12
 /** About so many differ. */
-const DIFFERENT = 8
+const DIFFERENT = 10
 const POINTS_A_JOB = 5
 
 export interface Outcome {
@@ -50,10 +50,13 @@ const PLANS: readonly Plan[] = [
     killed: 1,
     share: 0.2,
   },
-  { work: { ...ROLLING.work, quotaBytes: 550_000, lag: 0 }, killed: 1, share: 0.2 },
+  { work: { ...ROLLING.work, quotaBytes: 550_000, lag: 0 }, killed: 1, share: 0.1 },
+  { work: { ...ROLLING.work, entries: 500, commitEveryMs: 5, halves: true }, killed: 2, share: 0.2 },
 ]
+/** Of two halves, in turns. */
+const KILLED: readonly Role[] = ['field', 'uplink']
 /** Together, recoveries that are cut in their turn. */
-const RECOVERED_SHARE = 0.3
+const RECOVERED_SHARE = 0.2
 const RECOVERIES = 10
 
 export class Trial {
@@ -80,11 +83,11 @@ export class Trial {
     return this.#judge(parts, { what: [] })
   }
 
-  /** One short life with syncs left out, or a workload that promises early: that must be found. */
-  async faulty(states: number, faults: Faults, hasty = false): Promise<Outcome> {
+  /** One short life with syncs left out, or a workload that promises early: ends when it is found. */
+  async faulty(until: Found['kind'], faults: Faults, hasty = false): Promise<Outcome> {
     const work = { ...ROLLING.work, entries: 400, hasty }
     this.#short = this.#short?.work.hasty === hasty ? this.#short : await this.#lives(work, 0)
-    return this.#judge([{ recording: this.#short, states }], faults)
+    return this.#judge([{ recording: this.#short, states: 500 }], faults, until)
   }
 
   async #lives(work: Plan['work'], killed: number): Promise<Recording> {
@@ -96,7 +99,10 @@ export class Trial {
       const steps = await this.#life({
         root,
         work: { ...work, life, seed: this.#seed + number, first: 100_000 * life + 1 },
-        ...(life <= killed && { killAfter: Math.floor((1 + random()) * work.entries) }),
+        ...(life <= killed && {
+          killAfter: Math.floor((1 + random()) * work.entries),
+          killed: work.halves ? KILLED[life % 2]! : 'both',
+        }),
       })
       all.push(...steps)
       this.#compare({ base: [], steps: all }, root)
@@ -129,7 +135,7 @@ export class Trial {
     return { ...start, steps, marks: marksOf(steps) }
   }
 
-  #life(options: { root: string; work: Work; killAfter?: number }): Promise<Step[]> {
+  #life(options: { root: string; work: Work; killAfter?: number; killed?: Role }): Promise<Step[]> {
     const trace = join(this.#folder, `trace-${this.#recordings}-${options.work.life}`)
     return record({ library: this.#library, trace, ...options })
   }
@@ -160,7 +166,11 @@ export class Trial {
     if (wrong.length > 0) throw new Error(`the recording differs from the disk: ${wrong.join(', ')}`)
   }
 
-  async #judge(parts: readonly { recording: Recording; states: number }[], faults: Faults): Promise<Outcome> {
+  async #judge(
+    parts: readonly { recording: Recording; states: number }[],
+    faults: Faults,
+    until?: Found['kind'],
+  ): Promise<Outcome> {
     const jobs: Job[] = []
     const contradictions: Found[] = []
     let cuts = 0
@@ -181,7 +191,7 @@ export class Trial {
         jobs.push({ recording: path, faults, points: some, choices: CHOICES, seed: this.#seed })
       }
     }
-    const { states, findings } = await judgeAll(jobs, this.#folder)
+    const { states, findings } = await judgeAll(jobs, this.#folder, until)
     return { states, points: cuts, recordings: parts.length, findings: [...contradictions, ...findings] }
   }
 }

@@ -371,7 +371,8 @@ export class Log implements FieldEnd, UplinkEnd {
   #retire(): void {
     if (this.#configured === undefined) return
     const states = this.#configured.map((name) => this.#places.stored(name))
-    if (this.#places.awaited && states.includes(undefined)) return
+    // A reader that is configured and has no place yet has still to come for it: what it begins with must be there.
+    if (states.includes(undefined)) return
     const head = this.#writer.head
     const { newest } = this.#row
     const idle = this.#row.segments.filter((segment) => {

@@ -14,8 +14,6 @@ import type { Damage } from './row.ts'
 export interface Places {
   /** Every reader there ever was, configured or not. */
   readonly names: readonly string[]
-  /** Whether a configured reader without a place holds everything back, because it has yet to come for it. */
-  readonly awaited: boolean
   /** Why confirmations cannot be stored or seen at present. */
   readonly failure: string | undefined
   readonly failures: number
@@ -96,7 +94,6 @@ export interface SeenPlacesOptions {
 
 /** Places that another process changes. */
 export class SeenPlaces implements Places {
-  readonly awaited = true
   failure: string | undefined
   failures = 0
   readonly #options: SeenPlacesOptions

@@ -56,8 +56,6 @@ interface Waiting {
 }
 
 export class Readers implements Places {
-  /** A reader that is configured and has no place has no wishes yet. */
-  readonly awaited = false
   readonly #options: ReadersOptions
   #environment: Environment
   readonly #cursors = new Map<string, StoredCursor>()

@@ -176,6 +176,16 @@ describe('a segment', () => {
     expect(b.receipt(log.reader.head)).toMatchObject({ stored: 1000, delivered: 1000, evicted: 0 })
   })
 
+  it('stays until a configured reader has come for its place, which may be at the oldest entry', async () => {
+    const log = await opened(folder(), { segmentBytes: 200_000 })
+    await fill(log, 0, 1000)
+    log.configure({ groups: [press], readers: ['emqx'] })
+    await log.flush()
+    const cursor = await log.cursor('emqx', { from: 'oldest' })
+    expect(cursor.receipt(log.reader.head).pending).toBe(1000)
+    expect(readAll(log)).toHaveLength(1000)
+  })
+
   it('stays while the configuration is not known', async () => {
     const path = folder()
     const log = await opened(path, { segmentBytes: 200_000 })

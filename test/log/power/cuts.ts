@@ -3,8 +3,6 @@ import { type Choice, type Disk, untouched } from './disk.ts'
 import { chance } from './marks.ts'
 import type { Recording, Step } from './recording.ts'
 
-const FIXED = 6
-
 /** The steps after which the power is cut, in order: where names change, where something was promised or read while a write
  *  was under way, and anywhere. What was promised by then is all that was promised before the next change. */
 export function pointsOf({ steps }: Recording, count: number, seed: number): number[] {
@@ -35,32 +33,40 @@ export function pointsOf({ steps }: Recording, count: number, seed: number): num
   return [...chosen].sort((a, b) => a - b)
 }
 
-/** What is left of a point: the extremes first, then by chance. */
+/** What is left at a point: the extremes first, then by chance. Each by itself: it comes out the same whatever was tried
+ *  before it. */
 export function choicesAt(disk: Disk, point: number, count: number, seed: number): Choice[] {
   const { writes, names } = disk.undecided(point)
-  const random = chance(seed ^ Math.imul(point, 0x9e3779b1))
-  const all: Choice = { ...untouched(), random }
-  if (writes + names === 0) return [all]
-  const but = Math.floor(random() * writes)
-  const fixed: Choice[] = [
-    { ...all, names: 'none', write: () => 'lost', size: 'short', locks: 'noise' },
-    all,
-    { ...all, write: (index, of) => (index === of - 1 ? 'kept' : 'lost'), size: 'long' },
-    { ...all, write: (index) => (index === but ? 'lost' : 'kept') },
-    { ...all, names: 'none' },
-    { ...all, write: () => 'lost', size: 'long' },
-  ]
-  for (let more = FIXED; more < count; more++) {
-    const kept = random()
-    const torn = random() * (1 - kept)
-    const write = (): 'kept' | 'lost' | 'torn' => {
+  const choices: Choice[] = []
+  for (let number = 0; number < (writes + names === 0 ? 1 : count); number++) {
+    const random = chance(seed ^ Math.imul(point, 0x9e3779b1) ^ Math.imul(number, 0x85ebca6b))
+    choices.push(EXTREMES[number]?.({ ...untouched(), random }, Math.floor(random() * writes)) ?? byChance(random))
+  }
+  return choices
+}
+
+const EXTREMES: readonly ((all: Choice, one: number) => Choice)[] = [
+  (all) => all,
+  (all) => ({ ...all, names: 'none', write: () => 'lost', size: 'short', locks: 'noise' }),
+  (all) => ({ ...all, write: (index, of) => (index === of - 1 ? 'kept' : 'lost'), size: 'long' }),
+  (all, one) => ({ ...all, write: (index) => (index === one ? 'lost' : 'kept') }),
+  (all) => ({ ...all, names: 'none' }),
+  (all) => ({ ...all, write: () => 'lost', size: 'long' }),
+]
+
+function byChance(random: () => number): Choice {
+  const kept = random()
+  const torn = random() * (1 - kept)
+  return {
+    names: random() < 0.5 ? 'journal' : 'folders',
+    write: () => {
       const fate = random()
       return fate < kept ? 'kept' : fate < kept + torn ? 'torn' : 'lost'
-    }
-    const size = (['data', 'long', 'short'] as const)[Math.floor(random() * 3)]!
-    fixed.push({ names: random() < 0.5 ? 'journal' : 'folders', write, size, locks: 'noise', random })
+    },
+    size: (['data', 'long', 'short'] as const)[Math.floor(random() * 3)]!,
+    locks: 'noise',
+    random,
   }
-  return fixed.slice(0, count)
 }
 
 function changesNames({ kind, created }: Step): boolean {

@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import { choicesAt } from './cuts.ts'
 import { Disk } from './disk.ts'
 import { judge } from './judge.ts'
-import type { Job, Verdict } from './jury.ts'
+import type { Heard, Job } from './jury.ts'
 import { owed } from './ledger.ts'
 import { lay } from './place.ts'
 import { load, type Recording } from './recording.ts'
@@ -16,7 +16,9 @@ const tried = new Set<string>()
 let disks = 0
 let known: { readonly of: string; readonly recording: Recording; readonly disk: Disk } | undefined
 
-async function tryAll(job: Job): Promise<Verdict> {
+const say = (heard: Heard): void => void process.send!(heard)
+
+async function tryAll(job: Job): Promise<void> {
   const of = `${job.recording} ${JSON.stringify(job.faults)}`
   if (known?.of !== of) {
     const recording = load(job.recording)
@@ -24,7 +26,6 @@ async function tryAll(job: Job): Promise<Verdict> {
     tried.clear()
   }
   const { recording, disk } = known
-  const verdict: Verdict = { states: 0, findings: [] }
   for (const point of job.points) {
     const before = [
       ...recording.before,
@@ -32,24 +33,23 @@ async function tryAll(job: Job): Promise<Verdict> {
     ]
     const promised = owed(before)
     for (const [number, choice] of choicesAt(disk, point, job.choices, job.seed).entries()) {
+      if (job.after !== undefined && point === job.after.point && number <= job.after.choice) continue
       const tree = disk.after(point, choice)
       const key = [promised.marks, ...tree.map(([path, bytes]) => `${path} ${bytes && hash('sha1', bytes)}`)].join()
       if (tried.has(key)) continue
       tried.add(key)
-      process.send!({ point, choice: number })
-      verdict.states++
+      say({ what: 'opening', point, choice: number })
       // The library tells environments by their path.
       const place = join(folder, String(++disks))
       lay(tree, place)
       const findings = await judge(join(place, 'log'), promised, recording.work)
       rmSync(place, { recursive: true, force: true })
-      for (const finding of findings)
-        verdict.findings.push({ ...finding, point, choice: number, recording: job.recording })
+      if (findings.length > 0) say({ what: 'found', findings })
     }
   }
-  return verdict
+  say({ what: 'done' })
 }
 
 process.on('message', (job: Job) => {
-  void tryAll(job).then((verdict) => process.send!(verdict))
+  void tryAll(job)
 })

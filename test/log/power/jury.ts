@@ -12,11 +12,22 @@ export interface Job {
   /** Per point, at most. */
   readonly choices: number
   readonly seed: number
+  /** Up to here another has judged: goes on behind it. */
+  readonly after?: Cut
 }
 
-export interface Found extends Finding {
+export interface Cut {
   readonly point: number
   readonly choice: number
+}
+
+/** What a juror says. */
+export type Heard =
+  | ({ readonly what: 'opening' } & Cut)
+  | { readonly what: 'found'; readonly findings: readonly Finding[] }
+  | { readonly what: 'done' }
+
+export interface Found extends Finding, Cut {
   /** Where it was stored. */
   readonly recording: string
 }
@@ -44,15 +55,11 @@ export async function judgeAll(jobs: readonly Job[], folder: string, until?: Fin
         juror?.kill('SIGKILL')
         juror = undefined
       }
-      if (juror === undefined || juror.exitCode !== null || juror.signalCode !== null) {
-        const program = join(import.meta.dirname, 'juror.ts')
-        // What LMDB says of a disk that cannot be is of no use.
-        const stdio = job.faults.what.length > 0 ? 'ignore' : 'inherit'
-        juror = fork(program, [join(folder, `disk-${seat}`)], { stdio: ['ignore', stdio, stdio, 'ipc'] })
-      }
-      const { states, findings } = await heard(juror, job)
-      all.states += states
-      all.findings.push(...findings)
+      juror ??= engaged(join(folder, `disk-${seat}`), job)
+      const rest = await heard(juror, job, all)
+      if (rest === undefined) continue
+      juror = undefined
+      left.push(rest)
     }
     juror?.kill('SIGKILL')
   }
@@ -60,24 +67,37 @@ export async function judgeAll(jobs: readonly Job[], folder: string, until?: Fin
   return all
 }
 
-function heard(juror: ChildProcess, job: Job): Promise<Verdict> {
+function engaged(folder: string, job: Job): ChildProcess {
+  // What LMDB says of a disk that cannot be is of no use.
+  const stdio = job.faults.what.length > 0 ? 'ignore' : 'inherit'
+  return fork(join(import.meta.dirname, 'juror.ts'), [folder], { stdio: ['ignore', stdio, stdio, 'ipc'] })
+}
+
+/** What is left of the job, if the juror is gone. */
+function heard(juror: ChildProcess, job: Job, all: Verdict): Promise<Job | undefined> {
   return new Promise((resolve) => {
-    let at = { point: job.points[0]!, choice: 0 }
-    let states = 0
-    const end = (verdict: Verdict): void => {
+    const begun: Cut = { point: job.points[0]!, choice: -1 }
+    let at = begun
+    const find = (finding: Finding): void => void all.findings.push({ ...finding, ...at, recording: job.recording })
+    const end = (rest: Job | undefined): void => {
       clearTimeout(patience)
       juror.removeAllListeners()
-      resolve(verdict)
+      resolve(rest)
     }
     const broken = (text: string): void => {
       juror.kill('SIGKILL')
-      end({ states, findings: [{ kind: 'hand', text, ...at, recording: job.recording }] })
+      find({ kind: 'hand', text })
+      const points = job.points.filter((point) => point >= at.point)
+      // Without a disk to blame the next juror would fare no better.
+      end(at === begun ? { ...job, points: [] } : { ...job, points, after: at })
     }
     const patience = setTimeout(() => broken('the log does not come up or go down'), LONGEST_MS)
-    juror.on('message', (message: { point: number; choice: number } | Verdict) => {
-      if ('findings' in message) return end(message)
-      at = message
-      states++
+    juror.on('message', (said: Heard) => {
+      if (said.what === 'done') return end(undefined)
+      if (said.what === 'found') return said.findings.forEach(find)
+      const { point, choice } = said
+      at = { point, choice }
+      all.states++
       patience.refresh()
     })
     juror.once('exit', (code, signal) => broken(`the process ended with ${signal ?? code}`))

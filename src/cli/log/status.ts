@@ -2,7 +2,7 @@
  *  process itself; how fast it goes, only the running gateway knows. */
 import type { Configuration } from '../../config/configuration.ts'
 import { type LogSinkStatus, type LogStatus, renderLogStatus } from '../../console/terminal/log.ts'
-import { Retryable } from '../../contracts/errors.ts'
+import { Rejected, Retryable } from '../../contracts/errors.ts'
 import type { Position, Range } from '../../contracts/log.ts'
 import type { GatewayReport, LogReport, SinkReport } from '../../contracts/report.ts'
 import type { Archive, PlaceSeen } from '../../log/archive.ts'
@@ -61,10 +61,14 @@ async function audited({
 }: Known & { invocation: Invocation }): Promise<AuditReport> {
   const { clock, signal } = invocation
   const configured = configuration?.sinks.map(({ name }) => name)
-  const pause = () => clock.sleep(0, signal)
+  const rest = (ms: number): Promise<void> =>
+    clock.sleep(ms, signal).catch(() => {
+      throw new Rejected('interrupted')
+    })
+  const pause = () => rest(0)
   const first = await audit({ archive, pause, configured })
   if (first.holds || report === undefined) return first
-  await clock.sleep(AGAIN_MS, signal)
+  await rest(AGAIN_MS)
   return audit({ archive, pause, configured })
 }
 

@@ -96,6 +96,11 @@ export class Room {
     return { ...lossesOf(lost, entries === 0 ? [] : segment.gaps('all')), entries }
   }
 
+  /** Whether others have filled the disk. */
+  get diskIsFull(): boolean {
+    return this.#options.space.isFull
+  }
+
   look(): void {
     const { space, row, clock } = this.#options
     this.#lookedAt = clock.monotonic()

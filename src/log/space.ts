@@ -44,6 +44,11 @@ export class Space {
     return Math.min(quotaBytes, used + Math.max(0, this.#free - KEEP_FREE_BYTES))
   }
 
+  /** Whether the file system has next to nothing left, as of now. LMDB calls what a full disk did not write an I/O error. */
+  get isFull(): boolean {
+    return this.#look() < KEEP_FREE_BYTES
+  }
+
   /** Whether the file system, not the quota, is what limits. */
   isShort(used: number): boolean {
     return used + this.#free - KEEP_FREE_BYTES < this.#options.quotaBytes

@@ -320,7 +320,8 @@ export class Writer implements LogWriter {
   #fail(thrown: unknown, commit?: Commit): void {
     const { log, clock } = this.#options
     this.counters.ioErrors++
-    const text = `the log cannot be stored: ${sentence(thrown)}`
+    const full = this.#options.room.diskIsFull ? 'the disk is full, ' : ''
+    const text = `the log cannot be stored: ${full}${sentence(thrown)}`
     if (this.failure === undefined) log.error(text)
     this.failure = text
     this.#roll = true

@@ -1,5 +1,6 @@
 /** Promises 2, 3, 4 and 6: what a sink is given, when, in which order and beside what else. */
-import { cpSync, rmSync } from 'node:fs'
+import { execFileSync } from 'node:child_process'
+import { rmSync } from 'node:fs'
 import { describe, expect } from 'vitest'
 import { Reason } from '../../../src/contracts/batch.ts'
 import { Retryable } from '../../../src/contracts/errors.ts'
@@ -82,7 +83,7 @@ describe('promise 2: each sink gets every batch at least once, under a key that 
     const { stream } = house
     await house.end('uplink', 'stop')
     if (house.processes === 2) await house.end('field', 'stop')
-    cpSync(house.path, `${house.path}.backup`, { recursive: true, preserveTimestamps: true })
+    execFileSync('cp', ['-a', house.path, `${house.path}.backup`])
     // What comes after the backup is delivered, and then the disk is lost.
     await house.open()
     expect(house.stream).toBe(stream)
@@ -91,7 +92,7 @@ describe('promise 2: each sink gets every batch at least once, under a key that 
     await house.end('uplink', 'stop')
     if (house.processes === 2) await house.end('field', 'stop')
     rmSync(house.path, { recursive: true })
-    cpSync(`${house.path}.backup`, house.path, { recursive: true, preserveTimestamps: true })
+    execFileSync('cp', ['-a', `${house.path}.backup`, house.path])
     await house.open()
     expect(house.stream).not.toBe(stream)
     expect((await house.said()).join()).toContain('is a copy')

@@ -1,6 +1,6 @@
 /** The log between its source and its far sides, with both ends in one process or in two: every promise is tried in both
  *  houses, by the same words. */
-import { mkdtempSync, rmSync } from 'node:fs'
+import { chmodSync, chownSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, expect, it } from 'vitest'
@@ -12,12 +12,21 @@ import type { Place } from '../../../src/log/ends.ts'
 import { expectAudited } from '../audited.ts'
 import { audit, Receiver, Source } from './ledger.ts'
 import type { Account, Delivery, Environments, Opening, Plug } from './messages.ts'
-import { endIdle, Half, type Hearing } from './process.ts'
+import { endIdle, Half, type Hearing, type User } from './process.ts'
 
 type Side = 'field' | 'uplink'
 type Settings = Partial<Omit<Opening, 'side' | 'path' | 'monotonic'>>
 
+/** Two processes are two users of one group, as on a gateway; only root may have it so. */
+const GROUP = 64_000
+const USERS =
+  process.getuid?.() === 0
+    ? { field: { uid: 64_001, gid: GROUP }, uplink: { uid: 64_002, gid: GROUP } }
+    : { field: undefined, uplink: undefined }
+if (USERS.field === undefined) console.error('SKIPPED: the halves under two users, for want of root')
+
 const root = mkdtempSync(join(tmpdir(), 'fieldgate-promises-'))
+if (USERS.field !== undefined) shared(root, { uid: 0, gid: GROUP })
 afterAll(() => {
   endIdle()
   rmSync(root, { recursive: true, force: true })
@@ -42,6 +51,12 @@ export function promised(text: string, settings: Settings, body: (house: House) 
   }
 }
 
+/** All in it belong to the group. */
+function shared(folder: string, { uid, gid }: User): void {
+  chownSync(folder, uid, gid)
+  chmodSync(folder, 0o2770)
+}
+
 export class House {
   readonly path = join(root, String(++folders))
   readonly source = new Source()
@@ -57,6 +72,9 @@ export class House {
   constructor(processes: 1 | 2, settings: Settings) {
     this.processes = processes
     this.#settings = settings
+    if (processes === 1 || USERS.field === undefined) return
+    mkdirSync(this.path)
+    shared(this.path, USERS.field)
   }
 
   /** undefined: every reader there is. */
@@ -70,13 +88,13 @@ export class House {
   async open(): Promise<void> {
     if (this.processes === 1) {
       if (this.#halves.size > 0) return
-      const both = this.#start()
+      const both = this.#start(undefined)
       this.#halves.set('field', both).set('uplink', both)
       await this.#openSide('both', both)
     } else {
       for (const side of ['field', 'uplink'] as const) {
         if (this.#halves.has(side)) continue
-        const half = this.#start()
+        const half = this.#start(USERS[side])
         this.#halves.set(side, half)
         await this.#openSide(side, half)
       }
@@ -305,13 +323,13 @@ export class House {
     return half
   }
 
-  #start(): Half {
+  #start(user: User | undefined): Half {
     const hearing: Hearing = {
       outcomes: (outcomes) => this.source.learn(outcomes),
       deliver: (delivery) => this.#deliver(delivery),
       ready: ({ name }) => this.receiver(name).link,
     }
-    return new Half(hearing)
+    return new Half(hearing, user)
   }
 
   async #openSide(side: Opening['side'], half: Half): Promise<void> {

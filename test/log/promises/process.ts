@@ -13,22 +13,32 @@ export interface Hearing {
 
 const HALF = new URL('half.ts', import.meta.url).pathname
 const WATCHING = new URL('watching.ts', import.meta.url).href
+export interface User {
+  readonly uid: number
+  readonly gid: number
+}
+
 /** Processes that have nothing open: starting one takes longer than most tests. */
-const idle: ChildProcess[] = []
+const idle: { readonly child: ChildProcess; readonly user: User | undefined }[] = []
 
 export function endIdle(): void {
-  for (const child of idle.splice(0)) child.kill()
+  for (const { child } of idle.splice(0)) child.kill()
 }
 
 export class Half {
   readonly #child: ChildProcess
+  readonly #user: User | undefined
   readonly #asked = new Map<number, PromiseWithResolvers<unknown>>()
   #next = 1
   #gone = false
 
-  constructor(hearing: Hearing) {
+  /** `user`: whose process it is; undefined: ours. */
+  constructor(hearing: Hearing, user: User | undefined) {
+    this.#user = user
+    const at = idle.findIndex((one) => one.user === user)
     this.#child =
-      idle.pop() ?? fork(HALF, { serialization: 'advanced', stdio: 'inherit', execArgv: ['--import', WATCHING] })
+      idle.splice(at, at < 0 ? 0 : 1)[0]?.child ??
+      fork(HALF, { serialization: 'advanced', stdio: 'inherit', execArgv: ['--import', WATCHING], ...user })
     this.#child.on('message', (told: Told) => void this.#hear(told, hearing))
     this.#child.on('exit', () => this.#ended())
   }
@@ -55,7 +65,7 @@ export class Half {
     await this.ask('close', undefined as never)
     this.#gone = true
     this.#child.removeAllListeners()
-    idle.push(this.#child)
+    idle.push({ child: this.#child, user: this.#user })
   }
 
   async #hear(told: Told, hearing: Hearing): Promise<void> {

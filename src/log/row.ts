@@ -30,6 +30,8 @@ export interface Damage {
   readonly newest: boolean
   /** Not even what there is can be looked up: the rest of the segment is given up. */
   readonly unreadable: boolean
+  /** Nothing is there: whoever only looks cannot tell what was lost from what went because everybody had confirmed it. */
+  readonly missing: boolean
 }
 
 export interface Reopened {
@@ -288,14 +290,20 @@ export class Row {
     const known = this.#holes.find(({ from, to }) => to >= seq && from <= last)
     const end = Math.min(last, (known?.from ?? last + 1) - 1)
     if (end >= seq)
-      this.lose({ from: { epoch, seq }, to: { epoch, seq: end } }, `records are missing in or behind ${segment.folder}`)
+      this.lose(
+        { from: { epoch, seq }, to: { epoch, seq: end } },
+        `records are missing in or behind ${segment.folder}`,
+        {
+          missing: true,
+        },
+      )
   }
 
   /** These places are known to hold nothing: it is told once. */
-  lose(range: Range, text: string, how: { readonly newest?: boolean; readonly unreadable?: boolean } = {}): void {
-    const { newest = false, unreadable = false } = how
+  lose(range: Range, text: string, how: Partial<Pick<Damage, 'newest' | 'unreadable' | 'missing'>> = {}): void {
+    const { newest = false, unreadable = false, missing = false } = how
     this.#holes.push({ from: range.from.seq, to: range.to.seq })
-    this.#options.onDamage({ range, entries: range.to.seq - range.from.seq + 1, text, newest, unreadable })
+    this.#options.onDamage({ range, entries: range.to.seq - range.from.seq + 1, text, newest, unreadable, missing })
   }
 
   /** Another process could not read this. */

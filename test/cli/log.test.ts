@@ -1,7 +1,7 @@
 /** `fieldgate log`, as processes, on a log that no gateway has open, and on one that is being delivered. */
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { cpSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -154,6 +154,15 @@ describe('log status', () => {
     const { audit } = JSON.parse(differing.out)
     expect(audit.holds).toBe(false)
     expect(audit.differences[0]).toMatch(/^emqx: \d+ of \d+ pending records are not in the segments/)
+    // As far as an export can know, everybody had confirmed them; what cannot be read is another matter.
+    expect((await fieldgate(['log', 'export', '--config', join(other, 'gateway.yaml')])).status).toBe(0)
+    const first = join(other, 'log', 'segments', readdirSync(join(other, 'log', 'segments')).sort()[0]!, 'log.mdb')
+    const bytes = readFileSync(first)
+    bytes.fill(0x5a, bytes.length >> 1, (bytes.length >> 1) + 64)
+    writeFileSync(first, bytes)
+    const damaged = await fieldgate(['log', 'export', '--config', join(other, 'gateway.yaml')])
+    expect(damaged.status).toBe(1)
+    expect(damaged.err).toMatch(/^fieldgate: \d+ records cannot be read and are left out: .* is damaged/)
   })
 })
 

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, afterEach, describe, expect, it } from 'vitest'
 import type { Entry, GapEntry } from '../../src/contracts/log.ts'
+import { openArchive } from '../../src/log/archive.ts'
 import { GapLedger, readGaps } from '../../src/log/gap-ledger.ts'
 import { type Log, type LogOptions, openLog } from '../../src/log/log.ts'
 import { ManualClock } from '../../src/time/manual-clock.ts'
@@ -245,6 +246,30 @@ describe('a log with gaps', () => {
     const gaps = readGaps(path).gaps.filter(({ why }) => why === 'refused')
     expect(gaps.every(({ range, readers }) => range === null && readers === undefined)).toBe(true)
     expect(gaps.reduce((sum, { entries }) => sum + entries, 0)).toBe(refused)
+  })
+
+  it('dates a gap of before the clock was set, once it is set', async () => {
+    const path = folder()
+    const clock = new ManualClock({ wall: Date.UTC(2020, 0, 1), known: 'unsynced' })
+    const log = await opened(path, { clock, evict: 'newest' })
+    await log.cursor('emqx', { from: 'now' })
+    expect(await fill(log, 3000)).toBeGreaterThan(500)
+    await log.flush()
+    const taken = clock.now()
+    await closed(log)
+    const look = () => {
+      const archive = openArchive({ path, clock, log: new Said() })
+      return archive.close().then(() => archive.gaps().gaps[0]!.at)
+    }
+    const uncertain = await look()
+    expect(uncertain).toMatchObject({ clock: 'unsynced' })
+    clock.step(Date.UTC(2026, 5, 1) - clock.wall(), 'synced')
+    const again = await opened(path, { clock, quotaBytes: 3_000_000 })
+    await again.writer.note({ at: clock.now(), name: 'gateway.started', text: 'started', facts: {} })
+    await closed(again)
+    const dated = await look()
+    expect(dated.clock).toBe('corrected')
+    expect(dated.wall - uncertain.wall).toBe(Date.UTC(2026, 5, 1) - taken.wall)
   })
 
   it('opens and stores although its ledger cannot be used', async () => {

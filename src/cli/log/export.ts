@@ -32,9 +32,10 @@ export const command: Command = async (invocation) => {
       await clock.sleep(0, signal).catch(() => undefined)
       if (signal.aborted) return Exit.failed
     }
-    const lost = archive.damages.reduce((sum, { entries }) => sum + entries, 0)
-    if (lost === 0) return Exit.done
-    screen.complain(`fieldgate: ${lost} records cannot be read and are left out: ${archive.damages[0]!.text}`)
+    const damages = archive.damages.filter(({ missing }) => !missing)
+    if (damages.length === 0) return Exit.done
+    const lost = damages.reduce((sum, { entries }) => sum + entries, 0)
+    screen.complain(`fieldgate: ${lost} records cannot be read and are left out: ${damages[0]!.text}`)
     return Exit.failed
   })
 }

@@ -141,6 +141,11 @@ export class Environment {
     }
   }
 
+  /** What is read from now on is as of now. A view that was taken lasts until the next turn of the timers. */
+  renew(): void {
+    this.#database.resetReadTxn()
+  }
+
   /** Frees the slots of readers that were killed in the middle of a look: they would keep old pages from being used again. */
   forgetDeadReaders(): void {
     this.#database.readerCheck()

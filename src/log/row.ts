@@ -230,7 +230,12 @@ export class Row {
       }
       try {
         if (segment !== this.newest || this.#options.following !== true) segment.verify()
-        const entries = seq > last ? [] : segment.entries(seq, last, max)
+        let entries = seq > last ? [] : segment.entries(seq, last, max)
+        if (entries[0]?.position.seq !== seq && seq <= last && this.#options.following === true) {
+          // It may have been written on since this view of it was taken.
+          segment.renew()
+          entries = segment.entries(seq, last, max)
+        }
         if (segment !== this.newest) this.#touch(segment)
         segment.failures = 0
         const found = entries[0]?.position.seq ?? last + 1

@@ -373,6 +373,11 @@ export class Segment implements Meaning {
     return entries
   }
 
+  /** What is read from now on is as of now. */
+  renew(): void {
+    this.#environment?.renew()
+  }
+
   forgetDeadReaders(): void {
     this.#environment?.forgetDeadReaders()
   }

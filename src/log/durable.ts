@@ -49,3 +49,14 @@ export function syncNow(path: string): void {
     closeSync(file)
   }
 }
+
+/** Before a database of the other half is opened: if that half was killed, there may be what is written and not durable,
+ *  and nothing is to be built on it. While it lives LMDB says what is durable. Never throws: what a disk that refuses has can
+ *  still be read. */
+export function syncForeign(path: string): void {
+  try {
+    syncNow(path)
+  } catch {
+    // The half whose it is says so.
+  }
+}

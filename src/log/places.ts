@@ -5,6 +5,7 @@ import type { Clock, Stop } from '../contracts/clock.ts'
 import { Rejected, sentence } from '../contracts/errors.ts'
 import type { Position } from '../contracts/log.ts'
 import { type CursorState, caughtUp, readState, receiptOf } from './cursor-state.ts'
+import { syncForeign } from './durable.ts'
 import type { Place, SinkSaid } from './ends.ts'
 import { DATABASE_FILE, Environment } from './environment.ts'
 import { type Kept, readKept } from './quarantine.ts'
@@ -189,6 +190,7 @@ export class SeenPlaces implements Places {
     const file = statSync(path, { throwIfNoEntry: false })?.ino
     if (file !== this.#file) this.#let()
     if (file === undefined) return undefined
+    if (this.#environment === undefined) syncForeign(path)
     this.#environment ??= openPlaces(this.#options.folder, { readOnly: true })
     this.#file = file
     return this.#environment

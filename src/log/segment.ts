@@ -10,7 +10,7 @@ import { BLOCK_BYTES, Block, BlockWriter } from './block.ts'
 import { instantOf } from './boots.ts'
 import { damaged } from './bytes.ts'
 import type { Dictionary } from './dictionary.ts'
-import { syncFolder, syncNow } from './durable.ts'
+import { syncFolder, syncForeign, syncNow } from './durable.ts'
 import { DATABASE_FILE, Environment, type Put } from './environment.ts'
 import {
   checked,
@@ -140,6 +140,7 @@ export class Segment implements Meaning {
 
   /** Takes part in what another process writes. False: it is not complete yet. Throws Rejected when it is damaged. */
   follow(streams: readonly string[]): boolean {
+    if (!this.isOpen) syncForeign(join(this.folder, DATABASE_FILE))
     const environment = this.#open(true)
     const bytes = environment.get(keyOf(KEY.meta, 0))
     if (bytes === undefined) return false

@@ -1,7 +1,8 @@
 /* Preloaded into processes, writes down every call that changes files below FIELDGATE_POWER_ROOT, in one order and with its
  * data, to FIELDGATE_POWER_TRACE. A write to the file FIELDGATE_POWER_MARKS is written down as a mark: what the process was
  * promised by then. FIELDGATE_POWER_SYNC_US: a sync takes up to so long, as on a disk. FIELDGATE_POWER_KILL: the process ends
- * by SIGKILL once it has written so many records. recording.ts reads what is written here. */
+ * by SIGKILL once it has written so many records; after an odd number of them, within a write under O_DSYNC. recording.ts reads
+ * what is written here. */
 #define _GNU_SOURCE
 #include <dirent.h>
 #include <dlfcn.h>
@@ -98,7 +99,7 @@ static void record(struct head head, const char *path, const char *other, const 
   for (int piece = 0; piece < pieces; piece++) parts[3 + piece] = data[piece];
   all += head.path + head.other + payload;
   /* Only where what was done and what was written down are the same. */
-  if (kill_after > 0 && records >= kill_after && under_way == 0 &&
+  if (kill_after > 0 && records >= kill_after && under_way == 0 && (kill_after % 2 == 0 || head.kind == WRITTEN) &&
       (head.kind == WRITE || head.kind == WRITTEN || head.kind == SYNC || head.kind == SYNCED || head.kind == MARK)) {
     call(SYS_kill, call(SYS_getpid), SIGKILL);
     for (;;) call(SYS_pause);

@@ -14,7 +14,7 @@ import { ConfigurationFault, Rejected } from './contracts/errors.ts'
 import type { Position } from './contracts/log.ts'
 import type { LiveValues, SinkReport } from './contracts/report.ts'
 import type { Sink } from './contracts/sink.ts'
-import { Drain } from './log/drain.ts'
+import { Drain } from './log/delivery/drain.ts'
 import type { UplinkEnd } from './log/ends.ts'
 import { Selection } from './pipeline/selection.ts'
 

@@ -2,8 +2,8 @@
  *  believed that can be counted: pending records are decoded one by one, quarantined ones too, and what was lost must be told. */
 import type { GapEntry, Position, Range, Receipt } from '../contracts/log.ts'
 import type { Archive, PlaceSeen } from './archive.ts'
-import type { GapsKept } from './gap-ledger.ts'
-import { count, shared, withoutAll } from './ranges.ts'
+import { count, shared, withoutAll } from './places/ranges.ts'
+import type { GapsKept } from './writing/gap-ledger.ts'
 
 export interface ReaderAudit {
   readonly reader: string

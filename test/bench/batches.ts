@@ -1,8 +1,8 @@
 /** What `log-append` and `log-drain` store: batches of 100 doubles that fit no shorter form, so the most bytes there can be. */
 import type { Batch, GroupRef } from '../../src/contracts/batch.ts'
 import type { Clock } from '../../src/contracts/clock.ts'
-import { ByteWriter } from '../../src/log/bytes.ts'
-import { writeEntry } from '../../src/log/record.ts'
+import { ByteWriter } from '../../src/log/records/bytes.ts'
+import { writeEntry } from '../../src/log/records/record.ts'
 
 export const TAGS = 100
 const DEVICES = 50

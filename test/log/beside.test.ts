@@ -2,7 +2,7 @@
 import { describe, expect, it } from 'vitest'
 import { Reason } from '../../src/contracts/batch.ts'
 import { Rejected, Retryable } from '../../src/contracts/errors.ts'
-import { Drain, type DrainOptions } from '../../src/log/drain.ts'
+import { Drain, type DrainOptions } from '../../src/log/delivery/drain.ts'
 import { ManualClock } from '../../src/time/manual-clock.ts'
 import { type MemoryCursor, MemoryLog } from '../contracts/memory-log.ts'
 import { counted, countsOf, groupOf, Said } from './batches.ts'

@@ -2,10 +2,10 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import type { Position, Range } from '../../src/contracts/log.ts'
-import { StoredCursor } from '../../src/log/cursor.ts'
-import { type CursorState, freshState } from '../../src/log/cursor-state.ts'
-import type { Kept } from '../../src/log/quarantine.ts'
-import { count, extended, joined, upTo, without } from '../../src/log/ranges.ts'
+import { StoredCursor } from '../../src/log/places/cursor.ts'
+import { type CursorState, freshState } from '../../src/log/places/cursor-state.ts'
+import { count, extended, joined, upTo, without } from '../../src/log/places/ranges.ts'
+import type { Kept } from '../../src/log/records/quarantine.ts'
 import { batchOf, groupOf } from './batches.ts'
 
 const position = (seq: number): Position => ({ epoch: 1, seq })

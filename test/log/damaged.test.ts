@@ -2,7 +2,7 @@ import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, 
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, expect, it } from 'vitest'
-import { moveAside } from '../../src/log/damaged.ts'
+import { moveAside } from '../../src/log/folder/damaged.ts'
 
 const root = mkdtempSync(join(tmpdir(), 'fieldgate-damaged-'))
 afterAll(() => rmSync(root, { recursive: true, force: true }))

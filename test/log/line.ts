@@ -1,7 +1,7 @@
 /** A line on a log of real segments under a clock that is advanced: devices that number what they say, and a ledger of it. */
 import { expect } from 'vitest'
 import type { GapEntry, Position, Receipt } from '../../src/contracts/log.ts'
-import { Drain, type DrainOptions } from '../../src/log/drain.ts'
+import { Drain, type DrainOptions } from '../../src/log/delivery/drain.ts'
 import { type Log, type LogOptions, openLog } from '../../src/log/log.ts'
 import { ManualClock } from '../../src/time/manual-clock.ts'
 import { expectAudited } from './audited.ts'

@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { afterAll, afterEach, describe, expect, it } from 'vitest'
 import { Rejected } from '../../src/contracts/errors.ts'
 import type { Entry } from '../../src/contracts/log.ts'
-import { Drain } from '../../src/log/drain.ts'
+import { Drain } from '../../src/log/delivery/drain.ts'
 import { Line, type LineOptions, toldBy } from './line.ts'
 import { Receiver } from './receiver.ts'
 

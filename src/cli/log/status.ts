@@ -8,7 +8,7 @@ import type { GatewayReport, LogReport, SinkReport } from '../../contracts/repor
 import type { Archive, PlaceSeen } from '../../log/archive.ts'
 import { type AuditReport, audit } from '../../log/audit.ts'
 import { depthOf, outlookOf } from '../../log/outage.ts'
-import { quarantineBytes } from '../../log/readers.ts'
+import { quarantineBytes } from '../../log/places/readers.ts'
 import { isoOf } from '../../time/written.ts'
 import { type Command, Exit, type Invocation } from '../command.ts'
 import { withHalves } from '../running.ts'

@@ -3,7 +3,7 @@ import { registerHooks } from 'node:module'
 
 registerHooks({
   resolve(specifier, context, next) {
-    const isOurs = specifier === 'lmdb' && context.parentURL?.endsWith('/src/log/environment.ts')
+    const isOurs = specifier === 'lmdb' && context.parentURL?.endsWith('/src/log/segments/environment.ts')
     return next(isOurs ? new URL('watched-lmdb.ts', import.meta.url).href : specifier, context)
   },
 })

@@ -99,6 +99,10 @@ export interface Cursor {
    *  refuses; it is stored with the next confirmation then. */
   confirm(ranges: readonly Range[], fates?: Fates): Promise<void>
   receipt(head: Position): Receipt
+  /** The seq from which entries went live beside a backlog, as marked last; 0: never. */
+  readonly liveFrom: number
+  /** Resolves when durable, like `confirm`. */
+  markLive(seq: number): Promise<void>
   /** Quarantined entries that are to be tried once more, oldest first. */
   retrying(max: number): readonly Entry[]
   /** How a further try ended; `why`: the far side refused it again, null: delivered. */

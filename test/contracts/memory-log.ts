@@ -152,6 +152,13 @@ export class MemoryCursor implements Cursor {
     }
   }
 
+  liveFrom = 0
+
+  markLive(seq: number): Promise<void> {
+    this.liveFrom = seq
+    return Promise.resolve()
+  }
+
   retrying(max: number): readonly Entry[] {
     return this.kept.flatMap(({ item, retry }) => (retry ? [item.entry] : [])).slice(0, max)
   }

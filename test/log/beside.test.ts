@@ -92,6 +92,37 @@ describe('a backlog beside live entries (promise 6)', () => {
     expect(receipt().pending).toBe(0)
   })
 
+  it('is still one after a kill that took the confirmation of what went live', async () => {
+    const { clock, log, sink, cursor, append, make, arrived } = await setUp({ backlog: 1000, takesMs: () => 10 })
+    const first = make()
+    first.start()
+    await append(LIVE)
+    const marked: number[] = []
+    sink.answer = (entries) => {
+      if (countsOf(entries)[0]! >= LIVE) marked.push(cursor.liveFrom)
+      return []
+    }
+    await clock.advance(10)
+    await append(LIVE + 1)
+    await clock.advance(100)
+    await first.stop()
+    expect(arrived(false)).toEqual([LIVE, LIVE + 1])
+    expect(marked.length).toBeGreaterThan(0)
+    expect(marked.every((seq) => seq === marked[0] && seq > 0)).toBe(true)
+
+    // What is durable: most of the backlog, where live begins, and nothing of what went live.
+    const left = log.cursor('emqx', { from: 'oldest' })
+    await left.confirm([{ from: { epoch: 1, seq: 1 }, to: { epoch: 1, seq: 900 } }])
+    await left.markLive(cursor.liveFrom)
+    sink.arrivals.length = 0
+    const second = new Drain({ sink, reader: log.reader, cursor: left, clock, log: new Said(), replay: 0.3 })
+    second.start()
+    await clock.advance(2000)
+    await second.stop()
+    expect(arrived(true)).toEqual(upTo(100, 900))
+    expect(arrived(false)).toEqual([LIVE, LIVE + 1])
+  })
+
   it('gives way to a flow that the sink can hardly take, and still does not stand still', async () => {
     // 9 live entries a second at 100 ms each: the backlog's share would be too much for them.
     const { make, flow, arrived, latencies, busyMs, clock } = await setUp({

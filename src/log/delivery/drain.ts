@@ -235,6 +235,7 @@ export class Drain {
   /** One call, to the end of its story; false: it is to be repeated. */
   async #carry(call: Call): Promise<boolean> {
     if (call.entries.length === 0) return this.#done(call, [])
+    await this.#next.mark(call)
     let tookMs = 0
     const deliver = async (entries: readonly Entry[]): Promise<readonly Rejection[]> => {
       const began = this.#clock.monotonic()

@@ -55,6 +55,20 @@ export class NextCall {
     this.#portion = new Portion({ most: options.maxEntries })
     this.#keptUpAt = options.clock.monotonic()
     this.interrupted()
+    // What went live before a restart may be pending again, if it was not confirmed durably: what is older stays a backlog.
+    const { cursor, reader, replay } = options
+    const { head } = reader
+    const [oldest] = cursor.pending(head)
+    if (replay !== 'in-order' && oldest !== undefined && oldest.from.seq < cursor.liveFrom)
+      this.#liveFrom = Math.max(this.#liveFrom, Math.min(cursor.liveFrom, head.seq + 1))
+  }
+
+  /** Before something goes live beside a backlog: where that begins is durable when it resolves. A disk that refuses holds
+   *  nothing up. */
+  async mark(call: Call): Promise<void> {
+    const { cursor, replay } = this.#options
+    if (call.historical || replay === 'in-order' || this.#liveFrom <= cursor.liveFrom) return
+    await cursor.markLive(this.#liveFrom).catch(() => undefined)
   }
 
   /** The link was away: what is pending now is a backlog, unless one call carries it. What stands before something that was

@@ -15,6 +15,8 @@ export interface CursorState {
   readonly evicted: number
   /** Of these no gap tells: dropped from quarantine, lost in it, or gone while the reader was away. Absent: none. */
   readonly dropped?: number
+  /** From here on entries went live while older ones were a backlog. Absent: never. */
+  readonly liveFrom?: number
   /** It is not configured: nothing is held for it, and it is told of nothing that goes. */
   readonly away?: boolean
 }

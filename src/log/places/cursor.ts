@@ -82,6 +82,15 @@ export class StoredCursor implements Cursor {
     return receiptOf(this.reader, this.state(head))
   }
 
+  get liveFrom(): number {
+    return this.#state.liveFrom ?? 0
+  }
+
+  markLive(seq: number): Promise<void> {
+    this.#state = { ...this.#state, liveFrom: seq }
+    return this.#options.changed()
+  }
+
   retrying(max: number): readonly Entry[] {
     const entries: Entry[] = []
     if (this.#retries === 0) return entries

@@ -54,6 +54,12 @@ export class LiveCursor implements Cursor {
     }
   }
 
+  readonly liveFrom = 0
+
+  markLive(): Promise<void> {
+    return Promise.resolve()
+  }
+
   retrying(): readonly Entry[] {
     return []
   }

@@ -66,9 +66,10 @@ export class Space {
     try {
       const file = await open(this.#ballast, 'w', 0o640)
       try {
-        for (let written = 0; written < BALLAST_BYTES; written += chunk.length) await file.write(chunk)
-        // It takes its space from now on.
+        // It takes space from now on, and may be freed in the middle.
         this.#hasBallast = true
+        for (let written = 0; this.#hasBallast && written < BALLAST_BYTES; written += chunk.length)
+          await file.write(chunk)
         await file.sync()
       } finally {
         await file.close()

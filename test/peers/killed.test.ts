@@ -158,14 +158,15 @@ describe.skipIf(absentMosquitto.length > 0).each(houses)('%s', (what, names, kil
         (_, n) =>
           `  d${n + 1}: { connection: plc, unitId: ${n + 1}, groups: { g: { every: ${EVERY_MS}ms, tags: { n: { address: "40001", type: uint32 }, ${texts} } } } }`,
       )
-      // The smallest segments there are, so that there is a roll every few lives.
+      // Segments as small as can be, so that there is a roll every few lives; but nothing may be evicted in a long run.
+      const quotaMiB = Math.max(5, Math.ceil(kills / 10))
       writeFileSync(
         file,
         `connections: { plc: { driver: modbus-tcp, host: 127.0.0.1, port: ${devicePort} } }
 devices:
 ${devices.join('\n')}
 sinks: { s: { type: mqtt, url: "mqtt://127.0.0.1:${link.port}", from: oldest, replay: 30% } }
-log: { path: ${path}, commitEvery: ${COMMIT_MS}ms, quota: 5MiB }
+log: { path: ${path}, commitEvery: ${COMMIT_MS}ms, quota: ${quotaMiB}MiB }
 `,
       )
       const random = randomFrom(20260101)

@@ -159,7 +159,7 @@ describe.skipIf(absentMosquitto.length > 0).each(houses)('%s', (what, names, kil
           `  d${n + 1}: { connection: plc, unitId: ${n + 1}, groups: { g: { every: ${EVERY_MS}ms, tags: { n: { address: "40001", type: uint32 }, ${texts} } } } }`,
       )
       // Segments as small as can be, so that there is a roll every few lives; but nothing may be evicted in a long run.
-      const quotaMiB = Math.max(5, Math.ceil(kills / 10))
+      const quotaMiB = kills > 200 ? Math.ceil(kills / 10) : 5
       writeFileSync(
         file,
         `connections: { plc: { driver: modbus-tcp, host: 127.0.0.1, port: ${devicePort} } }

@@ -5,6 +5,7 @@ import { execFileSync } from 'node:child_process'
 import { chmodSync, chownSync, existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { seeded } from '../../hal/simulated/random.ts'
 import { oven } from '../../src/cli/demo/plant/oven.ts'
 import { TcpDevice } from '../../src/cli/demo/plant/tcp-device.ts'
 import type { GatewayReport } from '../../src/contracts/report.ts'
@@ -24,17 +25,6 @@ const WINDOW = Math.ceil(COMMIT_MS / EVERY_MS) * 2 + 2
 const FIELD: User = { uid: 64_001, gid: 64_000 }
 const UPLINK: User = { uid: 64_002, gid: 64_000 }
 const DOOR = 64_010
-
-/** mulberry32: the moments of the kills repeat with the seed. */
-function randomFrom(seed: number): () => number {
-  let state = seed
-  return () => {
-    state = (state + 0x6d2b79f5) | 0
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state)
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32
-  }
-}
 
 async function killed(child: ChildProcess): Promise<void> {
   const exit = new Promise((resolve) => child.once('exit', resolve))
@@ -120,7 +110,7 @@ log: { path: ${join(folder, 'log')}, commitEvery: ${COMMIT_MS}ms }
   it(`loses nothing when either half is killed, ${ROUNDS} times each, and the other does not stumble`, async () => {
     const port = await counting()
     configure(port)
-    const random = randomFrom(20260101)
+    const random = seeded(20260101)
     // The uplink is there before there is a log.
     const waiting = half('uplink', file)
     await sleep(300)

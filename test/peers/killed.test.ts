@@ -5,6 +5,7 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { existsSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
+import { seeded } from '../../hal/simulated/random.ts'
 import { openArchive } from '../../src/log/archive.ts'
 import { SystemClock } from '../../src/time/system-clock.ts'
 import { expectAudited } from '../log/audited.ts'
@@ -29,17 +30,6 @@ const BESIDE_MS = 1000
 const LAG_MS = 2000
 /** Each so many kills the link to the broker is away for a stretch, so that what follows is killed in the middle of a replay. */
 const OUTAGE_EACH = 20
-
-/** mulberry32: the moments of the kills repeat with the seed. */
-function randomFrom(seed: number): () => number {
-  let state = seed
-  return () => {
-    state = (state + 0x6d2b79f5) | 0
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state)
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32
-  }
-}
 
 type Process = 'gateway' | 'field' | 'uplink'
 
@@ -169,7 +159,7 @@ sinks: { s: { type: mqtt, url: "mqtt://127.0.0.1:${link.port}", from: oldest, re
 log: { path: ${path}, commitEvery: ${COMMIT_MS}ms, quota: ${quotaMiB}MiB }
 `,
       )
-      const random = randomFrom(20260101)
+      const random = seeded(20260101)
       const committed = Array.from({ length: UNITS + 1 }, () => new Set<number>())
       const segments = new Set<number>()
       /** Of kills and of breaks of the link, wall time. */

@@ -1,12 +1,12 @@
 /** Which cuts are tried: after which steps, and what of the undecided is then there. Both follow from a seed. */
+import { seeded } from '../../../hal/simulated/random.ts'
 import { type Choice, type Disk, untouched } from './disk.ts'
-import { chance } from './marks.ts'
 import type { Recording, Step } from './recording.ts'
 
 /** The steps after which the power is cut, in order: where names change, where something was promised or read while a write
  *  was under way, and anywhere. What was promised by then is all that was promised before the next change. */
 export function pointsOf({ steps }: Recording, count: number, seed: number): number[] {
-  const random = chance(seed)
+  const random = seeded(seed)
   const [naming, amid, all]: [number[], number[], number[]] = [[], [], []]
   const underWay = new Set<string>()
   let near = 0
@@ -39,7 +39,7 @@ export function choicesAt(disk: Disk, point: number, count: number, seed: number
   const { writes, names } = disk.undecided(point)
   const choices: Choice[] = []
   for (let number = 0; number < (writes + names === 0 ? 1 : count); number++) {
-    const random = chance(seed ^ Math.imul(point, 0x9e3779b1) ^ Math.imul(number, 0x85ebca6b))
+    const random = seeded(seed ^ Math.imul(point, 0x9e3779b1) ^ Math.imul(number, 0x85ebca6b))
     choices.push(EXTREMES[number]?.({ ...untouched(), random }, Math.floor(random() * writes)) ?? byChance(random))
   }
   return choices

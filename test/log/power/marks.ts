@@ -102,14 +102,3 @@ export function contentOf(entry: Entry): string {
 
 export const seqsOf = (ranges: readonly { readonly from: Position; readonly to: Position }[]): Seqs[] =>
   ranges.map(({ from, to }) => [from.seq, to.seq])
-
-/** The same numbers for the same seed, from 0 up to but without 1 (mulberry32). */
-export function chance(seed: number): () => number {
-  let state = seed >>> 0
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1)
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61)
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32
-  }
-}

@@ -1,11 +1,13 @@
 /** Records a log at work, cuts its power after many of the steps it made, and judges what the disk may then hold. */
+
 import { mkdirSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { seeded } from '../../../hal/simulated/random.ts'
 import { choicesAt, pointsOf } from './cuts.ts'
 import { Disk, type Faults, untouched } from './disk.ts'
 import { type Found, type Job, judgeAll } from './jury.ts'
 import { owed } from './ledger.ts'
-import { chance, type Role, type Work } from './marks.ts'
+import type { Role, Work } from './marks.ts'
 import { lay } from './place.ts'
 import { compileRecorder, marksOf, type Recording, record, type Step, store, type Tree } from './recording.ts'
 
@@ -94,7 +96,7 @@ export class Trial {
     const number = ++this.#recordings
     const root = this.#root(number)
     const all: Step[] = []
-    const random = chance(this.#seed + number)
+    const random = seeded(this.#seed + number)
     for (let life = 1; life <= killed + 1; life++) {
       const steps = await this.#life({
         root,
@@ -114,7 +116,7 @@ export class Trial {
   /** Disks after cuts. */
   #cutsOf(recording: Recording): Recording[] {
     const disk = new Disk(recording)
-    const random = chance(this.#seed)
+    const random = seeded(this.#seed)
     return pointsOf(recording, RECOVERIES, this.#seed + 1)
       .slice(0, RECOVERIES)
       .map((point) => {

@@ -1,18 +1,20 @@
 /** What is recorded: a process that appends counted entries, one that reads them as two sinks would, or both in one. They say
  *  in marks what they were promised. Usage: node workload.ts FOLDER MARKS both|field|uplink, how it goes on stdin (marks.ts). */
+
 import { openSync, readFileSync, writeSync } from 'node:fs'
 import { setImmediate, setTimeout } from 'node:timers/promises'
+import { seeded } from '../../../hal/simulated/random.ts'
 import type { FieldEnd, UplinkEnd } from '../../../src/log/ends.ts'
 import { openFieldEnd, openLog } from '../../../src/log/log.ts'
 import { openUplinkEnd } from '../../../src/log/uplink-log.ts'
 import { SystemClock } from '../../../src/time/system-clock.ts'
-import { batchFor, chance, eventFor, GROUPS, isEvent, type Mark, READERS, type Role, type Work } from './marks.ts'
+import { batchFor, eventFor, GROUPS, isEvent, type Mark, READERS, type Role, type Work } from './marks.ts'
 import { type Around, Looking, Reading } from './reading.ts'
 
 const [path, marksPath, role] = process.argv.slice(2) as [string, string, Role]
 const work = JSON.parse(readFileSync(0, 'utf8')) as Work
 const marks = openSync(marksPath, 'a')
-const random = chance(work.seed)
+const random = seeded(work.seed)
 const around: Around = { mark: (what: Mark) => void writeSync(marks, JSON.stringify(what)), random }
 const { mark } = around
 const configuration = { groups: GROUPS, readers: READERS }

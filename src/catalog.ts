@@ -1,6 +1,6 @@
 /** The one list of drivers and sinks: a new one is one folder and one line. */
 
-import type { Board } from '../hal/contract.ts'
+import type { Ports } from '../hal/contract.ts'
 import type { DriverKindSchema, Kinds, SinkKindSchema } from './config/kinds.ts'
 import type { Clock } from './contracts/clock.ts'
 import type { Logger } from './contracts/component.ts'
@@ -17,7 +17,7 @@ export interface DriverSurroundings {
   readonly settings: unknown
   readonly clock: Clock
   readonly log: Logger
-  readonly board: Board
+  readonly board: Ports
   /** Absent: nothing is kept over a restart. */
   readonly notebook?: Notebook
 }

@@ -1,5 +1,5 @@
 /** One wire or host, south: its driver, the queue for it, and its clockwork; with what it and its devices say of themselves. */
-import type { Board } from '../hal/contract.ts'
+import type { Ports } from '../hal/contract.ts'
 import * as catalog from './catalog.ts'
 import type { ConnectionConfiguration } from './config/configuration.ts'
 import type { Batch } from './contracts/batch.ts'
@@ -18,7 +18,7 @@ const STALLED_MS = 120_000
 export interface ConnectionOptions {
   readonly configuration: ConnectionConfiguration
   readonly clock: Clock
-  readonly board: Board
+  readonly board: Ports
   readonly log: Logger
   readonly notebook: Notebook
   readonly ledger: Ledger

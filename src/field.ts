@@ -3,7 +3,7 @@
  *    connections ─► pipeline ─► log                       live ◄─ pipeline
  *    connections ◄──────── upkeep ◄─ door ◄─ sinks, consoles
  */
-import type { Board } from '../hal/contract.ts'
+import type { Ports } from '../hal/contract.ts'
 import { Door } from './commands/door.ts'
 import { type UpkeepOptions, WriteUpkeep } from './commands/upkeep.ts'
 import type { Configuration, ConnectionConfiguration } from './config/configuration.ts'
@@ -31,7 +31,7 @@ const LETTING_GO_MS = 2000
 export interface FieldOptions {
   readonly configuration: Configuration
   readonly clock: Clock
-  readonly board: Board
+  readonly board: Ports
   readonly log: Logger
   readonly version: string
   readonly end: FieldEnd
@@ -40,7 +40,7 @@ export interface FieldOptions {
 export class Field {
   readonly live: LiveValues
   readonly #clock: Clock
-  readonly #board: Board
+  readonly #board: Ports
   readonly #say: Logger
   readonly #version: string
   /** Monotonic. */

@@ -3,7 +3,7 @@
  *    devices ═► FIELD ─► log ─► UPLINK ═► brokers, databases
  *    devices ◄═ FIELD ◄─ door ◄─ UPLINK
  */
-import type { Board } from '../hal/contract.ts'
+import type { Ports } from '../hal/contract.ts'
 import type { Configuration } from './config/configuration.ts'
 import type { Change } from './config/diff.ts'
 import { keepIdentity } from './config/identity.ts'
@@ -18,7 +18,7 @@ import { Uplink } from './uplink.ts'
 export interface GatewayOptions {
   readonly configuration: Configuration
   readonly clock: Clock
-  readonly board: Board
+  readonly board: Ports
   readonly log: Logger
   readonly version: string
 }

@@ -1,7 +1,7 @@
 /** A Linux box of which nothing more is known than its device files. */
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
-import type { Board } from '../contract.ts'
+import type { Ports } from '../contract.ts'
 import { LinuxSerialPort, unavailable } from './serial.ts'
 
 /** Where a name that is no path is looked for, first one first. */
@@ -15,7 +15,7 @@ export function portVariable(name: string): string {
 export function openBoard(
   name: string,
   options: { readonly env?: Readonly<Record<string, string | undefined>>; readonly root?: string } = {},
-): Board {
+): Ports {
   const { env = process.env, root = '/' } = options
   const find = (port: string): string => {
     if (port.startsWith('/')) return port

@@ -1,12 +1,12 @@
 /** A board whose ports lead to simulated wires. */
 import { Retryable } from '../../src/contracts/errors.ts'
-import type { Board, SerialPort } from '../contract.ts'
+import type { Ports, SerialPort } from '../contract.ts'
 import type { SimulatedWire } from './wire.ts'
 
 /** `Reason.noConnection`: this folder knows the fault classes, not the batch. */
 const NO_CONNECTION = 11
 
-export class SimulatedBoard implements Board {
+export class SimulatedBoard implements Ports {
   readonly name = 'simulated'
   readonly #wires: Readonly<Record<string, SimulatedWire>>
 

@@ -1,6 +1,6 @@
 /** `fieldgate check`: is the file valid, which requests will it make, and what do they cost the wire? Opens nothing. */
 import { basename, dirname, join } from 'node:path'
-import type { Board } from '../../hal/contract.ts'
+import type { Ports } from '../../hal/contract.ts'
 import * as catalog from '../catalog.ts'
 import type { Configuration } from '../config/configuration.ts'
 import type { Kinds } from '../config/kinds.ts'
@@ -164,7 +164,7 @@ function plural(count: number, noun: string): string {
 const SILENT: Logger = { debug() {}, info() {}, warn() {}, error() {} }
 
 /** A check opens nothing: a driver that is only asked for its plan has no use for a port. */
-const PAPER: Board = {
+const PAPER: Ports = {
   name: 'paper',
   serial(name) {
     const refuse = (): Promise<never> => Promise.reject(new Rejected(`check does not open ${name}`))

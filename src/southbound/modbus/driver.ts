@@ -1,5 +1,5 @@
 /** Modbus as the gateway sees it: one driver is one connection, over TCP, a serial line, or a socket that leads to one. */
-import type { Board } from '../../../hal/contract.ts'
+import type { Ports } from '../../../hal/contract.ts'
 import { type BatchBuilder, Reason, type Value } from '../../contracts/batch.ts'
 import type { Cost } from '../../contracts/budget.ts'
 import type { Clock } from '../../contracts/clock.ts'
@@ -49,7 +49,7 @@ export interface ModbusOptions {
   readonly settings: ConnectionSettings
   readonly clock: Clock
   readonly log: Logger
-  readonly board: Board
+  readonly board: Ports
   /** Where what is learnt of devices outlives the process. */
   readonly notebook?: Notebook
   /** For the jitter of back-off. */

@@ -1,5 +1,5 @@
 /** The link that a connection's settings ask for. */
-import type { Board, SerialPort } from '../../../hal/contract.ts'
+import type { Ports, SerialPort } from '../../../hal/contract.ts'
 import type { Clock } from '../../contracts/clock.ts'
 import { Trace } from './diagnosis/trace.ts'
 import type { Link } from './exchange.ts'
@@ -19,7 +19,7 @@ const NO_LINE = { baudRate: 9600, dataBits: 8, parity: 'none', stopBits: 1 } as 
 export function openLink(options: {
   settings: ConnectionSettings
   clock: Clock
-  board: Board
+  board: Ports
   tally: Tally
   random: () => number
   trace?: Trace
@@ -51,7 +51,7 @@ export function openLink(options: {
   })
 }
 
-function serialPort({ port, framing }: RtuSettings, board: Board): SerialPort {
+function serialPort({ port, framing }: RtuSettings, board: Ports): SerialPort {
   const serial = board.serial(port)
   return framing === 'ascii' ? new AsciiPort(serial) : serial
 }

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import type { Board } from '../../../hal/contract.ts'
+import type { Ports } from '../../../hal/contract.ts'
 import { SimulatedBoard } from '../../../hal/simulated/board.ts'
 import { Reason } from '../../../src/contracts/batch.ts'
 import type { GroupPlan } from '../../../src/contracts/driver.ts'
@@ -13,7 +13,7 @@ class Overhearing extends Line {
   sent = 0
   readonly listener = driverOf(rtu({ mode: 'listen' }), { clock: this.clock, board: this.#board() })
 
-  #board(): Board {
+  #board(): Ports {
     const board = new SimulatedBoard({ wires: { 'rs485-1': this.wire } })
     return {
       name: board.name,

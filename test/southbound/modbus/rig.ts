@@ -1,5 +1,5 @@
 /** A driver with a group of registers, on a simulated wire or at a socket, for tests. */
-import type { Board } from '../../../hal/contract.ts'
+import type { Ports } from '../../../hal/contract.ts'
 import { SimulatedBoard } from '../../../hal/simulated/board.ts'
 import { RegisterMap, Station } from '../../../hal/simulated/station.ts'
 import { SimulatedWire } from '../../../hal/simulated/wire.ts'
@@ -109,7 +109,7 @@ export function filled(unit: number, count = 200): RegisterMap {
 
 export function driverOf(
   settings: ConnectionSettings,
-  options: { clock: Clock; board?: Board; log?: Logger },
+  options: { clock: Clock; board?: Ports; log?: Logger },
 ): ModbusDriver {
   const { clock, board = new SimulatedBoard({ wires: {} }), log = SILENT } = options
   return new ModbusDriver({ name: 'bus', settings, clock, log, board, random: () => 0.5 })

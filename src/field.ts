@@ -18,7 +18,7 @@ import type { GroupPlan, Tag } from './contracts/driver.ts'
 import type { Inquiry } from './contracts/errand.ts'
 import { ConfigurationFault, Rejected, sentence } from './contracts/errors.ts'
 import type { GatewayReport, LiveValues, SinkReport } from './contracts/report.ts'
-import { Ledger } from './health/ledger.ts'
+import type { Ledger } from './health/ledger.ts'
 import { lights } from './health/leds.ts'
 import type { FieldEnd } from './log/ends.ts'
 import { NotebookFile } from './log/notebook.ts'
@@ -35,6 +35,8 @@ export interface FieldOptions {
   readonly log: Logger
   readonly version: string
   readonly end: FieldEnd
+  /** Where everything that runs says that it makes progress. */
+  readonly ledger: Ledger
 }
 
 export class Field {
@@ -74,7 +76,7 @@ export class Field {
     this.#startedAt = options.clock.monotonic()
     this.#end = options.end
     this.#notebook = notebook
-    this.#ledger = new Ledger({ clock: options.clock })
+    this.#ledger = options.ledger
     this.#live = new Live((device) => this.#attendance(device)?.answers ?? undefined)
     this.live = this.#live
     this.#pipeline = new Pipeline({

@@ -12,6 +12,7 @@ import type { Logger } from './contracts/component.ts'
 import type { Position } from './contracts/log.ts'
 import type { GatewayReport } from './contracts/report.ts'
 import { Field } from './field.ts'
+import { Ledger } from './health/ledger.ts'
 import { type Log, openLog } from './log/log.ts'
 import { Uplink } from './uplink.ts'
 
@@ -21,6 +22,8 @@ export interface GatewayOptions {
   readonly board: Ports
   readonly log: Logger
   readonly version: string
+  /** Where everything that runs says that it makes progress; absent: one of its own. */
+  readonly ledger?: Ledger
 }
 
 export class Gateway {
@@ -29,11 +32,11 @@ export class Gateway {
   readonly #log: Log
 
   static async open(options: GatewayOptions): Promise<Gateway> {
-    const { configuration, clock, log } = options
-    const both = await openLog({ ...configuration.log, clock, log })
-    const field = await Field.open({ ...options, end: both })
+    const { configuration, clock, log, ledger = new Ledger({ clock }) } = options
+    const both = await openLog({ ...configuration.log, clock, log, health: ledger })
+    const field = await Field.open({ ...options, end: both, ledger })
     const { door, live } = field
-    return new Gateway(field, new Uplink({ configuration, clock, log, end: both, door, live }), both)
+    return new Gateway(field, new Uplink({ configuration, clock, log, end: both, door, live, ledger }), both)
   }
 
   private constructor(field: Field, uplink: Uplink, log: Log) {

@@ -14,6 +14,7 @@ import { ConfigurationFault, Rejected } from './contracts/errors.ts'
 import type { Position } from './contracts/log.ts'
 import type { LiveValues, SinkReport } from './contracts/report.ts'
 import type { Sink } from './contracts/sink.ts'
+import type { Ledger } from './health/ledger.ts'
 import { Drain } from './log/delivery/drain.ts'
 import type { UplinkEnd } from './log/ends.ts'
 import { Selection } from './pipeline/selection.ts'
@@ -33,6 +34,8 @@ export interface UplinkOptions {
   /** The way back to the field, for sinks that take commands. */
   readonly door: CommandDoor
   readonly live: LiveValues
+  /** Where every delivery says that it makes progress. */
+  readonly ledger: Ledger
 }
 
 export class Uplink {

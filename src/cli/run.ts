@@ -3,6 +3,7 @@ import { flushCompileCache } from 'node:module'
 import { textFrom } from '../commands/socket.ts'
 import { formatProblems } from '../config/problems.ts'
 import { logPathOf, socketDirectory } from '../config/sockets.ts'
+import { Ledger } from '../health/ledger.ts'
 import { type Command, Exit } from './command.ts'
 import { choose, keep } from './run/active.ts'
 import { Applying } from './run/applying.ts'
@@ -42,7 +43,8 @@ export const command: Command = async ({ file, json, options, screen, clock, sig
 
   const { configuration } = start
   const run = socketDirectory(configuration.log.path)
-  const half = await OPEN[side]({ configuration, clock, log, version: version(), run, signal })
+  const ledger = new Ledger({ clock })
+  const half = await OPEN[side]({ configuration, clock, log, version: version(), ledger, run, signal })
   const surfaces = new Surfaces({ folder: folderOf(side, run), group: doorGroup() })
   const applying = new Applying({
     clock,

@@ -3,6 +3,7 @@ import type { Batch } from './batch.ts'
 import type { Budget } from './budget.ts'
 import type { Counters, State } from './component.ts'
 import type { Knowledge } from './driver.ts'
+import type { Standing } from './health.ts'
 import type { Receipt } from './log.ts'
 
 /** Last batch of every group, whole; also when the disk refuses it (then `stored` is false). */
@@ -77,6 +78,18 @@ export interface LogReport {
   readonly counters: Counters
 }
 
+/** Whether one process does its work: who is expected to make progress, and what the watchdog is fed by. */
+export interface HealthReport {
+  /** One for each component, in the order of enrolment. */
+  readonly components: readonly Standing[]
+  /** `systemd`, `device`, or nobody who would restart it. */
+  readonly watchdog: { readonly by: readonly ('systemd' | 'device')[]; readonly state: State }
+  /** The longest time in which the process did nothing else, milliseconds. */
+  readonly longestStallMs: number
+  /** `loopStalls`, `loopStalledMs`, `watchdogFed`, `watchdogWithheld`, and what the journal could not take. */
+  readonly counters: Counters
+}
+
 export interface Light {
   readonly role: 'SYS' | 'BUS' | 'NET' | 'HA'
   readonly colour: 'off' | 'green' | 'amber' | 'red'
@@ -103,6 +116,8 @@ export interface GatewayReport {
   readonly log: LogReport | null
   /** What the pipeline and the door count. */
   readonly counters: Counters
+  /** Absent: asked of a gateway within another program. */
+  readonly health?: HealthReport
   /** Absent: one process is all of it. */
   readonly halves?: readonly HalfReport[]
 }
@@ -110,7 +125,7 @@ export interface GatewayReport {
 /** What the uplink half says of itself where it runs apart. */
 export type UplinkReport = Pick<
   GatewayReport,
-  'gateway' | 'version' | 'revision' | 'startedAt' | 'at' | 'notices' | 'sinks'
+  'gateway' | 'version' | 'revision' | 'startedAt' | 'at' | 'notices' | 'sinks' | 'health'
 >
 
 /** One of the two processes that a gateway can run as. */
@@ -120,4 +135,5 @@ export interface HalfReport {
   /** Of the configuration it has in force; null: it does not run. */
   readonly revision: string | null
   readonly text: string
+  readonly health?: HealthReport
 }

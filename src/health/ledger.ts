@@ -1,44 +1,10 @@
 /** Who made progress, and when: a component that hangs is seen here although it never said a word. The watchdog is fed from it. */
 import type { Clock, Instant } from '../contracts/clock.ts'
 import type { Condition, State } from '../contracts/component.ts'
+import type { Enrolment, HealthLedger, Line, Standing } from '../contracts/health.ts'
 
-/** Progress that somebody else keeps count of. */
-interface Progress {
-  /** Monotonic, of the last piece of work that was finished. */
-  readonly at: number
-  /** Whether one should have been finished since: an idle component is not late. */
-  readonly due: boolean
-}
-
-interface Enrolment {
-  readonly name: string
-  /** Longest time without progress that is still in order. */
-  readonly allowanceMs: number
-  /** Asked each time; without it the component reports by itself. */
-  readonly state?: () => State
-  readonly progress?: () => Progress
-}
-
-/** A component's own line in the ledger. */
-interface Line {
-  report(state: State): void
-  /** A piece of work is finished; `idle`: and there is none to do until `begin`. */
-  progress(how?: { readonly idle: boolean }): void
-  /** There is work to do from now on. */
-  begin(): void
-  leave(): void
-}
-
-interface Standing {
-  readonly name: string
-  /** Its own state, or that it makes no progress. */
-  readonly state: State
-  /** Since when it has been in this condition. */
-  readonly since: Instant
-  /** Milliseconds since the last progress. */
-  readonly ageMs: number
-  readonly stalled: boolean
-}
+/** Times in which the process did not run that are remembered: those before are older than any allowance, or many were short. */
+const PAUSES = 32
 
 class Page {
   readonly enrolment: Enrolment
@@ -55,29 +21,36 @@ class Page {
   }
 }
 
-export class Ledger {
+export class Ledger implements HealthLedger {
   readonly #clock: Clock
   readonly #pages = new Map<string, Page>()
+  readonly #pauses: { readonly end: number; readonly ms: number }[] = []
 
   constructor(options: { clock: Clock }) {
     this.#clock = options.clock
   }
 
-  /** A name that is enrolled again begins anew. */
   enrol(enrolment: Enrolment): Line {
     const page = new Page(enrolment, this.#clock.now())
     this.#pages.set(enrolment.name, page)
     return {
       report: (state) => {
         page.state = state
-        this.#look(page)
+        if (page.seen === state.condition) return
+        page.seen = state.condition
+        page.since = this.#clock.now()
       },
-      progress: ({ idle } = { idle: false }) => {
+      progress: () => {
         page.at = this.#clock.monotonic()
-        page.due = !idle
+        page.due = true
+      },
+      idle: () => {
+        page.at = this.#clock.monotonic()
+        page.due = false
       },
       begin: () => {
-        if (!page.due) page.at = this.#clock.monotonic()
+        if (page.due) return
+        page.at = this.#clock.monotonic()
         page.due = true
       },
       leave: () => {
@@ -86,33 +59,68 @@ export class Ledger {
     }
   }
 
+  /** Nobody could make progress in the last `ms`: the whole process stood still. */
+  excuse(ms: number): void {
+    this.#pauses.push({ end: this.#clock.monotonic(), ms })
+    if (this.#pauses.length > PAUSES) this.#pauses.shift()
+  }
+
   /** In the order of enrolment. */
   standings(): readonly Standing[] {
-    return [...this.#pages.values()].map((page) => this.#look(page))
+    const now = this.#clock.now()
+    return [...this.#pages.values()].map((page) => this.#standing(page, now))
   }
 
   /** A sentence for each component that makes no progress. */
   stalled(): readonly string[] {
-    return this.standings().flatMap(({ name, state, stalled }) => (stalled ? [`${name}: ${state.text}`] : []))
+    const sentences: string[] = []
+    let now: Instant | undefined
+    const monotonic = this.#clock.monotonic()
+    for (const page of this.#pages.values()) {
+      const ageMs = this.#age(page, monotonic)
+      if (ageMs <= page.enrolment.allowanceMs) continue
+      now ??= this.#clock.now()
+      sentences.push(`${page.enrolment.name}: ${late(page, ageMs, now)}`)
+    }
+    return sentences
   }
 
-  #look(page: Page): Standing {
-    const { name, allowanceMs, state: ask, progress } = page.enrolment
-    const now = this.#clock.now()
-    const own = progress?.()
-    // Whoever was just enrolled has its allowance from then on.
-    const at = own === undefined ? page.at : Math.max(own.at, page.at)
-    const ageMs = Math.max(0, now.monotonic - at)
-    const stalled = (own?.due ?? page.due) && ageMs > allowanceMs
-    const said = ask?.() ?? page.state
-    const text = `no progress since ${clockTime(now.wall - ageMs)} (${seconds(ageMs)}, ${seconds(allowanceMs)} are in order)`
-    const state: State = stalled ? { condition: 'fault', text } : said
+  /** Who has work under way, and who finished some since then, monotonic. */
+  active(since: number): readonly string[] {
+    const pages = [...this.#pages.values()].filter(({ at, due, enrolment }) => {
+      const own = enrolment.progress?.()
+      return own === undefined ? due || at >= since : own.due || own.at >= since
+    })
+    return pages.map(({ enrolment }) => enrolment.name)
+  }
+
+  #standing(page: Page, now: Instant): Standing {
+    const { name, allowanceMs, state: ask } = page.enrolment
+    const ageMs = this.#age(page, now.monotonic)
+    const stalled = ageMs > allowanceMs
+    const state = stalled ? ({ condition: 'fault', text: late(page, ageMs, now) } as const) : (ask?.() ?? page.state)
     if (page.seen !== state.condition) {
       page.seen = state.condition
       page.since = now
     }
-    return { name, state, since: page.since, ageMs, stalled }
+    return { name, state, since: page.since, ageMs, allowanceMs, stalled }
   }
+
+  /** 0: there is nothing to do. */
+  #age(page: Page, now: number): number {
+    const own = page.enrolment.progress?.()
+    if (!(own?.due ?? page.due)) return 0
+    // Whoever was just enrolled has its allowance from then on.
+    const at = own === undefined ? page.at : Math.max(own.at, page.at)
+    let ageMs = now - at
+    for (const { end, ms } of this.#pauses) if (end > at) ageMs -= Math.min(ms, end - at)
+    return Math.max(0, ageMs)
+  }
+}
+
+function late({ enrolment }: Page, ageMs: number, now: Instant): string {
+  const { allowanceMs } = enrolment
+  return `no progress since ${clockTime(now.wall - ageMs)} (${seconds(ageMs)}, ${seconds(allowanceMs)} are in order)`
 }
 
 function clockTime(wall: number): string {

@@ -3,6 +3,7 @@ import type { GroupRef } from '../contracts/batch.ts'
 import type { Clock } from '../contracts/clock.ts'
 import type { Logger, State } from '../contracts/component.ts'
 import { ConfigurationFault, sentence } from '../contracts/errors.ts'
+import type { HealthLedger } from '../contracts/health.ts'
 import type { Cursor, LogReader, LogWriter, Position, Quarantined, Range } from '../contracts/log.ts'
 import type { LogReport } from '../contracts/report.ts'
 import { Rate } from './delivery/rate.ts'
@@ -39,6 +40,7 @@ export interface LogOptions {
   readonly log: Logger
   /** Free bytes of the file system; undefined: ask it. */
   readonly freeBytes?: (() => number) | undefined
+  readonly health?: HealthLedger | undefined
 }
 
 export interface FieldEndOptions extends LogOptions {

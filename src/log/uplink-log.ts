@@ -2,6 +2,7 @@
 import type { GroupRef } from '../contracts/batch.ts'
 import type { Clock } from '../contracts/clock.ts'
 import type { Logger } from '../contracts/component.ts'
+import type { HealthLedger } from '../contracts/health.ts'
 import type { Cursor, LogReader, Quarantined } from '../contracts/log.ts'
 import type { SinkSaid, UplinkEnd } from './ends.ts'
 import { claim, release } from './folder/claim.ts'
@@ -21,6 +22,7 @@ export interface UplinkEndOptions {
   readonly headFile?: string | undefined
   readonly clock: Clock
   readonly log: Logger
+  readonly health?: HealthLedger | undefined
   /** Ends the wait for the writing half. */
   readonly signal: AbortSignal
 }

@@ -44,7 +44,7 @@ describe('the ledger', () => {
     const clock = new ManualClock({ wall })
     const ledger = new Ledger({ clock })
     const line = ledger.enrol({ name: 'emqx', allowanceMs: 1000 })
-    line.progress({ idle: true })
+    line.idle()
     await clock.advance(60_000)
     expect(ledger.stalled()).toEqual([])
     line.begin()
@@ -83,6 +83,33 @@ describe('the ledger', () => {
     expect(ledger.standings()).toHaveLength(1)
     second.leave()
     expect(ledger.standings()).toEqual([])
+  })
+
+  it('does not hold against anybody the time in which the whole process stood still', async () => {
+    const clock = new ManualClock({ wall })
+    const ledger = new Ledger({ clock })
+    const line = ledger.enrol({ name: 'bus1', allowanceMs: 30_000 })
+    await clock.advance(40_000)
+    ledger.excuse(35_000)
+    expect(ledger.stalled()).toEqual([])
+    await clock.advance(25_000)
+    expect(ledger.stalled()).toEqual([])
+    await clock.advance(1000)
+    expect(ledger.stalled()).toEqual(['bus1: no progress since 14:03:55 UTC (31 s, 30 s are in order)'])
+    line.progress()
+    await clock.advance(30_001)
+    expect(ledger.stalled()).toHaveLength(1)
+  })
+
+  it('names who is at work, and who was a moment ago', async () => {
+    const clock = new ManualClock({ wall })
+    const ledger = new Ledger({ clock })
+    const lines = ['log', 'emqx', 'door'].map((name) => ledger.enrol({ name, allowanceMs: 1000 }))
+    await clock.advance(1000)
+    lines[1]!.idle()
+    await clock.advance(500)
+    lines[2]!.idle()
+    expect(ledger.active(1200)).toEqual(['log', 'door'])
   })
 
   it('is not misled by a step of the wall clock', async () => {

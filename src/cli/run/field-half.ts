@@ -12,8 +12,8 @@ import type { Half, HalfOptions } from './half.ts'
 import { sinksSeen } from './sinks-seen.ts'
 
 export async function openFieldHalf({ run, ...options }: HalfOptions): Promise<Half> {
-  const { configuration, clock, log } = options
-  const end = await openFieldEnd({ ...configuration.log, clock, log, headFile: join(run, 'head') })
+  const { configuration, clock, log, ledger: health } = options
+  const end = await openFieldEnd({ ...configuration.log, clock, log, health, headFile: join(run, 'head') })
   const field = await Field.open({ ...options, board: openBoard(configuration.board), end })
   return {
     get configuration() {

@@ -6,6 +6,7 @@ import type { Change } from '../../config/diff.ts'
 import type { Clock } from '../../contracts/clock.ts'
 import type { Logger } from '../../contracts/component.ts'
 import type { GatewayReport, UplinkReport } from '../../contracts/report.ts'
+import type { Ledger } from '../../health/ledger.ts'
 import type { Methods, Sockets } from './surfaces.ts'
 
 export type Side = 'both' | 'field' | 'uplink'
@@ -15,6 +16,8 @@ export interface HalfOptions {
   readonly clock: Clock
   readonly log: Logger
   readonly version: string
+  /** Where everything that runs says that it makes progress. */
+  readonly ledger: Ledger
   /** Where the sockets of the halves have their folders, and where one wakes the other. */
   readonly run: string
   /** Aborted when it is to end before it has begun. */

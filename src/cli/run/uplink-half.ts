@@ -63,12 +63,12 @@ export class UplinkHalf implements Half {
   }
 
   async start(): Promise<void> {
-    const { clock, log, run, signal } = this.#options
-    const logOptions = { ...this.#configuration.log, headFile: join(run, 'head'), clock, log, signal }
+    const { clock, log, run, signal, ledger } = this.#options
+    const logOptions = { ...this.#configuration.log, headFile: join(run, 'head'), clock, log, signal, health: ledger }
     const end = await openUplinkEnd(logOptions)
     const live = new FollowedLive({ reader: end.reader, clock, log })
     const door = new RemoteDoor({ path: join(folderOf('field', run), 'command.sock'), clock })
-    const uplink = new Uplink({ configuration: this.#configuration, clock, log, end, door, live })
+    const uplink = new Uplink({ configuration: this.#configuration, clock, log, end, door, live, ledger })
     this.#begun = { end, live, uplink }
     await uplink.start()
     this.#tick = clock.every(LOOK_MS, () => this.#tell(end, uplink.report()))

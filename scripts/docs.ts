@@ -2,6 +2,7 @@
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { z } from 'zod'
 import { kinds } from '../src/catalog.ts'
+import { chosenShape } from '../src/config/board-shapes.ts'
 import * as shapes from '../src/config/shapes.ts'
 
 const { drivers, sinks } = await kinds()
@@ -74,7 +75,11 @@ const schema: Json = {
   type: 'object',
   properties: {
     gateway: object(shapes.gatewayShape),
-    board: { type: 'string', description: 'The hardware the service runs on.', default: 'generic' },
+    board: {
+      description: 'The hardware the service runs on: a board by name, a board file, or a map of what is otherwise.',
+      default: 'generic',
+      anyOf: [{ type: 'string' }, object(chosenShape)],
+    },
     connections: map(
       {
         anyOf: Object.entries(drivers).map(([name, kind]) =>

@@ -1,6 +1,7 @@
 /** The one list of drivers and sinks: a new one is one folder and one line. */
-
+import { fileURLToPath } from 'node:url'
 import type { Ports } from '../hal/contract.ts'
+import { modelOf } from '../hal/linux/model.ts'
 import type { DriverKindSchema, Kinds, SinkKindSchema } from './config/kinds.ts'
 import type { Clock } from './contracts/clock.ts'
 import type { Logger } from './contracts/component.ts'
@@ -71,5 +72,6 @@ export async function kinds(): Promise<Kinds> {
     sinks: await schemas(sinks),
     invert,
     collisions: (sink, groups) => new Selection(sink).collisions(groups),
+    boards: { shipped: fileURLToPath(new URL('../hal/boards', import.meta.url)), model: modelOf() },
   }
 }

@@ -1,4 +1,5 @@
 /** What a configuration file becomes: plain data, complete, defaults filled in. Cloneable between processes. */
+import type { BoardDescription } from '../../hal/contract.ts'
 import type { Isa95Path } from '../contracts/batch.ts'
 import type { DevicePlan, GroupPlan } from '../contracts/driver.ts'
 
@@ -38,7 +39,7 @@ export interface LogConfiguration {
 
 export interface Configuration {
   readonly gateway: Isa95Path
-  readonly board: string
+  readonly board: BoardDescription
   readonly connections: readonly ConnectionConfiguration[]
   readonly devices: readonly DevicePlan[]
   readonly groups: readonly GroupPlan[]

@@ -14,7 +14,7 @@ export interface Change {
 export function diff(before: Configuration, after: Configuration): readonly Change[] {
   return [
     single('gateway', before.gateway, after.gateway, 'its name or path changed: every device and sink starts anew'),
-    single('board', { board: before.board }, { board: after.board }, 'takes effect when the service is restarted'),
+    single('board', before.board, after.board, 'takes effect when the service is restarted'),
     single('log', before.log, after.log, 'takes effect when the service is restarted'),
     ...several('connection', before.connections, after.connections, (one) => one.name),
     ...several('device', before.devices, after.devices, (one) => one.name),

@@ -76,4 +76,11 @@ export interface Kinds {
   readonly drivers: Readonly<Record<string, DriverKindSchema>>
   readonly sinks: Readonly<Record<string, SinkKindSchema>>
   readonly collisions: Collisions
+  /** Absent: only `generic` and files are known. */
+  readonly boards?: {
+    /** The folder of boards that are shipped, their hats in `hats/`. */
+    readonly shipped: string
+    /** What the box calls itself. */
+    readonly model: string | null
+  }
 }

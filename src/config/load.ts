@@ -5,6 +5,7 @@ import { dirname, resolve } from 'node:path'
 import type { z } from 'zod'
 import type { Isa95Path } from '../contracts/batch.ts'
 import type { DevicePlan } from '../contracts/driver.ts'
+import { readBoard } from './boards.ts'
 import { Check, isMap, supposed } from './check.ts'
 import type { Configuration } from './configuration.ts'
 import { type Connection, DeviceReader } from './devices.ts'
@@ -60,8 +61,8 @@ function loadText(
   const notices: string[] = []
   if (root.redundancy != null) places.say(['redundancy'], 'redundancy is not available in this version', 'key')
   if (root.console != null) notices.push('console: the web console is not available in this version')
-  const board = root.board ?? 'generic'
-  if (typeof board !== 'string') places.say(['board'], 'expected the name of a board, such as raspberry-pi', 'value')
+  const notice = (text: string): unknown => notices.push(text)
+  const board = readBoard(root.board, { check, texts, env, boards: kinds.boards, notice })
   const gateway = readGateway(check, root.gateway)
   const log = readLog(check, root.log, folder)
   const connections = readConnections(check, root.connections, kinds.drivers)
@@ -87,7 +88,7 @@ function loadText(
     notices: [...notices, ...idlePatterns(sinks, groups)],
     configuration: {
       gateway,
-      board: String(board),
+      board,
       connections: connections.map(({ schema: _, ...connection }) => connection),
       devices,
       groups,

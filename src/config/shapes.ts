@@ -6,7 +6,7 @@ export const NAME = /^[A-Za-z0-9_][A-Za-z0-9._-]*$/
 export const LONGEST_NAME = 128
 
 /** Milliseconds. YAML reads a bare 0 as a number: it means the same. */
-const duration = (from = 0) =>
+export const duration = (from = 0) =>
   z
     .union(
       [
@@ -28,7 +28,7 @@ const size = (from: number, least: string) =>
     .transform((text) => parseSize(text)!)
 
 const number = z.number({ error: 'expected a number' })
-const text = z.string({ error: 'expected a text' })
+export const text = z.string({ error: 'expected a text' })
 const pair = (what: string) =>
   z
     .tuple([number, number], { error: `expected ${what}, such as [0, 100]` })

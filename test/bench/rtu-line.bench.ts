@@ -4,12 +4,12 @@ import { execFileSync, spawn } from 'node:child_process'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { openBoard } from '../../hal/linux/board.ts'
 import { drivers, kinds } from '../../src/catalog.ts'
 import { load } from '../../src/config/load.ts'
 import { Lane } from '../../src/schedule/lane.ts'
 import { Poller } from '../../src/schedule/poller.ts'
 import { SystemClock } from '../../src/time/system-clock.ts'
+import { genericBoard } from '../hal/generic.ts'
 import { ended, linesOf, sleep, started } from '../peers/processes.ts'
 import { median, round } from './rounds.ts'
 
@@ -92,7 +92,7 @@ devices: { d: { connection: bus, unitId: 1, groups: { ${groups.join(', ')} } } }
   const { connections, groups: plans } = loaded.configuration
   const create = await drivers['modbus-rtu']!.load()
   const log = { debug() {}, info() {}, warn() {}, error() {} }
-  const driver = create({ name: 'bus', settings: connections[0]!.settings, clock, log, board: openBoard('generic') })
+  const driver = create({ name: 'bus', settings: connections[0]!.settings, clock, log, board: genericBoard() })
   const lane = new Lane({ clock, inFlight: driver.inFlight })
   let [good, bad] = [0, 0]
   const poller = new Poller({

@@ -278,7 +278,7 @@ describe('defaults', () => {
     })
     expect(groups[0]).toMatchObject({ everyMs: 1000, phaseMs: 0, priority: 0 })
     expect(connections[0]!.settings).toMatchObject({ port: 502, timeout: 3000, retries: 1 })
-    expect(board).toBe('generic')
+    expect(board.name).toBe('generic')
     expect(await valid('')).toMatchObject({ connections: [], devices: [], sinks: [], oneWay: false })
   })
 

@@ -2,10 +2,11 @@ import { createReadStream, createWriteStream, existsSync, mkdirSync, mkdtempSync
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
-import { openBoard, portVariable } from '../../hal/linux/board.ts'
+import { portVariable } from '../../hal/linux/ports.ts'
 import { Retryable } from '../../src/contracts/errors.ts'
 import { serialPortSuite } from '../contracts/serial-suite.ts'
 import { started } from '../peers/processes.ts'
+import { genericBoard } from './generic.ts'
 
 const LINE = { baudRate: 9600, dataBits: 8, parity: 'none', stopBits: 1 } as const
 const socat = '/usr/bin/socat'
@@ -30,7 +31,7 @@ describe.skipIf(!existsSync(socat))('a serial port of Linux (a pty)', () => {
     input.on('data', (chunk) => heard.push(chunk as Buffer))
     input.on('error', () => {})
     output.on('error', () => {})
-    const port = openBoard('generic').serial(near)
+    const port = genericBoard().serial(near)
     return {
       port,
       send: (bytes) => output.write(bytes),
@@ -57,7 +58,7 @@ describe('the names of ports', () => {
     const root = mkdtempSync(join(tmpdir(), 'fieldgate-dev-'))
     mkdirSync(join(root, 'dev/serial/by-id'), { recursive: true })
     writeFileSync(join(root, 'dev/serial/by-id/usb-FTDI_1'), '')
-    const port = openBoard('generic', { root, env: {} }).serial('usb-FTDI_1')
+    const port = genericBoard({ root, env: {} }).serial('usb-FTDI_1')
     return port
       .open(LINE)
       .catch((thrown) => thrown)
@@ -71,13 +72,13 @@ describe('the names of ports', () => {
 
   test("a board's own name is a variable's matter", async () => {
     expect(portVariable('rs485-1')).toBe('FIELDGATE_PORT_RS485_1')
-    const port = openBoard('generic', { env: { FIELDGATE_PORT_RS485_1: '/nowhere/tty' } }).serial('rs485-1')
+    const port = genericBoard({ env: { FIELDGATE_PORT_RS485_1: '/nowhere/tty' } }).serial('rs485-1')
     const fault = await port.open(LINE).catch((thrown) => thrown)
     expect(fault.message).toBe('rs485-1 (/nowhere/tty) is not there: is the adapter plugged in?')
   })
 
   test('a name that leads nowhere says where it was looked for', async () => {
-    const fault = await openBoard('generic', { root: '/nonexistent', env: {} })
+    const fault = await genericBoard({ root: '/nonexistent', env: {} })
       .serial('rs485-1')
       .open(LINE)
       .catch((thrown) => thrown)

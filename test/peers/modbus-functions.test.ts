@@ -3,7 +3,6 @@ import { execFile } from 'node:child_process'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { describe, expect, test } from 'vitest'
-import { openBoard } from '../../hal/linux/board.ts'
 import { Asking } from '../../src/southbound/modbus/asking.ts'
 import { identify } from '../../src/southbound/modbus/diagnosis/identification.ts'
 import type { Ask } from '../../src/southbound/modbus/frames/pdu.ts'
@@ -12,6 +11,7 @@ import { modbusRtu, modbusTcp } from '../../src/southbound/modbus/schema/schema.
 import { type ConnectionSettings, connectionSettings } from '../../src/southbound/modbus/settings.ts'
 import { Tally } from '../../src/southbound/modbus/tally.ts'
 import { SystemClock } from '../../src/time/system-clock.ts'
+import { genericBoard } from '../hal/generic.ts'
 import { ALWAYS } from '../southbound/modbus/rig.ts'
 import { freePort, started, until } from './processes.ts'
 import {
@@ -38,7 +38,7 @@ class Client {
 
   constructor(settings: ConnectionSettings) {
     const clock = new SystemClock()
-    const link = openLink({ settings, clock, board: openBoard('generic'), tally: this.tally, random: Math.random })
+    const link = openLink({ settings, clock, board: genericBoard(), tally: this.tally, random: Math.random })
     stopAfterwards(link)
     this.asking = new Asking({ link, clock, tally: this.tally })
     link.start()

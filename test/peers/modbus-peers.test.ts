@@ -4,12 +4,12 @@ import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { describe, expect, test } from 'vitest'
-import { openBoard } from '../../hal/linux/board.ts'
 import { Reason } from '../../src/contracts/batch.ts'
 import { ModbusDriver } from '../../src/southbound/modbus/driver.ts'
 import { modbusAscii, modbusRtu, modbusRtuOverTcp, modbusTcp } from '../../src/southbound/modbus/schema/schema.ts'
 import { type ConnectionSettings, connectionSettings } from '../../src/southbound/modbus/settings.ts'
 import { SystemClock } from '../../src/time/system-clock.ts'
+import { genericBoard } from '../hal/generic.ts'
 import { groupOf } from '../southbound/modbus/configured.ts'
 import { ALWAYS, type Outcome, readGroup, SILENT } from '../southbound/modbus/rig.ts'
 import { freePort, started, until } from './processes.ts'
@@ -30,7 +30,7 @@ import {
 
 const run = promisify(execFile)
 async function connected(settings: ConnectionSettings): Promise<ModbusDriver> {
-  const board = openBoard('generic')
+  const board = genericBoard()
   const driver = new ModbusDriver({ name: 'peer', settings, clock: new SystemClock(), log: SILENT, board })
   stopAfterwards(driver)
   await driver.start()

@@ -5,7 +5,6 @@ import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { describe, expect, test } from 'vitest'
-import { openBoard } from '../../hal/linux/board.ts'
 import type { Value } from '../../src/contracts/batch.ts'
 import type { GroupPlan } from '../../src/contracts/driver.ts'
 import { Rejected } from '../../src/contracts/errors.ts'
@@ -13,6 +12,7 @@ import { ModbusDriver } from '../../src/southbound/modbus/driver.ts'
 import { modbusRtu, modbusTcp } from '../../src/southbound/modbus/schema/schema.ts'
 import { type ConnectionSettings, connectionSettings } from '../../src/southbound/modbus/settings.ts'
 import { SystemClock } from '../../src/time/system-clock.ts'
+import { genericBoard } from '../hal/generic.ts'
 import { groupOf, type TagWritten } from '../southbound/modbus/configured.ts'
 import { ALWAYS, readGroup, SILENT } from '../southbound/modbus/rig.ts'
 import { ended, fieldgate, freePort, gateway, started, until } from './processes.ts'
@@ -37,7 +37,7 @@ function device(...words: string[]): Promise<ChildProcess> {
 }
 
 async function connected(settings: ConnectionSettings): Promise<ModbusDriver> {
-  const board = openBoard('generic')
+  const board = genericBoard()
   const driver = new ModbusDriver({ name: 'peer', settings, clock: new SystemClock(), log: SILENT, board })
   stopAfterwards(driver)
   await driver.start()

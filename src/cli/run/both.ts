@@ -1,12 +1,12 @@
 /** Both halves in this process. */
-import { openBoard } from '../../../hal/linux/board.ts'
 import { Gateway } from '../../gateway.ts'
+import { boardOf } from './board.ts'
 import { doorOf, lookingAt } from './field-sockets.ts'
 import type { Half, HalfOptions } from './half.ts'
 import { retrying } from './retrying.ts'
 
 export async function openBoth(options: HalfOptions): Promise<Half> {
-  const gateway = await Gateway.open({ ...options, board: openBoard(options.configuration.board) })
+  const gateway = await Gateway.open({ ...options, board: await boardOf(options.configuration.board, options.clock) })
   return {
     get configuration() {
       return gateway.configuration

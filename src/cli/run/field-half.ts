@@ -1,12 +1,12 @@
 /** The field half alone: devices, the log's writing end, and the guarded door, which sinks of the other half reach over
  *  `command.sock`. */
 import { join } from 'node:path'
-import { openBoard } from '../../../hal/linux/board.ts'
 import { sinkCommands } from '../../commands/remote-door.ts'
 import type { Configuration } from '../../config/configuration.ts'
 import { dropping } from '../../config/diff.ts'
 import { Field } from '../../field.ts'
 import { openFieldEnd } from '../../log/log.ts'
+import { boardOf } from './board.ts'
 import { doorOf, lookingAt } from './field-sockets.ts'
 import type { Half, HalfOptions } from './half.ts'
 import { sinksSeen } from './sinks-seen.ts'
@@ -14,7 +14,7 @@ import { sinksSeen } from './sinks-seen.ts'
 export async function openFieldHalf({ run, ...options }: HalfOptions): Promise<Half> {
   const { configuration, clock, log, ledger: health } = options
   const end = await openFieldEnd({ ...configuration.log, clock, log, health, headFile: join(run, 'head') })
-  const field = await Field.open({ ...options, board: openBoard(configuration.board), end })
+  const field = await Field.open({ ...options, board: await boardOf(configuration.board, clock), end })
   return {
     get configuration() {
       return field.configuration

@@ -1,0 +1,201 @@
+import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import type { BoardDescription } from '../../hal/contract.ts'
+import * as catalog from '../../src/catalog.ts'
+import { diff } from '../../src/config/diff.ts'
+import { load } from '../../src/config/load.ts'
+
+const SHIPPED = join(import.meta.dirname, '../../hal/boards')
+let folder: string
+
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'fieldgate-boards-'))
+})
+afterEach(() => rmSync(folder, { recursive: true, force: true }))
+
+async function loaded(text: string, model: string | null = null) {
+  const kinds = { ...(await catalog.kinds()), boards: { shipped: SHIPPED, model } }
+  return load({ file: join(folder, 'gateway.yaml'), text, kinds, env: {} })
+}
+
+async function board(text: string, model?: string): Promise<BoardDescription> {
+  const found = await loaded(text, model)
+  if (!found.ok) throw new Error(found.problems.map(({ file, line, text }) => `${file}:${line}: ${text}`).join('\n'))
+  return found.configuration.board
+}
+
+async function complaints(text: string): Promise<string[]> {
+  const found = await loaded(text)
+  return found.ok
+    ? []
+    : found.problems.map(({ file, line, column, path, text }) => {
+        const short = file.replace(`${folder}/`, '').replace(`${SHIPPED}/`, '')
+        return `${short}:${line}:${column} ${path}: ${text}`
+      })
+}
+
+describe('the boards that are shipped', () => {
+  const names = (inside: string) => readdirSync(join(SHIPPED, inside)).filter((name) => name.endsWith('.yaml'))
+
+  it.each(names(''))('%s is valid and has a title', async (file) => {
+    const { name, title } = await board(`board: ${file.replace('.yaml', '')}\n`)
+    expect(name).toBe(file.replace('.yaml', ''))
+    expect(title).not.toBe(name)
+  })
+})
+
+describe('board:', () => {
+  it('is a generic Linux box where nothing is said', async () => {
+    expect(await board('')).toEqual({ name: 'generic', title: 'Linux box', models: [], ports: {}, leds: {} })
+  })
+
+  it('names a board, with the chip of the board where a line names none', async () => {
+    const { ports, leds, button, watchdog } = await board('board: virt\n')
+    expect(ports['rs485-1']?.devices).toEqual(['/dev/ttyUSB0'])
+    expect(leds.SYS).toEqual({ green: { led: 'sys:green' }, red: { led: 'sys:red' } })
+    expect(button).toEqual({ chip: 'fieldgate-sim', line: 8, activeLow: true, bias: 'pull-up' })
+    expect(watchdog).toEqual({ device: '/dev/watchdog0', timeoutMs: 30_000 })
+  })
+
+  it('may be a map: a board, and what is otherwise here; a lamp and a line are replaced whole', async () => {
+    const { name, leds, button, ports } = await board(
+      'board: { name: virt, leds: { SYS: { green: { gpio: { line: GPIO5 } } } }, button: { line: 3 }, ports: { rs485-3: { devices: [/dev/ttyS4] } } }\n',
+    )
+    expect(name).toBe('virt')
+    expect(leds.SYS).toEqual({ green: { gpio: { chip: 'fieldgate-sim', line: 'GPIO5' } }, red: { led: 'sys:red' } })
+    expect(leds.BUS).toBeDefined()
+    expect(button).toEqual({ chip: 'fieldgate-sim', line: 3 })
+    expect(Object.keys(ports)).toEqual(['rs485-1', 'rs485-2', 'rs485-3'])
+  })
+
+  it('may be a file beside the configuration', async () => {
+    mkdirSync(join(folder, 'boards'))
+    writeFileSync(
+      join(folder, 'boards/carrier.yaml'),
+      'title: Our carrier\nchip: gpiochip0\nports: { bus: { devices: ["/dev/ttyAMA*"], rs485: { mode: gpio, enable: { line: 17 }, delayAfter: 2ms } } }\n',
+    )
+    const { name, title, ports } = await board('board: ./boards/carrier.yaml\n')
+    expect([name, title]).toEqual(['carrier', 'Our carrier'])
+    expect(ports.bus).toEqual({
+      devices: ['/dev/ttyAMA*'],
+      rs485: { mode: 'gpio', enable: { chip: 'gpiochip0', line: 17 }, delayAfterMs: 2 },
+    })
+  })
+
+  it('that changes takes effect with a restart, also when only its file changes', async () => {
+    const carrier = join(folder, 'carrier.yaml')
+    writeFileSync(carrier, 'ports: { bus: { devices: [/dev/ttyS1] } }\n')
+    const [before, same] = [await loaded('board: carrier.yaml\n'), await loaded('board: carrier.yaml\n')]
+    writeFileSync(carrier, 'ports: { bus: { devices: [/dev/ttyS2] } }\n')
+    const after = await loaded('board: carrier.yaml\n')
+    if (!before.ok || !same.ok || !after.ok) throw new Error('not valid')
+    const change = (one: typeof after) => {
+      const found = diff(before.configuration, one.configuration).find(({ component }) => component === 'board')!
+      return `${found.change}: ${found.text}`
+    }
+    expect(change(same)).toBe('kept: unchanged')
+    expect(change(after)).toBe('restarted: takes effect when the service is restarted')
+  })
+})
+
+describe('the name of a board', () => {
+  it('that is misspelt is told the nearest', async () => {
+    expect((await complaints('board: vrit\n'))[0]).toMatch(
+      /^gateway.yaml:1:8 board: there is no board "vrit": did you mean "virt"\?/,
+    )
+    expect((await complaints('board: toaster\n'))[0]).toMatch(
+      /expected one of generic, .*virt.*auto.*or a file such as/,
+    )
+  })
+
+  it('that is a file which is not there names the file', async () => {
+    const [text] = await complaints('board: ./carrier.yaml\n')
+    expect(text).toBe(
+      `gateway.yaml:1:8 board: there is no board "./carrier.yaml": ${folder}/carrier.yaml does not exist`,
+    )
+  })
+
+  it('is auto: the board that the box says it is, or generic, which is said', async () => {
+    expect((await board('board: auto\n', 'linux,dummy-virt')).name).toBe('virt')
+    const unknown = await loaded('board: auto\n', 'Toaster 3000')
+    expect(unknown.ok && unknown.configuration.board.name).toBe('generic')
+    expect(unknown.ok && unknown.notices).toEqual([
+      'board: auto fits no board that is known: this box calls itself Toaster 3000; it is taken as generic',
+    ])
+  })
+})
+
+describe('what is wrong in a board file', () => {
+  it('is all said at once, each with its place', async () => {
+    writeFileSync(
+      join(folder, 'carrier.yaml'),
+      `title: Our carrier
+prots: {}
+ports:
+  bus: { device: /dev/ttyS1 }
+  other: { devices: [/dev/ttyS2], rs485: { mode: hand, enabel: { line: 4 } } }
+  third: { devices: [/dev/ttyS3], rs485: { mode: gpio } }
+leds:
+  SYSTEM: { green: { led: ACT } }
+  BUS: { blue: { led: ACT }, green: { led: ACT, gpio: { line: 4, chip: x } }, red: { gpio: { line: -4 } } }
+button: { line: 4, activeLow: yes, debounce: 30 }
+watchdog: { timeout: 10ms }
+`,
+    )
+    expect(await complaints('board: carrier.yaml\n')).toMatchInlineSnapshot(`
+      [
+        "carrier.yaml:2:1 board.prots: unknown key "prots": did you mean "ports"?",
+        "carrier.yaml:4:10 board.ports.bus.device: unknown key "device": did you mean "devices"?",
+        "carrier.yaml:4:18 board.ports.bus.device: expected a list of device files, such as [/dev/ttyAMA0]",
+        "carrier.yaml:5:50 board.ports.other.rs485.mode: expected auto, kernel, gpio or adapter",
+        "carrier.yaml:5:56 board.ports.other.rs485.enabel: unknown key "enabel": did you mean "enable"?",
+        "carrier.yaml:6:35 board.ports.third.rs485: enable is missing: name the line that enables the driver (DE)",
+        "carrier.yaml:8:3 board.leds.SYSTEM: unknown key "SYSTEM": expected one of SYS, BUS, NET, HA",
+        "carrier.yaml:9:10 board.leds.BUS.blue: unknown key "blue": expected one of green, amber, red",
+        "carrier.yaml:9:30 board.leds.BUS.green: expected either { led: NAME } or { gpio: { chip, line } }",
+        "carrier.yaml:9:100 board.leds.BUS.red.gpio.line: expected at least 0",
+        "carrier.yaml:10:31 board.button.activeLow: expected true or false; YAML reads yes as a text",
+        "carrier.yaml:10:46 board.button.debounce: expected a duration such as 250ms, 1s, 5m or 1h; did you mean "30s"?",
+        "carrier.yaml:11:1 board.watchdog: device is missing: expected a text",
+        "carrier.yaml:11:22 board.watchdog.timeout: expected at least 1000ms",
+      ]
+    `)
+  })
+
+  it('is told in the gateway file where it stands there', async () => {
+    expect(
+      await complaints('board: { name: virt, button: { lien: 8 }, ports: { a: { devices: [] } } }\n'),
+    ).toMatchInlineSnapshot(`
+      [
+        "gateway.yaml:1:32 board.button.lien: unknown key "lien": did you mean "line"?",
+        "gateway.yaml:1:57 board.ports.a.devices: expected at least one device file",
+      ]
+    `)
+    expect(await complaints('board: 3\n')).toMatchInlineSnapshot(`
+      [
+        "gateway.yaml:1:8 board: expected the name of a board, such as raspberry-pi, a board file, or { name, hat }",
+      ]
+    `)
+    expect(await complaints('board: { hat: x }\n')).toMatchInlineSnapshot(`
+      [
+        "gateway.yaml:1:1 board: name is missing: name a board, such as raspberry-pi",
+      ]
+    `)
+    expect(await complaints('board: { name: virt, hat: x }\n')).toMatchInlineSnapshot(`
+      [
+        "gateway.yaml:1:27 board.hat: there is no hat "x": there is none, or a file such as ./my-hat.yaml",
+      ]
+    `)
+  })
+
+  it('is told when the file is no map, or no YAML', async () => {
+    writeFileSync(join(folder, 'carrier.yaml'), '- a\n')
+    expect(await complaints('board: carrier.yaml\n')).toEqual([
+      'carrier.yaml:1:1 board: expected the keys of a board, such as ports and leds',
+    ])
+    writeFileSync(join(folder, 'carrier.yaml'), 'a: [\n')
+    expect((await complaints('board: carrier.yaml\n'))[0]).toMatch(/^carrier.yaml:2:1 board: this is not YAML/)
+  })
+})

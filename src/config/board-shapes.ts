@@ -74,12 +74,9 @@ const watchdogShape = z.object({
 
 export const boardShape = z.object({
   title: text.optional().meta({ description: 'What it is, in a few words.' }),
-  models: z
-    .array(text, { error: 'expected a list of names' })
-    .optional()
-    .meta({
-      description: 'What the box calls itself, or how that begins: /proc/device-tree/model, or the DMI product name.',
-    }),
+  models: z.array(text, { error: 'expected a list of names' }).optional().meta({
+    description: 'What the box calls itself, or how that begins: /proc/device-tree/model, or the DMI product name.',
+  }),
   boards: z
     .array(text, { error: 'expected a list of boards' })
     .optional()

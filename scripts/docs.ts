@@ -4,6 +4,8 @@ import { z } from 'zod'
 import { kinds } from '../src/catalog.ts'
 import { chosenShape } from '../src/config/board-shapes.ts'
 import * as shapes from '../src/config/shapes.ts'
+import { COUNTERS, metricOf, type Scope } from '../src/health/metrics/counters.ts'
+import { GAUGES } from '../src/health/metrics/gauges.ts'
 
 const { drivers, sinks } = await kinds()
 const NAMES = '^[A-Za-z0-9_][A-Za-z0-9._-]*$'
@@ -244,7 +246,30 @@ const profilesPage = readFileSync(new URL('./profiles-page.md', import.meta.url)
     ['| name | manufacturer | models | | source |', '| --- | --- | --- | --- | --- |', ...shipped].join('\n'),
   )
 
+const gauges = GAUGES.map(({ name, labels, help, devices }) => {
+  const asked = devices ? ' Only with `?devices=1`.' : ''
+  return `| \`${name}\` | ${labels.map((label) => `\`${label}\``).join(', ')} | ${help}${asked} |`
+})
+const SCOPES: Readonly<Record<Scope, string>> = {
+  gateway: 'The gateway: its pipeline and its door',
+  connection: 'Each `connection`',
+  device: 'The devices of each `connection`, with `?devices=1` each `device`',
+  sink: 'Each `sink`',
+  log: 'The log',
+  console: 'The HTTP endpoint',
+}
+const counters = Object.entries(COUNTERS).map(([scope, known]) => {
+  const rows = Object.entries(known).map(
+    ([counter, text]) => `| \`${metricOf(scope as Scope, counter).name}\` | ${text} |`,
+  )
+  return `\n### ${SCOPES[scope as Scope]}\n\n${['| name | what is counted |', '| --- | --- |', ...rows].join('\n')}`
+})
+const metricsPage = readFileSync(new URL('./metrics-page.md', import.meta.url), 'utf8')
+  .replace('{{gauges}}', ['| name | labels | meaning |', '| --- | --- | --- |', ...gauges].join('\n'))
+  .replace('{{counters}}', counters.join('\n'))
+
 const outputs = [
+  ['../docs/metrics.md', metricsPage],
   ['../docs/profiles.md', profilesPage],
   ['../docs/profile.schema.json', `${JSON.stringify(profileSchema, null, 2)}\n`],
   ['../docs/configuration.md', page],

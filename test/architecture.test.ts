@@ -20,8 +20,9 @@ const HOMES: Readonly<Record<string, readonly string[]>> = {
   fflate: ['src/cli/import/'],
   'smol-toml': ['src/cli/import/'],
   pino: ['src/cli/'],
+  'prom-client': ['src/health/'],
 }
-const HEAVY = ['lmdb', 'serialport', 'mqtt', 'aedes', 'modbus-serial']
+const HEAVY = ['lmdb', 'serialport', 'mqtt', 'aedes', 'modbus-serial', 'prom-client']
 
 interface Import {
   readonly file: string

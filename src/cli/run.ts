@@ -4,6 +4,7 @@ import { textFrom } from '../commands/socket.ts'
 import { formatProblems } from '../config/problems.ts'
 import { logPathOf, socketDirectory } from '../config/sockets.ts'
 import { Ledger } from '../health/ledger.ts'
+import { vitals } from '../health/vitals.ts'
 import { type Command, Exit } from './command.ts'
 import { choose, keep } from './run/active.ts'
 import { Applying } from './run/applying.ts'
@@ -28,6 +29,7 @@ export const command: Command = async ({ file, json, options, screen, clock, sig
     if (json) screen.document({ ok: false, error, status: Exit.usage })
     return Exit.usage
   }
+  const startedAt = clock.monotonic()
   // The halves are two users of one group: what one makes, the other may open.
   if (side !== 'both') process.umask(0o007)
   const others = await othersRevision(side, socketDirectory(logPathOf(file)), clock)
@@ -61,7 +63,7 @@ export const command: Command = async ({ file, json, options, screen, clock, sig
   })
   const always = {
     inspect: {
-      status: async () => half.report(notices),
+      status: async () => ({ ...half.report(notices), processes: [vitals(side, { clock, startedAt })] }),
       revision: async () => ({ revision: half.configuration.source.sha256 }),
       plan: (given: unknown) => applying.plan(textFrom(given, 'file')),
       ...half.looks,

@@ -65,6 +65,7 @@ function joined(said: Said): GatewayReport | undefined {
     sinks: uplink?.sinks ?? known.sinks.map((sink) => undelivered(sink, uplink === null)),
     notices: [...new Set([...(field?.notices ?? []), ...(uplink?.notices ?? [])])],
     halves,
+    processes: [...(field?.processes ?? []), ...(uplink?.processes ?? [])],
   }
 }
 

@@ -120,12 +120,25 @@ export interface GatewayReport {
   readonly health?: HealthReport
   /** Absent: one process is all of it. */
   readonly halves?: readonly HalfReport[]
+  /** Those that answered. */
+  readonly processes?: readonly ProcessReport[]
+}
+
+/** What a process of the gateway takes of the machine. */
+export interface ProcessReport {
+  readonly side: 'both' | 'field' | 'uplink' | 'console'
+  /** UTC ms. */
+  readonly startedAt: number
+  /** Processor time since then, user and system together. */
+  readonly cpuMs: number
+  readonly residentBytes: number
+  readonly heapBytes: number
 }
 
 /** What the uplink half says of itself where it runs apart. */
 export type UplinkReport = Pick<
   GatewayReport,
-  'gateway' | 'version' | 'revision' | 'startedAt' | 'at' | 'notices' | 'sinks' | 'health'
+  'gateway' | 'version' | 'revision' | 'startedAt' | 'at' | 'notices' | 'sinks' | 'health' | 'processes'
 >
 
 /** One of the two processes that a gateway can run as. */

@@ -77,7 +77,7 @@ export class Pipeline {
       batches: this.#batches,
       batchesReported: this.#reported,
       batchesOfRemovedGroups: this.#dropped,
-      counterResets: this.#resets,
+      totalsReset: this.#resets,
       deviceTimesRefused: this.#times.refused,
     }
   }

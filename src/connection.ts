@@ -12,8 +12,11 @@ import type { Ledger } from './health/ledger.ts'
 import { Lane } from './schedule/lane.ts'
 import { Poller } from './schedule/poller.ts'
 
-/** A connection that should have finished a cycle and has not for so long hangs. The longest timeouts and intervals stay below. */
-const STALLED_MS = 120_000
+/** An exchange that has not ended for so long hangs, whatever its driver's timeouts: a device that is silent ends it in time. */
+const STALLED_MS = 60_000
+/** One exchange may be several: a device is looked for, identified, set up. */
+const CALLS = 4
+const LONGEST_MS = 15_000
 
 export interface ConnectionOptions {
   readonly configuration: ConnectionConfiguration
@@ -49,7 +52,9 @@ export class Connection {
     this.poller = new Poller({ clock, driver, lane: this.lane, emit })
     this.#leave = ledger.enrol({
       name: `connection ${configuration.name}`,
-      allowanceMs: STALLED_MS,
+      get allowanceMs() {
+        return STALLED_MS + CALLS * (driver.longestMs ?? LONGEST_MS)
+      },
       state: () => driver.state(),
       progress: () => this.poller.progress,
     }).leave

@@ -17,6 +17,7 @@ import type { Logger } from './contracts/component.ts'
 import type { GroupPlan, Tag } from './contracts/driver.ts'
 import type { Inquiry } from './contracts/errand.ts'
 import { ConfigurationFault, Rejected, sentence } from './contracts/errors.ts'
+import type { Line } from './contracts/health.ts'
 import type { GatewayReport, LiveValues, SinkReport } from './contracts/report.ts'
 import type { Ledger } from './health/ledger.ts'
 import { lights } from './health/leds.ts'
@@ -27,6 +28,10 @@ import { watchSteps } from './time/steps.ts'
 
 /** What is held by writes is let go of within this when the gateway stops or the tags go away. */
 const LETTING_GO_MS = 2000
+/** Its clockwork ticks each second: below this only the timer can have gone. */
+const TICKS_MS = 60_000
+/** A command expires after ten seconds and is then given two more: it has had its answer long before. */
+const COMMAND_MS = 60_000
 
 export interface FieldOptions {
   readonly configuration: Configuration
@@ -60,6 +65,7 @@ export class Field {
   #configuration: Configuration
   #tick: Stop | undefined
   #watch: Stop | undefined
+  #lines: readonly Line[] = []
 
   /** The log's end stays its owner's to close. */
   static async open(options: FieldOptions): Promise<Field> {
@@ -141,8 +147,16 @@ export class Field {
       },
     })
     for (const connection of connections) await this.#addConnection(connection)
-    this.#tick = this.#clock.every(1000, () => this.#pipeline.onTick(this.#clock.now()))
+    const pipeline = this.#ledger.enrol({ name: 'pipeline', allowanceMs: TICKS_MS })
+    const door = this.#ledger.enrol({ name: 'door', allowanceMs: COMMAND_MS, progress: () => this.#door.progress })
+    for (const line of [pipeline, door]) line.report({ condition: 'fine', text: 'running' })
+    this.#lines = [pipeline, door]
+    this.#tick = this.#clock.every(1000, () => {
+      this.#pipeline.onTick(this.#clock.now())
+      pipeline.progress()
+    })
     this.#phase = 'running'
+    this.#ledger.settled()
   }
 
   /** Nothing is read or written any more, and all that was read is stored or refused. */
@@ -151,12 +165,20 @@ export class Field {
     this.#tick?.()
     this.#watch?.()
     this.#door.shut()
+    this.#ledger.step('letting go of what writes hold')
     await this.#upkeep.stop(LETTING_GO_MS)
-    await Promise.all([...this.#connections.values()].map((connection) => connection.stop()))
+    const stop = async (connection: Connection): Promise<void> => {
+      await connection.stop()
+      this.#ledger.step('stopping the connections')
+    }
+    await Promise.all([...this.#connections.values()].map(stop))
     this.#connections.clear()
+    this.#ledger.step('storing what was read')
     await this.#end.flush()
+    for (const line of this.#lines) line.leave()
     this.#ending.abort(new ConfigurationFault('the gateway is stopping'))
     await this.#notebook.close()
+    this.#ledger.settled()
   }
 
   /** Puts another configuration into force. Connections and groups that are the same object in both go on undisturbed.
@@ -173,6 +195,7 @@ export class Field {
     for (const [name, connection] of this.#connections) {
       if (wanted.get(name) === connection.configuration) continue
       this.#connections.delete(name)
+      this.#ledger.step(`stopping connection ${name}`)
       await connection.stop()
     }
     await sinks()
@@ -187,11 +210,13 @@ export class Field {
       text: `configuration ${after.source.sha256.slice(0, 12)} is in force`,
       facts: { revision: after.source.sha256 },
     })
+    this.#ledger.settled()
   }
 
   // ── south to log ─────────────────────────────────────────────────────────────────────────────
 
   async #addConnection(configuration: ConnectionConfiguration): Promise<void> {
+    this.#ledger.step(`starting connection ${configuration.name}`)
     const connection = await Connection.open({
       configuration,
       clock: this.#clock,

@@ -58,15 +58,25 @@ export class Uplink {
     const { groups, sinks } = this.#configuration
     this.#options.end.configure({ groups: groups.map((group) => group.ref), readers: sinks.map(({ name }) => name) })
     for (const sink of sinks) if (sink.enabled) await this.#addDelivery(sink)
+    this.#options.ledger.settled()
   }
 
   /** What is stored now is given `drainMs` to be confirmed. */
   async stop(drainMs: number): Promise<void> {
-    await Promise.all([...this.#deliveries.values()].map(({ drain }) => drain.finish(drainMs)))
-    await Promise.all([...this.#deliveries.values()].map(removeDelivery))
+    const { ledger } = this.#options
+    const deliveries = [...this.#deliveries.values()]
+    ledger.step('delivering what is stored')
+    await Promise.all(deliveries.map(({ drain }) => drain.finish(drainMs)))
+    const remove = async (delivery: Delivery): Promise<void> => {
+      await removeDelivery(delivery)
+      ledger.step('stopping the sinks')
+    }
+    await Promise.all(deliveries.map(remove))
+    ledger.step('storing what sinks have confirmed')
     this.#deliveries.clear()
     this.#ending.abort(new ConfigurationFault('the gateway is stopping'))
     await this.#options.end.flush()
+    ledger.settled()
   }
 
   /** Puts another configuration into force. Sinks that are the same object in both go on undisturbed. */
@@ -83,13 +93,15 @@ export class Uplink {
       // A sink's topics carry the gateway's own names.
       if (!renamed && sinks.get(name) === delivery.configuration) continue
       this.#deliveries.delete(name)
+      this.#options.ledger.step(`stopping sink ${name}`)
       await removeDelivery(delivery)
     }
     for (const sink of sinks.values()) if (!this.#deliveries.has(sink.name)) await this.#addDelivery(sink)
+    this.#options.ledger.settled()
   }
 
   async #addDelivery(configuration: SinkConfiguration): Promise<void> {
-    const { clock, log, end, door, live } = this.#options
+    const { clock, log, end, door, live, ledger } = this.#options
     const create = await catalog.sinks[configuration.type]!.load()
     const sink = create({
       settings: configuration.settings,
@@ -111,9 +123,11 @@ export class Uplink {
       cursor: await end.cursor(configuration.name, { from: configuration.from }),
       clock,
       log,
+      health: ledger,
       replay: configuration.replay,
       select: selection.selects ? (entry) => selection.select(entry) : undefined,
     })
+    this.#options.ledger.step(`starting sink ${configuration.name}`)
     this.#deliveries.set(configuration.name, { configuration, sink, drain })
     await sink.start(this.#ending.signal)
     drain.start()

@@ -5,6 +5,7 @@ import type { CommandDoor, CommandResult, WriteCommand } from '../contracts/comm
 import type { Counters } from '../contracts/component.ts'
 import type { GroupPlan, Tag, Write } from '../contracts/driver.ts'
 import { Rejected, Retryable, sentence } from '../contracts/errors.ts'
+import type { Progress } from '../contracts/health.ts'
 import { Allowances } from './allowances.ts'
 import { allows, type Rules } from './rules.ts'
 
@@ -45,6 +46,8 @@ export class Door implements CommandDoor {
   readonly #outcomes = { done: 0, refused: 0, failed: 0, unknown: 0 }
   #rules: Rules
   #shut = false
+  /** When each command under way came, monotonic, oldest first. */
+  readonly #underWay = new Set<{ readonly since: number }>()
 
   constructor(options: DoorOptions) {
     const { clock, ratePerSecond = 50, expiresMs = 10_000, rules } = options
@@ -75,11 +78,20 @@ export class Door implements CommandDoor {
       this.#outcomes.refused++
       return result
     }
+    const one = { since: this.#options.clock.monotonic() }
+    this.#underWay.add(one)
     try {
       return this.#ended(command, await this.#carriedOut(command, signal))
     } finally {
+      this.#underWay.delete(one)
       leave()
     }
+  }
+
+  /** Of the oldest command that has not had its answer. */
+  get progress(): Progress {
+    for (const { since } of this.#underWay) return { at: since, due: true }
+    return { at: 0, due: false }
   }
 
   counters(): Counters {

@@ -26,6 +26,8 @@ export interface Clock {
   /** Changes at each boot of the box. */
   readonly boot: string
   quality(): ClockQuality
+  /** When whoever keeps the system's clock was last asked with an outcome, monotonic; absent: nobody is asked. */
+  readonly askedAt?: number
   now(): Instant
   /** The last moment that an earlier run stored under a set clock: an unset clock goes on from there. */
   recall(stored: Instant): void

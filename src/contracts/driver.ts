@@ -115,6 +115,8 @@ export interface Driver extends Component {
   readonly lane: string
   /** 1 on every shared wire; the lane never exceeds it. */
   readonly inFlight: number
+  /** The longest that one call may take by the timeouts that are set; absent: 15 s. */
+  readonly longestMs?: number
   /** Pure: the fewest requests that read the group. */
   plan(group: GroupPlan): readonly Request[]
   /** What these requests, of one device, take from the connection: as assumed, or as learnt since it answers. */

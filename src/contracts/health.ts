@@ -48,4 +48,14 @@ export interface Standing {
 export interface HealthLedger {
   /** A name that is enrolled again begins anew. */
   enrol(enrolment: Enrolment): Line
+  /** The process as a whole starts, changes or ends, and this part of it begins now. Each has a time of its own. */
+  step(text: string): void
 }
+
+/** For parts that run on their own, in tests and tools: nobody looks. */
+export const unwatched: HealthLedger = {
+  enrol: () => ({ report: nothing, progress: nothing, idle: nothing, begin: nothing, leave: nothing }),
+  step: nothing,
+}
+
+function nothing(): void {}

@@ -23,6 +23,10 @@ export interface Sink extends Component {
     how: { readonly historical: boolean },
     signal: AbortSignal,
   ): Promise<{ readonly rejected: readonly Rejection[] }>
+  /** The longest that a call goes without anything being confirmed, by the timeouts that are set; absent: a minute. */
+  readonly longestMs?: number
+  /** When something of the call under way was last confirmed, monotonic. */
+  readonly movedAt?: number
   /** Resolves once the link is there, at once while it is. Delivery that failed is resumed then, before its back-off ends. */
   ready?(signal: AbortSignal): Promise<void>
   /** Ranges the far side stored together with its data; confirmed before the first deliver. */

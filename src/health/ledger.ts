@@ -5,10 +5,15 @@ import type { Enrolment, HealthLedger, Line, Standing } from '../contracts/healt
 
 /** Times in which the process did not run that are remembered: those before are older than any allowance, or many were short. */
 const PAUSES = 32
+/** One connection, one sink or the log is started or stopped in less: an exchange is ended, a disk takes what is under way, a file
+ *  of the log is looked through. The slowest of these is a disk that repeats a command for minutes. */
+const STEP_MS = 180_000
 
 class Page {
   readonly enrolment: Enrolment
   state: State = { condition: 'waiting', text: 'not started' }
+  /** For the sentence of one that hangs. */
+  doing = ''
   at: number
   due = true
   seen: Condition | undefined
@@ -24,6 +29,8 @@ class Page {
 export class Ledger implements HealthLedger {
   readonly #clock: Clock
   readonly #pages = new Map<string, Page>()
+  #service: { readonly line: Line; readonly page: Page } | undefined
+  #onStep: () => void = () => {}
   readonly #pauses: { readonly end: number; readonly ms: number }[] = []
 
   constructor(options: { clock: Clock }) {
@@ -33,6 +40,35 @@ export class Ledger implements HealthLedger {
   enrol(enrolment: Enrolment): Line {
     const page = new Page(enrolment, this.#clock.now())
     this.#pages.set(enrolment.name, page)
+    return this.#lineOf(page)
+  }
+
+  step(text: string): void {
+    if (this.#service === undefined) {
+      const line = this.enrol({ name: 'service', allowanceMs: STEP_MS })
+      this.#service = { line, page: this.#pages.get('service')! }
+    }
+    const { line, page } = this.#service
+    line.report({ condition: 'waiting', text })
+    line.progress()
+    page.doing = ` (${text})`
+    this.#onStep()
+  }
+
+  /** No step is under way: it runs, or has ended. */
+  settled(): void {
+    if (this.#service === undefined) return
+    this.#service.line.report({ condition: 'fine', text: 'running' })
+    this.#service.line.idle()
+    this.#service.page.doing = ''
+  }
+
+  /** Heard at once, also where the loop is not given a turn between two steps. */
+  onStep(hear: () => void): void {
+    this.#onStep = hear
+  }
+
+  #lineOf(page: Page): Line {
     return {
       report: (state) => {
         page.state = state
@@ -54,7 +90,7 @@ export class Ledger implements HealthLedger {
         page.due = true
       },
       leave: () => {
-        if (this.#pages.get(enrolment.name) === page) this.#pages.delete(enrolment.name)
+        if (this.#pages.get(page.enrolment.name) === page) this.#pages.delete(page.enrolment.name)
       },
     }
   }
@@ -80,7 +116,7 @@ export class Ledger implements HealthLedger {
       const ageMs = this.#age(page, monotonic)
       if (ageMs <= page.enrolment.allowanceMs) continue
       now ??= this.#clock.now()
-      sentences.push(`${page.enrolment.name}: ${late(page, ageMs, now)}`)
+      sentences.push(`${page.enrolment.name}${page.doing}: ${late(page, ageMs, now)}`)
     }
     return sentences
   }

@@ -3,7 +3,7 @@ import type { GroupRef } from '../contracts/batch.ts'
 import type { Clock } from '../contracts/clock.ts'
 import type { Logger, State } from '../contracts/component.ts'
 import { ConfigurationFault, sentence } from '../contracts/errors.ts'
-import type { HealthLedger } from '../contracts/health.ts'
+import { type HealthLedger, type Line, unwatched } from '../contracts/health.ts'
 import type { Cursor, LogReader, LogWriter, Position, Quarantined, Range } from '../contracts/log.ts'
 import type { LogReport } from '../contracts/report.ts'
 import { Rate } from './delivery/rate.ts'
@@ -13,6 +13,7 @@ import { fullInMs } from './outage.ts'
 import { needs, unconfirmed } from './places/cursor-state.ts'
 import { type Places, placesOf, SeenPlaces } from './places/places.ts'
 import { quarantineBytes, Readers } from './places/readers.ts'
+import { logLines } from './progress.ts'
 import { Reader } from './reading/reader.ts'
 import { Tail } from './reading/tail.ts'
 import { Dictionary } from './records/dictionary.ts'
@@ -122,11 +123,14 @@ export class Log implements FieldEnd, UplinkEnd {
   #sealed = false
   readonly #openedAt: Position
   #begun = false
+  readonly #lines: readonly Line[]
   #closed: Promise<void> | undefined
 
   /** Use `openLog`. */
   constructor(options: FieldEndOptions, identity: Identity, ends: 'both' | 'field') {
-    const { path, clock, log, quotaBytes, commitEveryMs } = options
+    const { path, clock, log, quotaBytes, commitEveryMs, health = unwatched } = options
+    const { writing, deleting } = logLines(health, { commitEveryMs })
+    this.#lines = [writing, deleting]
     this.#options = options
     this.#identity = identity
     const { stream, streams } = identity
@@ -138,6 +142,8 @@ export class Log implements FieldEnd, UplinkEnd {
       segmentBytes: options.segmentBytes ?? LARGEST_SEGMENT_BYTES,
       dictionary: this.#dictionary,
       onDamage: (damage) => this.#damaged(damage),
+      deleting,
+      step: (text) => health.step(text),
     })
     const around = { folder: path, head: () => this.#head(), oldest: () => this.#row.oldest ?? { epoch: 0, seq: 1 } }
     this.#readers = ends === 'field' ? undefined : this.#openReaders(around)
@@ -169,6 +175,7 @@ export class Log implements FieldEnd, UplinkEnd {
       log,
       commitEveryMs,
       head: this.#openedAt,
+      line: writing,
       onCommit: (commit) => this.#committed(commit),
     })
     this.#reader = new Reader({
@@ -279,6 +286,7 @@ export class Log implements FieldEnd, UplinkEnd {
     await this.#row.close()
     this.#headFile?.close()
     await this.#space.settled
+    for (const line of this.#lines) line.leave()
     this.#identity.release()
   }
 
@@ -307,10 +315,11 @@ export class Log implements FieldEnd, UplinkEnd {
   }
 
   #openReaders(around: Around): Readers {
-    const { commitEveryMs, quotaBytes, clock, log } = this.#options
+    const { commitEveryMs, quotaBytes, clock, log, health = unwatched } = this.#options
     return new Readers({
       ...around,
       commitEveryMs,
+      health,
       quarantineBytes: quarantineBytes(quotaBytes),
       clock,
       log,
@@ -327,6 +336,7 @@ export class Log implements FieldEnd, UplinkEnd {
   #seePlaces(around: Around): SeenPlaces {
     return new SeenPlaces({
       ...around,
+      health: this.#options.health ?? unwatched,
       onLooked: () => {
         this.#row.newest?.forgetDeadReaders()
         this.#retire()

@@ -2,7 +2,7 @@
 import type { GroupRef } from '../contracts/batch.ts'
 import type { Clock } from '../contracts/clock.ts'
 import type { Logger } from '../contracts/component.ts'
-import type { HealthLedger } from '../contracts/health.ts'
+import { type HealthLedger, unwatched } from '../contracts/health.ts'
 import type { Cursor, LogReader, Quarantined } from '../contracts/log.ts'
 import type { SinkSaid, UplinkEnd } from './ends.ts'
 import { claim, release } from './folder/claim.ts'
@@ -72,11 +72,12 @@ class UplinkLog implements UplinkEnd {
   /** False: there is nothing to read yet, or less than a sink was given. Throws ConfigurationFault when another process has these readers. */
   begin({ patient }: { readonly patient: boolean }): boolean {
     if (!this.#follower.isThere) return false
-    const { path, quotaBytes, commitEveryMs, clock, log } = this.#options
+    const { path, quotaBytes, commitEveryMs, clock, log, health = unwatched } = this.#options
     claim(path, 'reader', clock.boot)
     this.#readers = new Readers({
       folder: path,
       commitEveryMs,
+      health,
       quarantineBytes: quarantineBytes(quotaBytes),
       clock,
       log,

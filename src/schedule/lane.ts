@@ -26,6 +26,10 @@ export class Lane {
   #source: Source = () => undefined
   #busy = 0
   #busySince = 0
+  /** What is under way, oldest first. */
+  readonly #underWay = new Set<{ readonly since: number }>()
+  /** When an exchange that consists of several last ended one of them. */
+  #betweenAt = Number.NEGATIVE_INFINITY
   #idle: (() => void) | undefined
 
   constructor(options: { clock: Clock; inFlight: number }) {
@@ -68,12 +72,23 @@ export class Lane {
 
   /** Inside an exchange that consists of several: lets the commands that wait go first. undefined: none waits. */
   between(): Promise<void> | undefined {
+    this.#betweenAt = this.#clock.monotonic()
     return this.#commands.length === 0 ? undefined : this.#commandsFirst()
   }
 
   async #commandsFirst(): Promise<void> {
     const { signal } = this.#ending
     for (let next = this.#commands.shift(); next !== undefined; next = this.#commands.shift()) await next.start(signal)
+  }
+
+  /** Since when the oldest exchange under way gives no sign of life, monotonic; undefined: there is none. */
+  get since(): number | undefined {
+    for (const { since } of this.#underWay) return Math.max(since, this.#betweenAt)
+    return undefined
+  }
+
+  get isFull(): boolean {
+    return this.#busy >= this.#inFlight
   }
 
   /** Fills the free places. */
@@ -84,7 +99,9 @@ export class Lane {
       const exchange = this.#next(startedAt, signal)
       if (exchange === undefined) return
       if (this.#busy++ === 0) this.#busySince = startedAt
-      exchange.then(() => this.#done(startedAt))
+      const one = { since: startedAt }
+      this.#underWay.add(one)
+      exchange.then(() => this.#done(one))
     }
   }
 
@@ -103,9 +120,10 @@ export class Lane {
     if (this.#busy > 0) await new Promise<void>((resolve) => (this.#idle = resolve))
   }
 
-  #done(startedAt: number): void {
+  #done(one: { readonly since: number }): void {
     const now = this.#clock.monotonic()
-    this.usage.exchange(now - startedAt, now)
+    this.#underWay.delete(one)
+    this.usage.exchange(now - one.since, now)
     if (--this.#busy === 0) {
       this.usage.busy(this.#busySince, now)
       this.#idle?.()

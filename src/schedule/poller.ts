@@ -6,6 +6,7 @@ import type { Clock, Stop } from '../contracts/clock.ts'
 import type { Counters } from '../contracts/component.ts'
 import type { Driver, GroupPlan, Request } from '../contracts/driver.ts'
 import { Retryable, sentence } from '../contracts/errors.ts'
+import type { Progress } from '../contracts/health.ts'
 import { budgetOf, costOf } from './budget.ts'
 import { Heap } from './heap.ts'
 import type { Lane } from './lane.ts'
@@ -69,14 +70,12 @@ export class Poller {
   #timerDue = Number.POSITIVE_INFINITY
   #polls = 0
   #skipped = 0
-  #lastProgress: number
 
   constructor(options: { clock: Clock; driver: Driver; lane: Lane; emit: (batch: Batch) => void }) {
     this.#clock = options.clock
     this.#driver = options.driver
     this.#lane = options.lane
     this.#emit = options.emit
-    this.#lastProgress = options.clock.monotonic()
     this.#driver.join?.(this.#lane)
   }
 
@@ -134,11 +133,13 @@ export class Poller {
     return this.#devices.get(device)
   }
 
-  /** Monotonic time of the last finished cycle, and whether one should have finished since. */
-  get progress(): { readonly at: number; readonly due: boolean } {
+  /** Since when an exchange gives no sign of life, or a cycle has been due although there is a free place for it. */
+  get progress(): Progress {
+    const now = this.#clock.monotonic()
     // A group that is read once an hour is not late after a minute.
-    const due = this.#waiting.first === undefined || this.#waiting.first.wakeAt <= this.#clock.monotonic()
-    return { at: this.#lastProgress, due: this.#rounds.size > 0 && due }
+    const next = this.#lane.isFull ? undefined : (this.#ready.first ?? this.#waiting.first)
+    const at = Math.min(this.#lane.since ?? now, next?.wakeAt ?? now)
+    return { at, due: at < now }
   }
 
   /** By what is known of the devices' answers; worked out anew once a minute. */
@@ -321,7 +322,6 @@ export class Poller {
     if (past >= 0) round.due += Math.max(1, past) * everyMs
     this.#rest(round)
     this.#polls++
-    this.#lastProgress = at.monotonic
     this.#emit(builder.finish(at))
   }
 

@@ -8,6 +8,7 @@ import { Wall } from './wall.ts'
 export class SystemClock implements Clock {
   readonly boot = bootId()
   readonly #wall: Wall
+  askedAt?: number
 
   constructor() {
     const system = Date.now()
@@ -50,6 +51,7 @@ export class SystemClock implements Clock {
     const ask = (): Promise<void> => {
       asking ??= askKeeper().then((known) => {
         this.#wall.known = known ?? this.#wall.known
+        this.askedAt = this.monotonic()
         asking = undefined
       })
       return asking

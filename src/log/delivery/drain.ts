@@ -3,6 +3,7 @@
 import type { Clock } from '../../contracts/clock.ts'
 import type { Counters, Logger, State } from '../../contracts/component.ts'
 import { ConfigurationFault, Rejected, sentence } from '../../contracts/errors.ts'
+import { type HealthLedger, type Line, unwatched } from '../../contracts/health.ts'
 import type { Cursor, Entry, LogReader, Position, Quarantined, Receipt } from '../../contracts/log.ts'
 import type { Rejection, Sink } from '../../contracts/sink.ts'
 import { LiveCursor } from '../places/live-cursor.ts'
@@ -18,6 +19,7 @@ export interface DrainOptions {
   readonly cursor: Cursor | null
   readonly clock: Clock
   readonly log: Logger
+  readonly health?: HealthLedger | undefined
   /** In order, or the share (0–1) of what the sink takes that a backlog may have beside live entries. */
   readonly replay: 'in-order' | number
   /** What this sink wants of an entry; null: nothing. */
@@ -35,6 +37,10 @@ const TURNS_A_CALL = 8
 /** So many calls in a row with every entry refused are no fault of the entries. */
 const STRIKES = 3
 const HELD_MS = 60_000
+/** A call that nothing has come of for so long beside twice its own timeouts hangs: a far side that is away ends it, and what
+ *  follows is a pause, which is no work. */
+const HANGS_MS = 60_000
+const LONGEST_MS = 60_000
 const BACKOFF = { firstMs: 1000, longestMs: 30_000 }
 
 export class Drain {
@@ -47,6 +53,10 @@ export class Drain {
   readonly #rate: Rate
   readonly #ending = new AbortController()
   #running: Promise<void> | undefined
+  /** Due while the sink is asked for something. */
+  readonly #line: Line
+  /** Since when, monotonic. */
+  #asked: number | undefined
   /** What stands in the way, beside what the sink says of itself. */
   #trouble: State | undefined
   /** Not answered yet: repeated as it is, because what a reader selects may depend on what it was given before. */
@@ -70,6 +80,18 @@ export class Drain {
     this.#cursor = options.cursor ?? new LiveCursor({ reader: sink.name, from: reader.head })
     this.#next = new NextCall({ reader, cursor: this.#cursor, clock, replay, select, maxEntries, maxBytes })
     this.#rate = new Rate({ clock, windowMs: 10_000 })
+    const { health = unwatched } = options
+    this.#line = health.enrol({
+      name: `sink ${sink.name}`,
+      get allowanceMs() {
+        return HANGS_MS + 2 * (sink.longestMs ?? LONGEST_MS)
+      },
+      state: () => this.#trouble ?? sink.state(),
+      progress: () => {
+        const since = this.#asked
+        return { at: Math.max(since ?? 0, sink.movedAt ?? 0), due: since !== undefined }
+      },
+    })
   }
 
   start(): void {
@@ -83,6 +105,7 @@ export class Drain {
     this.#ending.abort(new ConfigurationFault(`delivery to ${this.#sink.name} is stopping`))
     await this.#running
     await this.#durable
+    this.#line.leave()
   }
 
   /** Delivers what is stored now, for at most `withinMs`, then stops. Does not wait for a link that is away. */
@@ -207,7 +230,7 @@ export class Drain {
   async #resume(): Promise<void> {
     while (this.#sink.resume !== undefined) {
       try {
-        const ranges = await this.#sink.resume()
+        const ranges = await this.#under(this.#sink.resume())
         if (ranges.length > 0) this.#confirm(ranges)
         this.#next.interrupted()
         this.#trouble = undefined
@@ -224,7 +247,7 @@ export class Drain {
     const entries = batches.map((batch): Entry => ({ kind: 'batch', position: at, batch }))
     while (entries.length > 0) {
       try {
-        await this.#sink.deliver(entries, { historical: false }, this.#signal)
+        await this.#under(this.#sink.deliver(entries, { historical: false }, this.#signal))
         return
       } catch (thrown) {
         await this.#pause(thrown)
@@ -280,9 +303,19 @@ export class Drain {
     }
   }
 
+  /** While the sink is at work, it is expected to come to an end. */
+  async #under<T>(work: Promise<T>): Promise<T> {
+    this.#asked = this.#clock.monotonic()
+    try {
+      return await work
+    } finally {
+      this.#asked = undefined
+    }
+  }
+
   #deliver(entries: readonly Entry[], historical: boolean): Promise<readonly Rejection[]> {
     this.#counters.calls++
-    return this.#sink.deliver(entries, { historical }, this.#signal).then(({ rejected }) => {
+    return this.#under(this.#sink.deliver(entries, { historical }, this.#signal)).then(({ rejected }) => {
       this.#away = false
       this.#backoff.reset()
       return rejected

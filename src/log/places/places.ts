@@ -3,9 +3,11 @@ import { statSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Clock, Stop } from '../../contracts/clock.ts'
 import { Rejected, sentence } from '../../contracts/errors.ts'
+import { type HealthLedger, type Line, unwatched } from '../../contracts/health.ts'
 import type { Position } from '../../contracts/log.ts'
 import type { Place, SinkSaid } from '../ends.ts'
 import { syncForeign } from '../folder/durable.ts'
+import { followingLine } from '../progress.ts'
 import { type Kept, readKept } from '../records/quarantine.ts'
 import { DATABASE_FILE, Environment } from '../segments/environment.ts'
 import type { Damage } from '../segments/row.ts'
@@ -84,6 +86,7 @@ const LOOK_MS = 1000
 
 export interface SeenPlacesOptions {
   readonly folder: string
+  readonly health?: HealthLedger
   readonly head: () => Position
   /** Where the oldest stored entry is or was. */
   readonly oldest: () => Position
@@ -104,6 +107,7 @@ export class SeenPlaces implements Places {
   #said = new Map<string, SinkSaid>()
   readonly #damages = new Set<string>()
   #stop: Stop | undefined
+  #line: Line | undefined
 
   constructor(options: SeenPlacesOptions) {
     this.#options = options
@@ -112,8 +116,10 @@ export class SeenPlaces implements Places {
 
   /** Looks each second from now on. */
   follow(clock: Clock): void {
+    this.#line ??= followingLine(this.#options.health ?? unwatched, 'places of the sinks')
     this.#stop ??= clock.every(LOOK_MS, () => {
       this.look()
+      this.#line?.progress()
       this.#options.onLooked?.()
     })
   }
@@ -181,6 +187,7 @@ export class SeenPlaces implements Places {
   async close(): Promise<void> {
     this.#stop?.()
     await this.#environment?.close()
+    this.#line?.leave()
     this.#environment = undefined
   }
 

@@ -4,10 +4,12 @@ import { join } from 'node:path'
 import type { Clock, Stop } from '../../contracts/clock.ts'
 import type { Logger } from '../../contracts/component.ts'
 import { Rejected, Retryable, sentence } from '../../contracts/errors.ts'
+import type { HealthLedger, Line } from '../../contracts/health.ts'
 import type { Position } from '../../contracts/log.ts'
 import type { SinkSaid } from '../ends.ts'
 import { moveAside } from '../folder/damaged.ts'
 import { syncNow } from '../folder/durable.ts'
+import { confirmingLine } from '../progress.ts'
 import { type Boots, restampedAll } from '../reading/boots.ts'
 import { type Kept, readKept, writeKept } from '../records/quarantine.ts'
 import { DATABASE_FILE, type Environment, type Put } from '../segments/environment.ts'
@@ -22,6 +24,7 @@ export interface ReadersOptions {
   readonly folder: string
   readonly commitEveryMs: number
   readonly quarantineBytes: number
+  readonly health: HealthLedger
   readonly clock: Clock
   readonly log: Logger
   readonly boots: Boots
@@ -79,9 +82,11 @@ export class Readers implements Places {
   /** The places were lost: who is known from the configuration alone begins at the oldest entry. */
   #lost = false
   #closed = false
+  readonly #line: Line
 
   constructor(options: ReadersOptions) {
     this.#options = options
+    this.#line = confirmingLine(options.health, options)
     try {
       this.#environment = openWithin(options.folder)
       this.#states()
@@ -209,6 +214,7 @@ export class Readers implements Places {
     await this.flush()
     this.#timer?.()
     await this.#environment.close()
+    this.#line.leave()
   }
 
   /** After an error LMDB may never answer again in the same environment. */
@@ -300,6 +306,7 @@ export class Readers implements Places {
 
   /** Resolves when what has changed is durable. */
   #store(now: boolean): Promise<void> {
+    this.#line.begin()
     if (this.#waiting === undefined) {
       this.#waiting = Promise.withResolvers<void>()
       this.#waiting.promise.catch(() => undefined)
@@ -352,6 +359,8 @@ export class Readers implements Places {
     await this.#committing
     this.#committing = undefined
     this.#flying = new Map()
+    if (this.#waiting === undefined) this.#line.idle()
+    else this.#line.progress()
     if (this.failure === undefined) this.#options.onConfirmed()
     const now = this.#due && this.failure === undefined
     this.#due = false

@@ -4,7 +4,9 @@ import type { Batch, GroupRef } from '../../contracts/batch.ts'
 import type { Clock, Stop } from '../../contracts/clock.ts'
 import type { Logger } from '../../contracts/component.ts'
 import { Retryable, sentence } from '../../contracts/errors.ts'
+import { type HealthLedger, type Line, unwatched } from '../../contracts/health.ts'
 import type { Entry, GapEntry, LogReader, Position } from '../../contracts/log.ts'
+import { followingLine } from '../progress.ts'
 import { Dictionary } from '../records/dictionary.ts'
 import { Latest } from '../segments/latest.ts'
 import { LARGEST_SEGMENT_BYTES } from '../segments/layout.ts'
@@ -27,6 +29,7 @@ export interface FollowerOptions {
   readonly headFile?: string | undefined
   readonly clock: Clock
   readonly log: Logger
+  readonly health?: HealthLedger | undefined
   readonly onDamage: (damage: Damage) => void
   /** Hears of new entries before readers wake. */
   readonly onHead?: (head: Position) => void
@@ -42,6 +45,7 @@ export class Follower implements LogReader {
   #head: Position = { epoch: 0, seq: 0 }
   #watcher: FSWatcher | undefined
   #stop: Stop | undefined
+  #line: Line | undefined
   #groups: readonly GroupRef[] = []
   /** Why the last look failed. */
   failure: string | undefined
@@ -89,10 +93,12 @@ export class Follower implements LogReader {
   }
 
   follow(): void {
-    const { clock, headFile } = this.#options
+    const { clock, headFile, health = unwatched } = this.#options
+    this.#line ??= followingLine(health, 'following')
     this.#stop ??= clock.every(LOOK_MS, () => {
       if (headFile !== undefined) this.#watcher ??= watchHead(headFile, () => this.look())
       this.look()
+      this.#line?.progress()
     })
   }
 
@@ -156,5 +162,6 @@ export class Follower implements LogReader {
     this.#stop?.()
     this.#watcher?.close()
     await this.#row.close()
+    this.#line?.leave()
   }
 }

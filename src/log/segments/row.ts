@@ -2,6 +2,7 @@
 import { mkdirSync, readdirSync, rmSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { Rejected, Retryable, sentence } from '../../contracts/errors.ts'
+import type { Line } from '../../contracts/health.ts'
 import type { Entry, GapEntry, Position, Range } from '../../contracts/log.ts'
 import { moveAside } from '../folder/damaged.ts'
 import { syncNow } from '../folder/durable.ts'
@@ -50,6 +51,10 @@ export interface RowOptions {
   readonly following?: boolean
   /** Hears of each damage once. */
   readonly onDamage: (damage: Damage) => void
+  /** Due while files are being deleted. */
+  readonly deleting?: Line
+  /** Hears when another segment is about to be looked through. */
+  readonly step?: (text: string) => void
 }
 
 export class Row {
@@ -127,10 +132,12 @@ export class Row {
     let damagedUpTo: Position | undefined
     while (this.newest !== undefined) {
       const newest = this.newest
+      this.#options.step?.(`opening ${newest.folder}`)
       try {
         return { ...this.#taken(newest), damagedUpTo }
       } catch (thrown) {
         if (thrown instanceof Retryable) throw thrown
+        this.#options.step?.(`looking through ${newest.folder}, which is damaged`)
         const end = lastPositionIn(join(newest.folder, DATABASE_FILE)) ?? {
           epoch: newest.base.epoch,
           seq: newest.base.seq - 1,
@@ -186,7 +193,13 @@ export class Row {
     this.#drop(segment)
     const removal = segment.remove()
     this.#going.add(removal)
-    const gone = (): void => void this.#going.delete(removal)
+    const { deleting } = this.#options
+    deleting?.begin()
+    const gone = (): void => {
+      this.#going.delete(removal)
+      if (this.#going.size > 0) deleting?.progress()
+      else deleting?.idle()
+    }
     removal.then(gone, gone)
     return removal
   }

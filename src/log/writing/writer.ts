@@ -4,6 +4,7 @@ import { type Batch, Reason } from '../../contracts/batch.ts'
 import type { Clock, Instant, Stop } from '../../contracts/clock.ts'
 import type { Logger } from '../../contracts/component.ts'
 import { Rejected, Retryable, sentence } from '../../contracts/errors.ts'
+import type { Line } from '../../contracts/health.ts'
 import type { Entry, EventNote, GapEntry, LogWriter, Position } from '../../contracts/log.ts'
 import type { Identity } from '../folder/identity.ts'
 import type { Dictionary } from '../records/dictionary.ts'
@@ -34,6 +35,8 @@ export interface WriterOptions {
   readonly clock: Clock
   readonly log: Logger
   readonly commitEveryMs: number
+  /** Due while something waits to be stored. */
+  readonly line: Line
   readonly head: Position
   /** Hears of each commit, after it is durable and before its appends resolve. */
   readonly onCommit: (commit: Commit, head: Position) => void
@@ -160,6 +163,7 @@ export class Writer implements LogWriter {
       await this.#addSegment()
     } catch (thrown) {
       this.#fail(thrown)
+      this.#ended()
     }
   }
 
@@ -207,6 +211,7 @@ export class Writer implements LogWriter {
       return
     }
     this.#seq = entry.position.seq
+    this.#options.line.begin()
     this.#schedule()
   }
 
@@ -230,9 +235,16 @@ export class Writer implements LogWriter {
     if (this.#queue.count === 0 || this.failure !== undefined) return Promise.resolve()
     this.#committing ??= this.#store().finally(() => {
       this.#committing = undefined
+      this.#ended()
       if (this.#queue.count > 0) this.#schedule()
     })
     return this.#committing
+  }
+
+  /** What waits has been stored, or refused. */
+  #ended(): void {
+    if (this.#queue.count > 0) this.#options.line.progress()
+    else this.#options.line.idle()
   }
 
   /** Never rejects: what fails refuses what waits. */
@@ -346,7 +358,8 @@ export class Writer implements LogWriter {
     this.#timer = undefined
     if (!this.#closed)
       this.#again ??= clock.after(AGAIN_MS, () => {
-        this.#recovering = this.#recover()
+        this.#options.line.begin()
+        this.#recovering = this.#recover().finally(() => this.#ended())
       })
   }
 

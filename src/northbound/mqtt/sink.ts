@@ -35,11 +35,14 @@ export class MqttSink implements Sink {
   readonly #suspicion = new Suspicion()
   readonly #counts = { published: 0, confirmed: 0, bytes: 0, ackTimeouts: 0, rejected: 0 }
   #stateTimer: Stop | undefined
+  readonly longestMs: number
+  movedAt = 0
 
   constructor(settings: MqttSettings, bigint: Bigint, surroundings: SinkSurroundings) {
     const { name, path, stream, clock, log } = surroundings
     this.name = name
     this.#settings = settings
+    this.longestMs = settings.connectTimeout + settings.ackTimeout
     this.#surroundings = surroundings
     this.#messages = new Messages({ sink: name, path, stream, settings, bigint })
     this.#desk = new RequestDesk({ settings, bigint, surroundings })
@@ -86,6 +89,7 @@ export class MqttSink implements Sink {
     signal: AbortSignal,
   ): Promise<{ readonly rejected: readonly Rejection[] }> {
     await this.#broker.reached(signal)
+    const { clock } = this.#surroundings
     const rejected: Rejection[] = []
     const reject = (position: Rejection['position'], why: string): void => {
       const last = rejected.at(-1)
@@ -101,13 +105,17 @@ export class MqttSink implements Sink {
       window: this.#suspicion.oneByOne ? 1 : most,
       messages: this.#acceptable(this.#messages.of(entries, how.historical), reject),
       signal,
-      clock: this.#surroundings.clock,
+      clock,
       ackTimeoutMs: this.#settings.ackTimeout,
       sent: (bytes) => {
         this.#counts.published++
         this.#counts.bytes += bytes
+        this.movedAt = clock.monotonic()
       },
-      confirmed: () => this.#counts.confirmed++,
+      confirmed: () => {
+        this.#counts.confirmed++
+        this.movedAt = clock.monotonic()
+      },
       timedOut: () => this.#counts.ackTimeouts++,
       reject,
       suspect: (message) => this.#suspicion.lost(message),

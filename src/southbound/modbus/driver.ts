@@ -63,6 +63,7 @@ export class ModbusDriver implements Driver {
   readonly name: string
   readonly lane: string
   readonly inFlight: number
+  longestMs: number
   readonly trace: TracedLine
   readonly #options: ModbusOptions
   readonly #settings: ConnectionSettings
@@ -91,6 +92,7 @@ export class ModbusDriver implements Driver {
     this.name = name
     this.lane = name
     this.inFlight = settings.kind === 'tcp' ? settings.inFlight : 1
+    this.longestMs = longest(settings)
     this.#options = options
     this.#settings = settings
     this.#clock = clock
@@ -146,6 +148,7 @@ export class ModbusDriver implements Driver {
   }
 
   plan(group: GroupPlan): readonly Request[] {
+    this.longestMs = Math.max(this.longestMs, longest(group.device.settings as DeviceSettings))
     const requests = planGroup(this.#asLearnt(group), this.#settings, this.#factsOf(group.device).avoid)
     if (this.#link instanceof Listening) {
       const freshMs = Math.max(HEARD_SLOTS * group.everyMs, (group.device.settings as DeviceSettings).timeoutMs)
@@ -381,6 +384,11 @@ export function createModbusDriver(
   surroundings: Omit<ModbusOptions, 'settings'> & { readonly settings: unknown },
 ): ModbusDriver {
   return new ModbusDriver({ ...surroundings, settings: connectionSettings(surroundings.settings) })
+}
+
+/** With room for a connection that has to be made first. */
+function longest({ timeoutMs, retries }: Pick<DeviceSettings, 'timeoutMs' | 'retries'>): number {
+  return Math.max(15_000, (retries + 2) * timeoutMs)
 }
 
 function mark(request: ModbusRequest, code: number, into: BatchBuilder): void {

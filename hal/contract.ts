@@ -139,6 +139,35 @@ export interface PartReport {
   readonly text: string
 }
 
+/** What the box is like at a moment, as far as its kernel tells. */
+export interface Machine {
+  /** Of the hottest zone, and where the kernel begins to slow that one down. */
+  readonly celsius?: number
+  readonly tripCelsius?: number
+  /** The processor runs slower than it could, and why. */
+  readonly throttled?: 'heat' | 'voltage'
+  readonly storages: readonly StorageReport[]
+  /** All but the loopback. */
+  readonly links: readonly NetworkLink[]
+}
+
+export interface StorageReport {
+  /** What was asked about. */
+  readonly path: string
+  readonly readOnly: boolean
+  readonly freeBytes: number
+  readonly totalBytes: number
+  /** Of flash memory, 0–1, where it tells. */
+  readonly lifeUsed?: number
+}
+
+export interface NetworkLink {
+  readonly name: string
+  readonly carrier: boolean
+  /** Without those that are good for the own segment only. */
+  readonly addresses: number
+}
+
 /** All that a driver sees of a board. */
 export interface Ports {
   readonly name: string

@@ -93,6 +93,17 @@ const COMMANDS: readonly Description[] = [
     load: () => import('./status.ts'),
   },
   {
+    name: 'lights',
+    summary: 'the lamps of the box',
+    more:
+      'With --stopped SYS shows why the service ended, as systemd tells its ExecStopPost command and the unit of OnFailure: red\n' +
+      'with a code while it is started again, steady red when that was given up, dark after a stop that was asked for. The other\n' +
+      'lamps go dark. It ends at once, needs no valid configuration, and its exit status is 0 also where a lamp fails.',
+    options: [['--stopped', 'show that the service has ended, by $SERVICE_RESULT and $EXIT_STATUS']],
+    examples: [['lights --stopped', 'ExecStopPost of the unit that has the lamps']],
+    load: () => import('./lights.ts'),
+  },
+  {
     name: 'values',
     words: '[path]',
     summary: 'live values with age and quality',

@@ -16,6 +16,8 @@ export type Condition = 'fine' | 'waiting' | 'degraded' | 'fault' | 'refused'
 export interface State {
   readonly condition: Condition
   readonly text: string
+  /** What keeps a link from being made, where a lamp can say it: the port is not there, nobody knows the name, nobody listens. */
+  readonly cause?: 'port' | 'name' | 'refused'
 }
 
 /** Named counts that only rise: one name a fault, so that nothing happens silently. */

@@ -91,6 +91,8 @@ export interface HealthReport {
 }
 
 export interface Light {
+  /** Of the state, one of the language's table: `net.buffering.50`. */
+  readonly id: string
   readonly role: 'SYS' | 'BUS' | 'NET' | 'HA'
   readonly colour: 'off' | 'green' | 'amber' | 'red'
   readonly pattern: 'off' | 'gap' | 'blink' | 'double' | 'long-on' | 'steady' | 'code'

@@ -77,7 +77,7 @@ describe('the lights', () => {
 
 describe('SYS', () => {
   it('has short gaps in green while the gateway is healthy', () => {
-    expect(light('SYS')).toEqual({ role: 'SYS', colour: 'green', pattern: 'gap', text: 'healthy' })
+    expect(light('SYS')).toEqual({ id: 'sys.fine', role: 'SYS', colour: 'green', pattern: 'gap', text: 'healthy' })
   })
 
   it('blinks green while starting and stopping', () => {
@@ -100,11 +100,13 @@ describe('SYS', () => {
     expect(light('SYS', { clock: 'holdover' })).toMatchObject({ colour: 'green' })
   })
 
-  it('blinks red when a component hangs', () => {
+  it('blinks a red code when a component hangs', () => {
     expect(light('SYS', { stalled: ['bus1: no progress since 14:03:20 UTC', 'emqx: …'] })).toEqual({
+      id: 'sys.stalled',
       role: 'SYS',
       colour: 'red',
-      pattern: 'blink',
+      pattern: 'code',
+      code: [3],
       text: 'bus1: no progress since 14:03:20 UTC (and 1 more); if it stays so, restart the service',
     })
   })
@@ -208,6 +210,7 @@ describe('NET', () => {
     const codes = [3, 24, 25, 50, 75, 90].map((percent) => light('NET', { sinks, log: log(percent) }).code?.[0] ?? 0)
     expect(codes).toEqual([0, 0, 1, 2, 3, 4])
     expect(light('NET', { sinks })).toEqual({
+      id: 'net.down',
       role: 'NET',
       colour: 'amber',
       pattern: 'long-on',
@@ -248,6 +251,12 @@ describe('NET', () => {
 
 describe('HA', () => {
   it('is off: this gateway stands alone', () => {
-    expect(light('HA')).toEqual({ role: 'HA', colour: 'off', pattern: 'off', text: 'not used: a gateway of its own' })
+    expect(light('HA')).toEqual({
+      id: 'ha.off',
+      role: 'HA',
+      colour: 'off',
+      pattern: 'off',
+      text: 'not used: a gateway of its own',
+    })
   })
 })

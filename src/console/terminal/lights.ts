@@ -1,62 +1,17 @@
 /** The four LEDs on a terminal: lit or dark at a moment, the rhythm drawn, and both in words, since colour is never alone. */
 import type { Light } from '../../contracts/report.ts'
+import { rhythmOf, stepAt } from '../../contracts/rhythm.ts'
 import { fixed, harmless, type Ink, ink, type Style, width, wrap } from './text.ts'
-
-/** On and off in turn, milliseconds, repeated for ever. */
-type Rhythm = readonly number[]
-
-const GAP: Rhythm = [2700, 300]
-const BLINK: Rhythm = [500, 500]
-const DOUBLE: Rhythm = [150, 150, 150, 1050]
-const LONG_ON: Rhythm = [1500, 300]
-
-export function rhythm(light: Light): Rhythm {
-  switch (light.pattern) {
-    case 'off':
-      return [0, 1000]
-    case 'steady':
-      return [1000, 0]
-    case 'gap':
-      return GAP
-    case 'blink':
-      return BLINK
-    case 'double':
-      return DOUBLE
-    case 'long-on':
-      return LONG_ON
-    case 'code':
-      return code(light.code ?? [])
-  }
-}
-
-/** A fast flicker says that a code begins; then N blinks, a pause, M blinks, a long pause. */
-function code(blinks: readonly number[]): Rhythm {
-  const beats: number[] = [100, 100, 100, 100, 100, 100, 100, 1100]
-  for (const [at, number] of blinks.entries()) {
-    for (let blink = 1; blink <= number; blink++) {
-      beats.push(300, blink < number ? 300 : at < blinks.length - 1 ? 1200 : 2400)
-    }
-  }
-  return beats
-}
 
 /** Whether the LED is lit at this moment of a clock that never steps. */
 export function lit(light: Light, atMs: number): boolean {
-  if (light.colour === 'off') return false
-  const beats = rhythm(light)
-  let within = atMs % beats.reduce((sum, beat) => sum + beat, 0)
-  for (const [at, beat] of beats.entries()) {
-    if (within < beat) return at % 2 === 0
-    within -= beat
-  }
-  return false
+  return stepAt(rhythmOf(light), atMs).colour !== 'off'
 }
 
 /** One period drawn in `columns` cells: `▇▇▇▇▇▇▇▇▇▁`. */
 export function trace(light: Light, columns: number): string {
   if (light.colour === 'off') return '▁'.repeat(columns)
-  const beats = rhythm(light)
-  const period = beats.reduce((sum, beat) => sum + beat, 0)
+  const period = rhythmOf(light).reduce((sum, { ms }) => sum + ms, 0)
   let drawn = ''
   for (let cell = 0; cell < columns; cell++) {
     // The dark share of a cell decides: a short gap must not vanish between two samples.

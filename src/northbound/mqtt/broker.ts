@@ -274,12 +274,12 @@ export class Broker {
   }
 
   /** It was there and is gone. */
-  #lost(client: MqttClient, { text, byPerson }: Refusal, byBroker: boolean): void {
+  #lost(client: MqttClient, { text, byPerson, ...why }: Refusal, byBroker: boolean): void {
     this.#connected = false
     this.counts.disconnects++
     if (byPerson) this.counts.refusals++
     this.#log.warn(`${text}: connecting anew`)
-    this.#state = { condition: byPerson ? 'refused' : 'fault', text }
+    this.#state = { condition: byPerson ? 'refused' : 'fault', text, ...why }
     // Two clients with one id throw each other out for ever, at most this often.
     this.#later(byPerson ? REFUSED_WAIT_MS : this.#waitMs)
     this.#waitMs = Math.min(this.#waitMs * 2, LONGEST_WAIT_MS)
@@ -294,11 +294,11 @@ export class Broker {
     this.#failed(refusal(trouble, this.#whom))
   }
 
-  #failed({ text, byPerson }: Refusal): void {
+  #failed({ text, byPerson, ...why }: Refusal): void {
     if (byPerson) this.counts.refusals++
     else this.counts.connectFailures++
     if (this.#state.text !== text) this.#log.warn(text)
-    this.#state = { condition: byPerson ? 'refused' : 'fault', text }
+    this.#state = { condition: byPerson ? 'refused' : 'fault', text, ...why }
     this.#later(Math.min(this.#waitMs, byPerson ? REFUSED_WAIT_MS : LONGEST_WAIT_MS))
     this.#waitMs = Math.min(this.#waitMs * 2, LONGEST_WAIT_MS)
     this.#changed()

@@ -1,9 +1,11 @@
 /** Why there is no connection, in one sentence that says what to do. Pure. */
+import type { State } from '../../contracts/component.ts'
 
 export interface Refusal {
   readonly text: string
   /** It will not pass by itself. */
   readonly byPerson: boolean
+  readonly cause?: State['cause'] & string
 }
 
 interface Whom {
@@ -55,10 +57,10 @@ export function refusal(trouble: unknown, { host, username, clientId }: Whom): R
     case 0x9d:
       return person(`${host} wants us at another server`)
     case 'ECONNREFUSED':
-      return passing(`nothing listens at ${host}: is the broker running, and the port right?`)
+      return { ...passing(`nothing listens at ${host}: is the broker running, and the port right?`), cause: 'refused' }
     case 'ENOTFOUND':
     case 'EAI_AGAIN':
-      return passing(`the name of ${host} is not found: check the name and the DNS server`)
+      return { ...passing(`the name of ${host} is not found: check the name and the DNS server`), cause: 'name' }
     case 'EHOSTUNREACH':
     case 'ENETUNREACH':
       return passing(`there is no way to ${host}: check cable, address and gateway`)

@@ -144,7 +144,7 @@ describe('the overview', () => {
   it('blinks: a frame later the double blink looks different', () => {
     const report = {
       ...REPORT,
-      lights: [{ role: 'NET', colour: 'red', pattern: 'double', text: 'credentials refused' }],
+      lights: [{ id: 'net.credentials', role: 'NET', colour: 'red', pattern: 'double', text: 'credentials refused' }],
     }
     const frame = (atMs: number): string =>
       render({ report: report as typeof REPORT, values: [], size: { columns: 80, rows: 24 }, style: PLAIN, atMs })

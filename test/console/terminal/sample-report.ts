@@ -12,15 +12,23 @@ export const REPORT: GatewayReport = {
   notices: [],
   counters: {},
   lights: [
-    { role: 'SYS', colour: 'green', pattern: 'gap', text: 'all is well' },
+    { id: 'sys.fine', role: 'SYS', colour: 'green', pattern: 'gap', text: 'all is well' },
     {
+      id: 'bus.some-silent',
       role: 'BUS',
       colour: 'amber',
       pattern: 'long-on',
       text: '1 of 3 devices is silent: conveyor; is it switched on?',
     },
-    { role: 'NET', colour: 'amber', pattern: 'code', code: [1], text: 'buffering for broker: 120 entries wait' },
-    { role: 'HA', colour: 'off', pattern: 'off', text: 'a gateway of its own' },
+    {
+      id: 'net.buffering.25',
+      role: 'NET',
+      colour: 'amber',
+      pattern: 'code',
+      code: [1],
+      text: 'buffering for broker: 120 entries wait',
+    },
+    { id: 'ha.off', role: 'HA', colour: 'off', pattern: 'off', text: 'a gateway of its own' },
   ],
   connections: [
     {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { lit, rhythm, spoken, trace } from '../../../src/console/terminal/lights.ts'
+import { lit, spoken, trace } from '../../../src/console/terminal/lights.ts'
 import { bar } from '../../../src/console/terminal/table.ts'
 import { cut, width } from '../../../src/console/terminal/text.ts'
 import { age, bytes, count, duration, percent, rate, value } from '../../../src/console/terminal/words.ts'
@@ -50,7 +50,14 @@ describe('text', () => {
 })
 
 describe('the LED language', () => {
-  const light = (over: Partial<Light>): Light => ({ role: 'SYS', colour: 'green', pattern: 'gap', text: '', ...over })
+  const light = (over: Partial<Light>): Light => ({
+    id: 'sys.fine',
+    role: 'SYS',
+    colour: 'green',
+    pattern: 'gap',
+    text: '',
+    ...over,
+  })
 
   it('gives each pattern a rhythm of its own, so that it is read without colours', () => {
     const patterns = ['off', 'gap', 'blink', 'double', 'long-on', 'steady'] as const
@@ -68,8 +75,9 @@ describe('the LED language', () => {
 
   it('blinks a code as often as it says, after a flicker', () => {
     const code = light({ pattern: 'code', colour: 'red', code: [2, 3] })
-    const beats = rhythm(code).slice(8)
-    expect(beats.filter((_, at) => at % 2 === 0)).toHaveLength(5)
+    const moments = Array.from({ length: 780 }, (_, at) => lit(code, at * 10))
+    const drawn = moments.map((on) => (on ? 'x' : ' ')).join('')
+    expect(drawn.match(/x+/g)).toHaveLength(4 + 5)
     expect(spoken(code)).toBe('red, code 2.3')
   })
 })

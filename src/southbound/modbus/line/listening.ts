@@ -130,7 +130,7 @@ export class Listening implements Link {
 
   state(): State {
     const { device } = this.#kept.port.facts
-    if (this.#kept.trouble !== null) return { condition: 'fault', text: this.#kept.trouble }
+    if (this.#kept.trouble !== null) return { condition: 'fault', text: this.#kept.trouble, cause: 'port' }
     if (!this.#kept.isOpen) return { condition: 'waiting', text: `opening ${device}` }
     const { baudRate, dataBits, parity, stopBits } = this.#line
     const settings = `${baudRate} ${dataBits}${parity[0]!.toUpperCase()}${stopBits}`

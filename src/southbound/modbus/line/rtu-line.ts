@@ -136,7 +136,9 @@ export class RtuLine implements Link {
       }
       return { condition: 'degraded', text: `another master talks on ${device}: nothing is written until it is quiet` }
     }
-    if (this.#kept.trouble !== null) return { condition: 'fault', text: this.#kept.trouble }
+    if (this.#kept.trouble !== null) {
+      return { condition: 'fault', text: this.#kept.trouble, ...(overTcp ? {} : { cause: 'port' as const }) }
+    }
     if (connect === 'per-cycle') return { condition: 'fine', text: `${device} is opened for each cycle` }
     return { condition: 'waiting', text: `opening ${device}` }
   }

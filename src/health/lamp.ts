@@ -1,0 +1,27 @@
+/** A light on one lamp, whatever colours that lamp has. */
+import type { Colour, Led, LedStep } from '../../hal/contract.ts'
+import type { Light } from '../contracts/report.ts'
+import { rhythmOf } from '../contracts/rhythm.ts'
+
+/** What a lamp shows that has not the colour: the rhythm says the same. */
+const INSTEAD: Readonly<Record<Exclude<Colour, 'off'>, readonly Colour[]>> = {
+  red: ['red', 'amber', 'green'],
+  amber: ['amber', 'red', 'green'],
+  green: ['green', 'amber', 'red'],
+}
+
+function colourOn(led: Led, colour: Colour): Colour {
+  if (colour === 'off') return 'off'
+  return INSTEAD[colour].find((each) => led.colours.includes(each)) ?? 'off'
+}
+
+function stepsOn(led: Led, light: Light): readonly LedStep[] {
+  return rhythmOf(light).map(({ colour, ms }) => ({ colour: colourOn(led, colour), ms }))
+}
+
+/** For a process that ends now: the kernel goes on with it, and where it cannot the lamp stays lit. Throws Retryable. */
+export function leave(led: Led, light: Light): void {
+  const steps = stepsOn(led, light)
+  if (steps.length > 1 && led.blink(steps)) return
+  led.show(steps[0]!.colour)
+}

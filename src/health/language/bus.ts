@@ -1,0 +1,69 @@
+/** BUS: the devices, and the connections that lead to them. */
+import type { Light } from '../../contracts/report.ts'
+import type { DeviceFacts, Facts } from './facts.ts'
+import { light, worst } from './states.ts'
+
+/** Names in a sentence; the others are counted. */
+const NAMED = 3
+/** Nobody counts more blinks. */
+const LAST_NUMBER = 9
+
+interface Census {
+  asked: number
+  silent: number
+}
+
+export function bus({ connections, devices }: Facts): Light {
+  const away: DeviceFacts[] = []
+  const perConnection = new Map<string, Census>()
+  let asked = 0
+  let unknown = 0
+  let refusing: DeviceFacts | undefined
+  for (const device of devices) {
+    if (!device.enabled || device.groups === 0) continue
+    asked++
+    const census = perConnection.get(device.connection) ?? { asked: 0, silent: 0 }
+    perConnection.set(device.connection, census)
+    census.asked++
+    if (device.answers === false) {
+      census.silent++
+      away.push(device)
+    } else if (device.answers === null) unknown++
+    if (device.trouble !== undefined) refusing ??= device
+  }
+  if (asked === 0) return light('bus.idle')
+
+  const missing: Light[] = []
+  const unreached: Light[] = []
+  const nobody: Light[] = []
+  for (const [at, { name, state }] of connections.entries()) {
+    const census = perConnection.get(name)
+    if (census === undefined) continue
+    const connection = Math.min(at + 1, LAST_NUMBER)
+    const says = `${name}: ${state.text}`
+    if (state.cause === 'port') missing.push(light('bus.port', { says }))
+    else if (state.condition === 'refused') missing.push(light('bus.refused', { says }))
+    else if (state.condition === 'fault') unreached.push(light('bus.not-reached', { says, connection }))
+    else if (census.silent === census.asked) {
+      nobody.push(light('bus.nobody', { says: `nobody answers on ${name}`, connection }))
+    }
+  }
+  const found = [...missing, ...unreached, ...nobody]
+  if (away.length > 0) found.push(light('bus.some-silent', { says: absent(away) }))
+  if (refusing !== undefined) found.push(light('bus.trouble', { says: `${refusing.name} ${refusing.trouble}` }))
+  for (const { name, state } of connections) {
+    if (state.condition === 'degraded') found.push(light('bus.degraded', { says: `${name}: ${state.text}` }))
+  }
+  if (unknown > 0) found.push(light('bus.asking', { says: `waiting for the first answer of ${unknown} devices` }))
+  found.push(light('bus.fine', { says: asked === 1 ? 'the device answers' : `all ${asked} devices answer` }))
+  return worst(found)
+}
+
+function absent(away: readonly DeviceFacts[]): string {
+  const names = away
+    .slice(0, NAMED)
+    .map(({ name }) => name)
+    .join(', ')
+  const more = away.length > NAMED ? ` and ${away.length - NAMED} more` : ''
+  return `${names}${more} ${away.length === 1 ? 'does' : 'do'} not answer (${away[0]!.text})`
+}

@@ -72,6 +72,11 @@ export async function kinds(): Promise<Kinds> {
     sinks: await schemas(sinks),
     invert,
     collisions: (sink, groups) => new Selection(sink).collisions(groups),
-    boards: { shipped: fileURLToPath(new URL('../hal/boards', import.meta.url)), model: modelOf() },
+    boards: boards(),
   }
+}
+
+/** Where the shipped boards are, and what this box calls itself. */
+export function boards(): NonNullable<Kinds['boards']> {
+  return { shipped: fileURLToPath(new URL('../hal/boards', import.meta.url)), model: modelOf() }
 }

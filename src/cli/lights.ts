@@ -1,13 +1,15 @@
 /** `fieldgate lights`: what the lamps of the box show when the service has ended. */
-import type { Board, LedRole } from '../../hal/contract.ts'
-import { openBoard } from '../../hal/linux/board.ts'
-import { boardNameOf } from '../config/board-name.ts'
+import { join } from 'node:path'
+import type { BoardDescription, LedRole } from '../../hal/contract.ts'
+import { boards } from '../catalog.ts'
+import { boardAlone } from '../config/board-alone.ts'
 import { logPathOf } from '../config/sockets.ts'
 import { sentence } from '../contracts/errors.ts'
 import type { Light } from '../contracts/report.ts'
 import { leave } from '../health/lamp.ts'
 import { stopped } from '../health/language/stopped.ts'
 import { type Command, Exit, type Invocation } from './command.ts'
+import { boardOf } from './run/board.ts'
 
 const ROLES: readonly LedRole[] = ['SYS', 'BUS', 'NET', 'HA']
 
@@ -20,7 +22,7 @@ export const command: Command = async (invocation) => {
     return Exit.usage
   }
   const light = stopped(process.env)
-  const faults = showStopped(invocation, light)
+  const faults = await showStopped(invocation, light)
   for (const fault of faults) screen.complain(`fieldgate: ${fault}`)
   if (json) screen.document({ light, faults })
   else screen.print(`SYS: ${light.text}`)
@@ -29,13 +31,15 @@ export const command: Command = async (invocation) => {
 }
 
 /** The lamps are not given back: they are to show this when this process is gone. Returns what went wrong. */
-function showStopped({ file }: Pick<Invocation, 'file'>, light: Light): readonly string[] {
+async function showStopped(
+  { file, clock }: Pick<Invocation, 'file' | 'clock'>,
+  light: Light,
+): Promise<readonly string[]> {
   try {
-    const name = boardNameOf(file) ?? boardNameOf(`${logPathOf(file)}/active.yaml`) ?? 'generic'
-    const board = openBoard(name) as Partial<Board>
+    const board = await boardOf(boardIn(file), clock)
     return ROLES.flatMap((role) => {
       try {
-        const led = board.led?.(role)
+        const led = board.led(role)
         if (role === 'SYS' && led !== undefined) leave(led, light)
         else led?.show('off')
         return []
@@ -46,4 +50,11 @@ function showStopped({ file }: Pick<Invocation, 'file'>, light: Light): readonly
   } catch (thrown) {
     return [sentence(thrown)]
   }
+}
+
+/** By the file, or as it was when it was last put into force. */
+function boardIn(file: string): BoardDescription {
+  const options = { boards: boards(), env: process.env }
+  const found = boardAlone(file, options) ?? boardAlone(join(logPathOf(file), 'active.yaml'), options)
+  return found ?? { name: 'generic', title: 'Linux box', models: [], ports: {}, leds: {} }
 }

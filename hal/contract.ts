@@ -99,12 +99,19 @@ export interface Watchdog {
 export interface BoardDescription {
   readonly name: string
   readonly title: string
-  /** What `/proc/device-tree/model` or the DMI product name begins with. */
+  /** What `/proc/device-tree/model` or the DMI product name begins with, or a word of `/proc/device-tree/compatible`. */
   readonly models: readonly string[]
   readonly ports: Readonly<Record<string, PortDescription>>
   readonly leds: Readonly<Partial<Record<LedRole, LedDescription>>>
   readonly button?: LineAddress & { readonly debounceMs?: number }
-  readonly watchdog?: { readonly device: string; readonly timeoutMs: number }
+  readonly watchdog?: WatchdogDescription
+}
+
+export interface WatchdogDescription {
+  readonly device: string
+  readonly timeoutMs: number
+  /** No watchdog of the kernel's: it is fed by toggling a bit of the process image that `device` (piControl) has. */
+  readonly toggle?: { readonly variable: string; readonly bit: number }
 }
 
 export interface PortDescription {

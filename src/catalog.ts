@@ -1,7 +1,7 @@
 /** The one list of drivers and sinks: a new one is one folder and one line. */
 import { fileURLToPath } from 'node:url'
 import type { Ports } from '../hal/contract.ts'
-import { modelOf } from '../hal/linux/model.ts'
+import { compatibleOf, modelOf } from '../hal/linux/model.ts'
 import type { DriverKindSchema, Kinds, SinkKindSchema } from './config/kinds.ts'
 import type { Clock } from './contracts/clock.ts'
 import type { Logger } from './contracts/component.ts'
@@ -78,5 +78,6 @@ export async function kinds(): Promise<Kinds> {
 
 /** Where the shipped boards are, and what this box calls itself. */
 export function boards(): NonNullable<Kinds['boards']> {
-  return { shipped: fileURLToPath(new URL('../hal/boards', import.meta.url)), model: modelOf() }
+  const shipped = fileURLToPath(new URL('../hal/boards', import.meta.url))
+  return { shipped, model: modelOf(), compatible: compatibleOf() }
 }

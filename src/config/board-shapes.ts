@@ -69,13 +69,23 @@ export const portShape = z.object({
 
 const watchdogShape = z.object({
   device: text.min(1).meta({ description: 'Device file of the timer that resets the box, such as /dev/watchdog0.' }),
+  toggle: z
+    .object({
+      variable: text.meta({ description: 'A variable of the process image, such as RevPiLED.' }),
+      bit: z.int({ error: 'expected the number of a bit' }).min(0).max(15).meta({ description: 'Its bit.' }),
+    })
+    .optional()
+    .meta({
+      description: 'On a Revolution Pi whose watchdog is fed through /dev/piControl0: the bit that must change.',
+    }),
   timeout: duration(1000).prefault('15s').meta({ description: 'Without being fed for so long, it resets the box.' }),
 })
 
 export const boardShape = z.object({
   title: text.optional().meta({ description: 'What it is, in a few words.' }),
   models: z.array(text, { error: 'expected a list of names' }).optional().meta({
-    description: 'What the box calls itself, or how that begins: /proc/device-tree/model, or the DMI product name.',
+    description:
+      'How it knows itself: how /proc/device-tree/model or the DMI product name begins, or a word of /proc/device-tree/compatible.',
   }),
   boards: z
     .array(text, { error: 'expected a list of boards' })

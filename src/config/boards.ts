@@ -52,7 +52,7 @@ export function readBoard(given: unknown, options: Options): BoardDescription {
   }
   if (board === undefined) return GENERIC
   const wanted = upper?.own.boards as readonly string[] | undefined
-  if (wanted !== undefined && !wanted.includes(board.name)) {
+  if (wanted !== undefined && board.shipped && !wanted.includes(board.name)) {
     check.places.say([...PATH, 'hat'], `${String(hat)} is for ${wanted.join(', ')}, not for ${board.name}`, 'value')
   }
   const keys = laidOver(laidOver(board.keys, upper?.keys ?? {}), here)
@@ -66,6 +66,7 @@ export function readBoard(given: unknown, options: Options): BoardDescription {
 
 interface BoardFile {
   readonly name: string
+  readonly shipped: boolean
   readonly keys: Keys
   readonly own: Keys
 }
@@ -86,7 +87,7 @@ class BoardReader {
     const known = namesIn(folder)
     const shipped = `shipped ${noun === 'hat' ? 'hats' : 'boards'}/${name}.yaml`
     if (!isFile && !known.includes(name) && !texts.kept(shipped)) {
-      if (name === GENERIC.name) return { name, keys: {}, own: { title: GENERIC.title } }
+      if (name === GENERIC.name) return { name, shipped: true, keys: {}, own: { title: GENERIC.title } }
       const { text } = unknownName(noun, given, noun === 'board' ? [...known, 'auto', ...families(known)] : known)
       check.places.say(path, `${text}, or a file such as ./my-${noun}.yaml`, 'value')
       return undefined
@@ -115,7 +116,7 @@ class BoardReader {
       if (Object.hasOwn(keys, key)) own[key] = keys[key]
       delete keys[key]
     }
-    return { name, keys, own: check.object(shapes.boardShape, own, PATH) ?? {} }
+    return { name, shipped: !isFile, keys, own: check.object(shapes.boardShape, own, PATH) ?? {} }
   }
 
   /** `auto` and the name of a family (`raspberry-pi`) are the board that the box says it is. */
@@ -207,15 +208,18 @@ function withMs(keys: Keys | undefined): Keys | undefined {
   )
 }
 
-/** The shipped boards that the box may be, by what it calls itself. */
-function fitting({ shipped, model }: NonNullable<Kinds['boards']>): string[] {
-  if (model === null) return []
-  return namesIn(shipped).filter((name) => {
+/** The shipped boards that the box may be, by what it calls itself; the nearest first. */
+function fitting({ shipped, model, compatible = [] }: NonNullable<Kinds['boards']>): string[] {
+  const found = namesIn(shipped).map((name) => {
     const read = readText(join(shipped, `${name}.yaml`))
     const { value } = parseTree(read.ok ? read.text : '', { folder: shipped, env: {} })
-    const models = isMap(value) && Array.isArray(value.models) ? value.models : []
-    return models.some((beginning) => model.startsWith(String(beginning)))
+    const models = isMap(value) && Array.isArray(value.models) ? value.models.map(String) : []
+    const at = compatible.findIndex((word) => models.includes(word))
+    const fits = model !== null && models.some((beginning) => model.startsWith(beginning))
+    return { name, rank: at >= 0 ? at : fits ? compatible.length : Number.POSITIVE_INFINITY }
   })
+  const fit = found.filter(({ rank }) => rank < Number.POSITIVE_INFINITY).sort((one, other) => one.rank - other.rank)
+  return fit.map(({ name }) => name)
 }
 
 /** `raspberry-pi` for several `raspberry-pi-…`. */

@@ -82,5 +82,7 @@ export interface Kinds {
     readonly shipped: string
     /** What the box calls itself. */
     readonly model: string | null
+    /** What its device tree says it is compatible with, most like it first. */
+    readonly compatible?: readonly string[]
   }
 }

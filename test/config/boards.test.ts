@@ -15,13 +15,13 @@ beforeEach(() => {
 })
 afterEach(() => rmSync(folder, { recursive: true, force: true }))
 
-async function loaded(text: string, model: string | null = null) {
-  const kinds = { ...(await catalog.kinds()), boards: { shipped: SHIPPED, model } }
+async function loaded(text: string, model: string | null = null, compatible: readonly string[] = []) {
+  const kinds = { ...(await catalog.kinds()), boards: { shipped: SHIPPED, model, compatible } }
   return load({ file: join(folder, 'gateway.yaml'), text, kinds, env: {} })
 }
 
-async function board(text: string, model?: string): Promise<BoardDescription> {
-  const found = await loaded(text, model)
+async function board(text: string, ...box: [string?, string[]?]): Promise<BoardDescription> {
+  const found = await loaded(text, ...box)
   if (!found.ok) throw new Error(found.problems.map(({ file, line, text }) => `${file}:${line}: ${text}`).join('\n'))
   return found.configuration.board
 }
@@ -119,11 +119,63 @@ describe('the name of a board', () => {
 
   it('is auto: the board that the box says it is, or generic, which is said', async () => {
     expect((await board('board: auto\n', 'linux,dummy-virt')).name).toBe('virt')
+    expect((await board('board: auto\n', 'Raspberry Pi 4 Model B Rev 1.5')).name).toBe('raspberry-pi-4')
     const unknown = await loaded('board: auto\n', 'Toaster 3000')
     expect(unknown.ok && unknown.configuration.board.name).toBe('generic')
     expect(unknown.ok && unknown.notices).toEqual([
       'board: auto fits no board that is known: this box calls itself Toaster 3000; it is taken as generic',
     ])
+  })
+})
+
+describe('a family', () => {
+  it('is the member that the box says it is', async () => {
+    expect((await board('board: raspberry-pi\n', 'Raspberry Pi 5 Model B Rev 1.0')).name).toBe('raspberry-pi-5')
+    expect((await complaints('board: rasberry-pi\n'))[0]).toContain('did you mean "raspberry-pi"?')
+  })
+
+  it('is told by what the device tree is compatible with before the computer on it', async () => {
+    const tree = ['kunbus,revpi-connect4', 'brcm,bcm2711']
+    const model = 'Raspberry Pi Compute Module 4 Rev 1.1'
+    expect((await board('board: auto\n', model, tree)).name).toBe('revolution-pi-connect-4')
+    expect((await board('board: revolution-pi\n', model, tree)).name).toBe('revolution-pi-connect-4')
+    expect((await board('board: raspberry-pi\n', model, tree)).name).toBe('raspberry-pi-4')
+  })
+})
+
+describe('a hat', () => {
+  it('adds its ports to the board, and its lines are those of the board', async () => {
+    const { name, title, ports, leds } = await board('board: { name: raspberry-pi-5, hat: waveshare-2ch-rs485 }\n')
+    expect(name).toBe('raspberry-pi-5+waveshare-2ch-rs485')
+    expect(title).toBe('Raspberry Pi 5 with Waveshare 2-CH RS485 HAT')
+    expect([ports['rs485-1']?.devices, ports['rs485-2']?.devices]).toEqual([['/dev/ttySC0'], ['/dev/ttySC1']])
+    expect(leds.SYS).toBeDefined()
+    const seeed = await board('board: { name: raspberry-pi-4, hat: seeed-rs485 }\n')
+    expect(seeed.ports['rs485-1']).toMatchObject({
+      devices: expect.arrayContaining(['/dev/ttyAMA0']),
+      rs485: { mode: 'gpio', enable: { chip: 'pinctrl-bcm2711', line: 18 } },
+    })
+  })
+
+  it('gives way to what the gateway file says', async () => {
+    const { ports } = await board(
+      'board: { name: raspberry-pi-4, hat: waveshare-rs485-can, ports: { rs485-1: { rs485: { mode: gpio, enable: { line: 4 } } } } }\n',
+    )
+    expect(ports['rs485-1']?.rs485).toEqual({ mode: 'gpio', enable: { chip: 'pinctrl-bcm2711', line: 4 } })
+  })
+
+  it('that does not fit the board, or is not known, is refused', async () => {
+    expect(await complaints('board: { name: iot2050, hat: seeed-rs485 }\n')).toEqual([
+      'gateway.yaml:1:30 board.hat: seeed-rs485 is for raspberry-pi-3, raspberry-pi-4, raspberry-pi-5, not for iot2050',
+    ])
+    expect((await complaints('board: { name: virt, hat: seed-rs485 }\n'))[0]).toContain('did you mean "seeed-rs485"?')
+  })
+
+  it.each(readdirSync(join(SHIPPED, 'hats')))('%s is valid on each board it names', async (file) => {
+    const hat = file.replace('.yaml', '')
+    for (const name of ['raspberry-pi-3', 'raspberry-pi-4', 'raspberry-pi-5']) {
+      expect((await board(`board: { name: ${name}, hat: ${hat} }\n`)).name).toBe(`${name}+${hat}`)
+    }
   })
 })
 
@@ -185,7 +237,7 @@ watchdog: { timeout: 10ms }
     `)
     expect(await complaints('board: { name: virt, hat: x }\n')).toMatchInlineSnapshot(`
       [
-        "gateway.yaml:1:27 board.hat: there is no hat "x": there is none, or a file such as ./my-hat.yaml",
+        "gateway.yaml:1:27 board.hat: there is no hat "x": expected one of seeed-rs485, waveshare-2ch-rs485, waveshare-rs485-can, zihatec-rs422-rs485, or a file such as ./my-hat.yaml",
       ]
     `)
   })

@@ -23,7 +23,7 @@ interface Description {
 
 const DEFAULT_FILE = '/etc/fieldgate/gateway.yaml'
 
-const COMMANDS: readonly Description[] = [
+export const COMMANDS: readonly Description[] = [
   {
     name: 'run',
     summary: 'the service: reads the devices, keeps the log, delivers to the sinks',

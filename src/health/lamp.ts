@@ -15,13 +15,13 @@ function colourOn(led: Led, colour: Colour): Colour {
   return INSTEAD[colour].find((each) => led.colours.includes(each)) ?? 'off'
 }
 
-function stepsOn(led: Led, light: Light): readonly LedStep[] {
-  return rhythmOf(light).map(({ colour, ms }) => ({ colour: colourOn(led, colour), ms }))
+export function stepsOn(led: Led, steps: readonly LedStep[]): readonly LedStep[] {
+  return steps.map(({ colour, ms }) => ({ colour: colourOn(led, colour), ms }))
 }
 
 /** For a process that ends now: the kernel goes on with it, and where it cannot the lamp stays lit. Throws Retryable. */
 export function leave(led: Led, light: Light): void {
-  const steps = stepsOn(led, light)
+  const steps = stepsOn(led, rhythmOf(light))
   if (steps.length > 1 && led.blink(steps)) return
   led.show(steps[0]!.colour)
 }

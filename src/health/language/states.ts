@@ -257,7 +257,7 @@ export function light(
 }
 
 /** 0 is the worst. */
-function rank(light: Light): number {
+export function rank(light: Light): number {
   return GRADES.indexOf(stateOf(light.id as StateId).grade)
 }
 

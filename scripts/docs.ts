@@ -100,6 +100,7 @@ const schema: Json = {
       'Who is sent what is read, by name.',
     ),
     log: object(shapes.logShape),
+    console: object(shapes.consoleShape),
   },
   patternProperties: { '^x-': {} },
   additionalProperties: false,
@@ -211,6 +212,13 @@ ${Object.entries(sinks)
 ## \`log\`
 
 ${table(shapes.logShape)}
+
+## \`console\`
+
+What is told there: [metrics](metrics.md) at \`/metrics\`, whether all is well at \`/healthz\`, the report of \`fieldgate status --json\` at
+\`/status.json\`.
+
+${table(shapes.consoleShape)}
 `
 
 const profileSchema: Json = {
@@ -256,6 +264,7 @@ const SCOPES: Readonly<Record<Scope, string>> = {
   device: 'The devices of each `connection`, with `?devices=1` each `device`',
   sink: 'Each `sink`',
   log: 'The log',
+  process: 'Each process, by `side`',
   console: 'The HTTP endpoint',
 }
 const counters = Object.entries(COUNTERS).map(([scope, known]) => {

@@ -3,6 +3,7 @@ import { flushCompileCache } from 'node:module'
 import { textFrom } from '../commands/socket.ts'
 import { formatProblems } from '../config/problems.ts'
 import { logPathOf, socketDirectory } from '../config/sockets.ts'
+import type { GatewayReport } from '../contracts/report.ts'
 import { Ledger } from '../health/ledger.ts'
 import { vitals } from '../health/vitals.ts'
 import { type Command, Exit } from './command.ts'
@@ -47,6 +48,17 @@ export const command: Command = async ({ file, json, options, screen, clock, sig
   const run = socketDirectory(configuration.log.path)
   const ledger = new Ledger({ clock })
   const half = await OPEN[side]({ configuration, clock, log, version: version(), ledger, run, signal })
+  const status = async () => ({ ...half.report(notices), processes: [vitals(side, { clock, startedAt })] })
+  // Halves that run apart are told of by the console's process.
+  const endpoint =
+    side === 'both'
+      ? (await import('./run/pages.ts')).openEndpoint({
+          clock,
+          log,
+          health: ledger,
+          report: status as () => Promise<GatewayReport>,
+        })
+      : undefined
   const surfaces = new Surfaces({ folder: folderOf(side, run), group: doorGroup() })
   const applying = new Applying({
     clock,
@@ -59,11 +71,12 @@ export const command: Command = async ({ file, json, options, screen, clock, sig
     applied: async (said) => {
       notices = said
       await surfaces.show({ ...always, ...half.sockets() })
+      await endpoint?.configure(half.configuration.console.listen)
     },
   })
   const always = {
     inspect: {
-      status: async () => ({ ...half.report(notices), processes: [vitals(side, { clock, startedAt })] }),
+      status,
       revision: async () => ({ revision: half.configuration.source.sha256 }),
       plan: (given: unknown) => applying.plan(textFrom(given, 'file')),
       ...half.looks,
@@ -75,6 +88,7 @@ export const command: Command = async ({ file, json, options, screen, clock, sig
     await half.start()
     if (start.isActive === undefined) await keep({ configuration: half.configuration, file, side })
     await surfaces.show({ ...always, ...half.sockets() })
+    await endpoint?.configure(configuration.console.listen)
     // A service that is killed later still leaves its next start the compiled code.
     flushCompileCache()
     log.info('running', { gateway: configuration.gateway.gateway, file, ...(side === 'both' ? {} : { side }) })
@@ -85,6 +99,7 @@ export const command: Command = async ({ file, json, options, screen, clock, sig
     if (!signal.aborted || thrown !== signal.reason) throw thrown
   } finally {
     applying.stop()
+    await endpoint?.stop()
     await surfaces.stop()
     await half.stop()
   }

@@ -2,7 +2,7 @@
 import { renderStatus } from '../console/terminal/status.ts'
 import { Reason } from '../contracts/batch.ts'
 import { Retryable } from '../contracts/errors.ts'
-import type { GatewayReport, HalfReport, SinkReport, UplinkReport } from '../contracts/report.ts'
+import type { GatewayReport, HalfReport, ProcessReport, SinkReport, UplinkReport } from '../contracts/report.ts'
 import { type Command, Exit, type Invocation } from './command.ts'
 import type { Side } from './run/half.ts'
 import { type Answering, withHalves } from './running.ts'
@@ -65,8 +65,13 @@ function joined(said: Said): GatewayReport | undefined {
     sinks: uplink?.sinks ?? known.sinks.map((sink) => undelivered(sink, uplink === null)),
     notices: [...new Set([...(field?.notices ?? []), ...(uplink?.notices ?? [])])],
     halves,
-    processes: [...(field?.processes ?? []), ...(uplink?.processes ?? [])],
+    processes: [field, uplink].flatMap(processesOf),
   }
+}
+
+function processesOf(said: GatewayReport | UplinkReport | null | undefined): readonly ProcessReport[] {
+  const { processes = [], health } = said ?? {}
+  return processes.map((one) => ({ ...one, ...(health === undefined ? {} : { health }) }))
 }
 
 function undelivered(sink: SinkReport, hangs: boolean): SinkReport {

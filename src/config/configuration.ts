@@ -37,6 +37,11 @@ export interface LogConfiguration {
   readonly evict: 'oldest' | 'newest'
 }
 
+export interface ConsoleConfiguration {
+  /** null: it is not reached over HTTP. `host` empty: on every address. */
+  readonly listen: { readonly host: string; readonly port: number } | null
+}
+
 export interface Configuration {
   readonly gateway: Isa95Path
   readonly board: BoardDescription
@@ -45,6 +50,7 @@ export interface Configuration {
   readonly groups: readonly GroupPlan[]
   readonly sinks: readonly SinkConfiguration[]
   readonly log: LogConfiguration
+  readonly console: ConsoleConfiguration
   /** The file says `commands: none` for every sink: nothing passes south. */
   readonly oneWay: boolean
   readonly source: { readonly file: string; readonly sha256: string }

@@ -3,7 +3,7 @@ import { isDeepStrictEqual } from 'node:util'
 import type { Configuration } from './configuration.ts'
 
 export interface Change {
-  /** `gateway`, `board`, `log`, `connection plc7`, `device oven`, `group oven/fast`, `sink emqx`. */
+  /** `gateway`, `board`, `console`, `log`, `connection plc7`, `device oven`, `group oven/fast`, `sink emqx`. */
   readonly component: string
   readonly change: 'kept' | 'restarted' | 'added' | 'removed'
   /** Which of its keys differ. */
@@ -15,6 +15,7 @@ export function diff(before: Configuration, after: Configuration): readonly Chan
   return [
     single('gateway', before.gateway, after.gateway, 'its name or path changed: every device and sink starts anew'),
     single('board', before.board, after.board, 'takes effect when the service is restarted'),
+    single('console', before.console, after.console, 'its address changed: it is opened there'),
     single('log', before.log, after.log, 'takes effect when the service is restarted'),
     ...several('connection', before.connections, after.connections, (one) => one.name),
     ...several('device', before.devices, after.devices, (one) => one.name),

@@ -8,6 +8,7 @@ import type { DevicePlan } from '../contracts/driver.ts'
 import { readBoard } from './boards.ts'
 import { Check, isMap, supposed } from './check.ts'
 import type { Configuration } from './configuration.ts'
+import { readConsole } from './console.ts'
 import { type Connection, DeviceReader } from './devices.ts'
 import type { DriverKindSchema, Kinds } from './kinds.ts'
 import { Places } from './places.ts'
@@ -60,7 +61,6 @@ function loadText(
   const root = check.map(withoutOwn(tree.value), [], shapes.fileKeys)
   const notices: string[] = []
   if (root.redundancy != null) places.say(['redundancy'], 'redundancy is not available in this version', 'key')
-  if (root.console != null) notices.push('console: the web console is not available in this version')
   const notice = (text: string): unknown => notices.push(text)
   const board = readBoard(root.board, { check, texts, env, boards: kinds.boards, notice })
   const gateway = readGateway(check, root.gateway)
@@ -79,6 +79,8 @@ function loadText(
   })
   const { devices, groups } = reader.read(root.devices)
   const { sinks, oneWay } = readSinks(root.sinks, { check, kinds: kinds.sinks, folder })
+  const console = readConsole(check, root.console, oneWay)
+  notices.push(...console.notices)
   if (oneWay) refuseSelfWrites(devices, connections, places)
   sayCollisions(sinks, groups, { check, collisions: kinds.collisions })
   if (places.problems.length > 0) return { ok: false, problems: sorted(places.problems) }
@@ -94,6 +96,7 @@ function loadText(
       groups,
       sinks,
       log,
+      console: { listen: console.listen },
       oneWay,
       source: { file, sha256: createHash('sha256').update(frozen).digest('hex') },
       frozen,
@@ -160,6 +163,7 @@ function sections({ drivers, sinks }: Pick<Kinds, 'drivers' | 'sinks'>): Readonl
     'a connection': ['driver', ...keysOf(...kinds.map((kind) => kind.connection))],
     'a sink': ['type', ...keysOf(shapes.sinkShape, ...Object.values(sinks).map((kind) => kind.settings))],
     log: keysOf(shapes.logShape),
+    console: keysOf(shapes.consoleShape),
     gateway: keysOf(shapes.gatewayShape),
     'the file itself': shapes.fileKeys,
   }

@@ -283,4 +283,28 @@ export const profileShape = z.object({
   }),
 })
 
+/** `host:port`, `[address]:port` or `:port`. */
+const LISTEN = /^(?:\[([0-9a-fA-F:.]+)\]|([^\s:[\]/]*)):(\d{1,5})$/
+const LISTEN_EXPECTED = 'expected an address and a port such as "127.0.0.1:8080", or off'
+
+export const consoleShape = z.object({
+  listen: z
+    .union([z.literal('off'), z.literal(false), z.string().regex(LISTEN, { error: LISTEN_EXPECTED })], {
+      error: LISTEN_EXPECTED,
+    })
+    .transform((given) => {
+      if (given === false || given === 'off') return null
+      const [, bracketed, plain = '', port] = LISTEN.exec(given)!
+      return { host: bracketed ?? plain, port: Number(port) }
+    })
+    .refine((listen) => listen === null || (listen.port > 0 && listen.port < 65_536), {
+      error: 'expected a port from 1 to 65535',
+    })
+    .optional()
+    .meta({
+      description:
+        'Where metrics, health and status are told over HTTP, an address and a port, or off. Default: 127.0.0.1:8080, only for programs of this box; where the gateway is one-way: off. There are no passwords yet: another address is open to whoever reaches it.',
+    }),
+})
+
 export const fileKeys = ['gateway', 'board', 'connections', 'devices', 'sinks', 'log', 'console', 'redundancy'] as const

@@ -135,6 +135,8 @@ export interface ProcessReport {
   readonly cpuMs: number
   readonly residentBytes: number
   readonly heapBytes: number
+  /** Absent: it stands with the report, there being one process alone. */
+  readonly health?: HealthReport
 }
 
 /** What the uplink half says of itself where it runs apart. */

@@ -1,7 +1,7 @@
 /** What each counter counts, in a sentence for whoever has to do something about it, and what it is called as a metric. */
 
 /** Whose counters: their metrics begin with `fieldgate_SCOPE_`, those of the gateway itself with `fieldgate_`. */
-export type Scope = 'gateway' | 'connection' | 'device' | 'sink' | 'log' | 'console'
+export type Scope = 'gateway' | 'connection' | 'device' | 'sink' | 'log' | 'process' | 'console'
 
 const ON_THE_WIRE: Readonly<Record<string, string>> = {
   requests: 'Requests that were sent.',
@@ -114,6 +114,13 @@ export const COUNTERS: Readonly<Record<Scope, Readonly<Record<string, string>>>>
     ballastFreed: 'Times that the reserve was given up because the disk was full.',
     damaged: 'Places in the log that could not be read.',
     confirmFailed: 'Confirmations of sinks that could not be stored at once: what they cover may be delivered again.',
+  },
+  process: {
+    loopStalls:
+      'Times in which the process did nothing else for too long: the processor is too weak or the disk too slow.',
+    loopStalledMs: 'Time spent in such stalls.',
+    watchdogFed: 'Times that the watchdog was fed.',
+    watchdogWithheld: 'Times that the watchdog was not fed, because a component made no progress.',
   },
   console: {
     requests: 'Requests that came to the HTTP endpoint.',

@@ -3,6 +3,7 @@ import type { Counters } from '../../contracts/component.ts'
 import type { GatewayReport } from '../../contracts/report.ts'
 import { described, metricOf, type Scope } from './counters.ts'
 import { GAUGES } from './gauges.ts'
+import { healthsOf } from './healths.ts'
 
 export interface Sample {
   readonly labels: Readonly<Record<string, string>>
@@ -51,6 +52,10 @@ function countersOf({ report, devices, console: endpoint }: Seen): readonly Fami
       sinks.map(({ name, counters }) => ({ labels: { sink: name }, counters })),
     ),
     ...counted('log', log === null ? [] : [{ labels: {}, counters: log.counters }]),
+    ...counted(
+      'process',
+      healthsOf(report).map(({ side, health }) => ({ labels: { side }, counters: health.counters })),
+    ),
     ...counted('console', endpoint === undefined ? [] : [{ labels: {}, counters: endpoint }]),
   ]
 }

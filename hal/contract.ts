@@ -82,6 +82,8 @@ export interface LedStep {
 }
 
 export interface Button {
+  /** Held at this moment. */
+  readonly pressed: boolean
   /** Debounced. */
   onChange(listen: (pressed: boolean, atMonotonic: number) => void): Unsubscribe
   close(): void
@@ -103,7 +105,8 @@ export interface BoardDescription {
   readonly models: readonly string[]
   readonly ports: Readonly<Record<string, PortDescription>>
   readonly leds: Readonly<Partial<Record<LedRole, LedDescription>>>
-  readonly button?: LineAddress & { readonly debounceMs?: number }
+  /** `reset: allowed`: held for 15 s it wipes the box, what is not delivered included. */
+  readonly button?: LineAddress & { readonly debounceMs?: number; readonly reset?: 'allowed' | 'refused' }
   readonly watchdog?: WatchdogDescription
 }
 

@@ -11,6 +11,10 @@ export class SimulatedButton implements Button {
     this.#clock = clock
   }
 
+  get pressed(): boolean {
+    return this.#pressed
+  }
+
   press(): void {
     this.#change(true)
   }

@@ -22,6 +22,10 @@ const lineShape = z.object({
 
 const buttonShape = lineShape.extend({
   debounce: duration().optional().meta({ description: 'Shorter changes are bouncing contacts. Default 30ms.' }),
+  reset: z.enum(['allowed', 'refused'], { error: 'expected allowed or refused' }).optional().meta({
+    description:
+      'allowed: held for 15 seconds it puts the box back to what came from the factory, and wipes what is not delivered. Default refused.',
+  }),
 })
 
 export const lampShape = z.object({

@@ -27,7 +27,7 @@ export interface ButtonRules {
 /** For a button that is pressed when we first look at it: nobody can have meant that. */
 export const STUCK_AT_START: Hold = { since: 0, spent: true }
 
-export function stageAt(heldMs: number, { reset }: ButtonRules): Stage {
+function stageAt(heldMs: number, { reset }: ButtonRules): Stage {
   if (heldMs < HELD.locate) return 'too short'
   if (heldMs < HELD.setUp) return 'locate'
   if (reset) {

@@ -30,12 +30,14 @@ export const COMMANDS: readonly Description[] = [
     more:
       'Runs until SIGTERM or SIGINT, then drains for a bounded time. Logs are JSON lines on stderr.\n' +
       'With --side it runs one half: field has the devices and writes the log, uplink delivers it. Two users of one group can\n' +
-      'run them, field without a network to the outside, uplink without devices. Either half goes on while the other is away.',
-    options: [['--side <half>', 'field or uplink; without it both run in one process']],
+      'run them, field without a network to the outside, uplink without devices. Either half goes on while the other is away.\n' +
+      'Beside them, --side console tells metrics and health of both over HTTP, without devices and without the log.',
+    options: [['--side <side>', 'field, uplink or console; without it all run in one process']],
     examples: [
       ['run --config gateway.yaml', 'run with this file'],
       ['run --side field', 'the devices and the log'],
       ['run --side uplink', 'the sinks'],
+      ['run --side console', 'metrics, health and status of both'],
     ],
     serves: true,
     load: () => import('./run.ts'),

@@ -23,9 +23,10 @@ const OPEN: Readonly<Record<Side, (options: HalfOptions) => Promise<Half>>> = {
 }
 
 export const command: Command = async ({ file, json, options, screen, clock, signal }) => {
+  if (options.side === 'console') return (await import('./run/console-side.ts')).runConsole({ file, clock, signal })
   const side = (options.side ?? 'both') as Side
   if (options.side !== undefined && side !== 'field' && side !== 'uplink') {
-    const error = `there is no side "${side}": there are field and uplink; without --side both run in one process`
+    const error = `there is no side "${side}": there are field, uplink and console; without --side all run in one process`
     screen.complain(`fieldgate: ${error}`)
     if (json) screen.document({ ok: false, error, status: Exit.usage })
     return Exit.usage
@@ -77,6 +78,7 @@ export const command: Command = async ({ file, json, options, screen, clock, sig
   const always = {
     inspect: {
       status,
+      console: async () => half.configuration.console,
       revision: async () => ({ revision: half.configuration.source.sha256 }),
       plan: (given: unknown) => applying.plan(textFrom(given, 'file')),
       ...half.looks,

@@ -50,6 +50,24 @@ export async function reportOf(
   throw new Retryable(text, { reason: Reason.timeout })
 }
 
+/** Of a gateway none of whose halves answers; `why` says what is in the way. */
+export function absent(
+  known: Pick<GatewayReport, 'gateway' | 'version' | 'revision' | 'startedAt' | 'at'>,
+  why: string,
+): GatewayReport {
+  return {
+    ...known,
+    notices: [why],
+    lights: [],
+    connections: [],
+    devices: [],
+    sinks: [],
+    log: null,
+    counters: {},
+    halves: [halfOf('field', undefined, 'no device is read'), halfOf('uplink', undefined, 'nothing is delivered')],
+  }
+}
+
 /** What one half would say while it is away is left out, or told as the other one knows it. undefined: neither says anything. */
 function joined(said: Said): GatewayReport | undefined {
   const field = said.field as GatewayReport | null | undefined

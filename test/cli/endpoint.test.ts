@@ -1,13 +1,13 @@
 /** Metrics, health and status over HTTP, of the real service. */
 import { spawn } from 'node:child_process'
-import { readdirSync, readFileSync, readlinkSync, writeFileSync } from 'node:fs'
+import { writeFileSync } from 'node:fs'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import type { GatewayReport } from '../../src/contracts/report.ts'
 import { readMetrics } from '../health/metrics/text-format.ts'
-import { ended, fieldgate, freePort, gateway, service, until } from '../peers/processes.ts'
+import { ended, fieldgate, freePort, gateway, listeningOf, service, until } from '../peers/processes.ts'
 import { keep, newFolder } from '../peers/workshop.ts'
 
 function configured(listen: string, more = ''): string {
@@ -27,17 +27,6 @@ log: { path: log, quota: 16MiB }
 ${more}
 `,
   )
-}
-
-/** TCP sockets on which a process listens. */
-function listeningOf(pid: number): number {
-  const folder = `/proc/${pid}/fd`
-  const own = new Set(readdirSync(folder).map((fd) => /^socket:\[(\d+)\]$/.exec(readlinkSync(join(folder, fd)))?.[1]))
-  // proc(5), /proc/net/tcp: the fourth field is the state, 0A is LISTEN; the tenth is the inode.
-  return ['tcp', 'tcp6']
-    .flatMap((table) => readFileSync(`/proc/${pid}/net/${table}`, 'utf8').split('\n'))
-    .map((line) => line.trim().split(/\s+/))
-    .filter((fields) => fields[3] === '0A' && own.has(fields[9]!)).length
 }
 
 const get = (port: number, path: string, headers: Record<string, string> = {}): Promise<Response> =>

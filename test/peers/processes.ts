@@ -1,6 +1,6 @@
 /** Other people's parts and our own, as processes of the test: started until they say they are ready, stopped by pid. */
 import { type ChildProcess, spawn } from 'node:child_process'
-import { readFileSync } from 'node:fs'
+import { readdirSync, readFileSync, readlinkSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -110,9 +110,20 @@ export function gateway(file: string): Promise<ChildProcess> {
 }
 
 /** One half of it, as a process of its own. */
-export function half(side: 'field' | 'uplink', file: string, user: User = {}): Promise<ChildProcess> {
+export function half(side: 'field' | 'uplink' | 'console', file: string, user: User = {}): Promise<ChildProcess> {
   const [command, words, env] = service('run', '--side', side, '--config', file)
   return started(command, words, /"msg":"running"/, env, user)
+}
+
+/** TCP sockets on which a process listens. */
+export function listeningOf(pid: number): number {
+  const folder = `/proc/${pid}/fd`
+  const own = new Set(readdirSync(folder).map((fd) => /^socket:\[(\d+)\]$/.exec(readlinkSync(join(folder, fd)))?.[1]))
+  // proc(5), /proc/net/tcp: the fourth field is the state, 0A is LISTEN; the tenth is the inode.
+  return ['tcp', 'tcp6']
+    .flatMap((table) => readFileSync(`/proc/${pid}/net/${table}`, 'utf8').split('\n'))
+    .map((line) => line.trim().split(/\s+/))
+    .filter((fields) => fields[3] === '0A' && own.has(fields[9]!)).length
 }
 
 /** One command line to its end. */

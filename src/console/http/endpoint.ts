@@ -67,7 +67,8 @@ export class Endpoint {
     faults: 0,
     listenFailures: 0,
   }
-  #listen: Listen | null = null
+  /** undefined: nobody has said yet. */
+  #listen: Listen | null | undefined
   #server: Server | undefined
   #again: Stop | undefined
   /** Set while it has been said. */
@@ -92,7 +93,8 @@ export class Endpoint {
 
   /** Where it is reached from now on; null: nowhere. Resolves when it is open, or when the first try has failed. */
   async configure(listen: Listen | null): Promise<void> {
-    if (listen?.host === this.#listen?.host && listen?.port === this.#listen?.port) return
+    const now = this.#listen
+    if (now !== undefined && listen?.host === now?.host && listen?.port === now?.port) return
     await this.#close()
     this.#listen = listen
     if (listen === null) this.#state = { condition: 'fine', text: 'switched off in the configuration' }
@@ -103,6 +105,10 @@ export class Endpoint {
     this.#line.leave()
     this.#listen = null
     await this.#close()
+  }
+
+  get isConfigured(): boolean {
+    return this.#listen !== undefined
   }
 
   state(): State {

@@ -101,6 +101,7 @@ const schema: Json = {
     ),
     log: object(shapes.logShape),
     console: object(shapes.consoleShape),
+    watchdog: object(shapes.watchdogShape),
   },
   patternProperties: { '^x-': {} },
   additionalProperties: false,
@@ -219,6 +220,10 @@ What is told there: [metrics](metrics.md) at \`/metrics\`, whether all is well a
 \`/status.json\`.
 
 ${table(shapes.consoleShape)}
+
+## \`watchdog\`
+
+${table(shapes.watchdogShape)}
 `
 
 const profileSchema: Json = {

@@ -1,10 +1,12 @@
 /** `fieldgate run`: the service, as one process or as one of its two halves. */
 import { flushCompileCache } from 'node:module'
+import { notifier } from '../../hal/linux/notify.ts'
 import { textFrom } from '../commands/socket.ts'
 import { formatProblems } from '../config/problems.ts'
 import { logPathOf, socketDirectory } from '../config/sockets.ts'
+import type { Logger } from '../contracts/component.ts'
+import { sentence } from '../contracts/errors.ts'
 import type { GatewayReport } from '../contracts/report.ts'
-import { Ledger } from '../health/ledger.ts'
 import { vitals } from '../health/vitals.ts'
 import { type Command, Exit } from './command.ts'
 import { choose, keep } from './run/active.ts'
@@ -13,6 +15,7 @@ import { doorGroup } from './run/door-group.ts'
 import { folderOf, type Half, type HalfOptions, othersRevision, type Side } from './run/half.ts'
 import { journal } from './run/journal.ts'
 import { Surfaces } from './run/surfaces.ts'
+import { Watch } from './run/watch.ts'
 import { version } from './version.ts'
 
 /** Only what runs is loaded. */
@@ -47,9 +50,18 @@ export const command: Command = async ({ file, json, options, screen, clock, sig
 
   const { configuration } = start
   const run = socketDirectory(configuration.log.path)
-  const ledger = new Ledger({ clock })
-  const half = await OPEN[side]({ configuration, clock, log, version: version(), ledger, run, signal })
-  const status = async () => ({ ...half.report(notices), processes: [vitals(side, { clock, startedAt })] })
+  const watch = new Watch({ clock, log, notifier: notifier(process.env) })
+  const { ledger } = watch
+  const half = await OPEN[side]({ configuration, clock, log, version: version(), ledger, run, signal }).catch(
+    (thrown) => {
+      watch.end()
+      throw thrown
+    },
+  )
+  const status = async () => ({
+    ...half.report(notices),
+    processes: [{ ...vitals(side, { clock, startedAt }), health: watch.report() }],
+  })
   // Halves that run apart are told of by the console's process.
   const endpoint =
     side === 'both'
@@ -68,7 +80,7 @@ export const command: Command = async ({ file, json, options, screen, clock, sig
     side,
     inForce: () => half.configuration,
     consequences: (changes) => half.consequences(changes),
-    reload: (after) => half.reload(after),
+    reload: (after) => watch.reloading(() => half.reload(after)),
     applied: async (said) => {
       notices = said
       await surfaces.show({ ...always, ...half.sockets() })
@@ -85,6 +97,7 @@ export const command: Command = async ({ file, json, options, screen, clock, sig
     },
     control: { ...applying.methods(), ...half.changes },
   }
+  const hangUp = onHangUp(() => watch.reloading(() => applyAgain(applying, { file, log })))
   try {
     await surfaces.show(always)
     await half.start()
@@ -94,17 +107,48 @@ export const command: Command = async ({ file, json, options, screen, clock, sig
     // A service that is killed later still leaves its next start the compiled code.
     flushCompileCache()
     log.info('running', { gateway: configuration.gateway.gateway, file, ...(side === 'both' ? {} : { side }) })
+    watch.running({
+      report: () => half.report(notices),
+      areOpen: () => surfaces.areOpen,
+      hardware: configuration.watchdog.hardware ? () => half.watchdog?.() : undefined,
+    })
     if (!signal.aborted) await new Promise((resolve) => signal.addEventListener('abort', resolve, { once: true }))
     log.info('stopping')
   } catch (thrown) {
     // It was told to end while it still waited for something.
     if (!signal.aborted || thrown !== signal.reason) throw thrown
   } finally {
+    hangUp()
+    watch.stopping()
     applying.stop()
     await endpoint?.stop()
     await surfaces.stop()
     await half.stop()
+    watch.end()
   }
   log.info('stopped')
   return Exit.done
+}
+
+/** SIGHUP, which is `systemctl reload`. Where a person looks on, it is the terminal that was closed, and ends the service. */
+function onHangUp(reload: () => Promise<void>): () => void {
+  if (process.stdin.isTTY || process.stderr.isTTY) return () => {}
+  const hear = (): void => void reload()
+  process.on('SIGHUP', hear)
+  return () => process.off('SIGHUP', hear)
+}
+
+/** Never rejects: what stands against the file is told in the journal, and nothing changes. */
+async function applyAgain(applying: Applying, { file, log }: { file: string; log: Logger }): Promise<void> {
+  try {
+    const outcome = await applying.again()
+    if (outcome.ok) return
+    log.error(`${file} is not valid, what was in force stays in force; run "fieldgate check"`, {
+      event: 'configuration.refused',
+      problems: outcome.problems.length,
+    })
+    for (const problem of outcome.problems) log.error(formatProblems([problem]))
+  } catch (thrown) {
+    log.error(`${file} is not applied: ${sentence(thrown)}`, { event: 'configuration.refused' })
+  }
 }

@@ -83,13 +83,8 @@ function joined(said: Said): GatewayReport | undefined {
     sinks: uplink?.sinks ?? known.sinks.map((sink) => undelivered(sink, uplink === null)),
     notices: [...new Set([...(field?.notices ?? []), ...(uplink?.notices ?? [])])],
     halves,
-    processes: [field, uplink].flatMap(processesOf),
+    processes: [...(field?.processes ?? []), ...(uplink?.processes ?? [])],
   }
-}
-
-function processesOf(said: GatewayReport | UplinkReport | null | undefined): readonly ProcessReport[] {
-  const { processes = [], health } = said ?? {}
-  return processes.map((one) => ({ ...one, ...(health === undefined ? {} : { health }) }))
 }
 
 function undelivered(sink: SinkReport, hangs: boolean): SinkReport {

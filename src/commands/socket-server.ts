@@ -101,6 +101,10 @@ export class SocketServer {
     place?.release()
   }
 
+  get isOpen(): boolean {
+    return this.#server?.listening === true
+  }
+
   counters(): Counters {
     return { ...this.#counts }
   }

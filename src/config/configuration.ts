@@ -51,6 +51,8 @@ export interface Configuration {
   readonly sinks: readonly SinkConfiguration[]
   readonly log: LogConfiguration
   readonly console: ConsoleConfiguration
+  /** Whether the service arms the watchdog of the board. */
+  readonly watchdog: { readonly hardware: boolean }
   /** The file says `commands: none` for every sink: nothing passes south. */
   readonly oneWay: boolean
   readonly source: { readonly file: string; readonly sha256: string }

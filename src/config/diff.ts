@@ -17,6 +17,7 @@ export function diff(before: Configuration, after: Configuration): readonly Chan
     single('board', before.board, after.board, 'takes effect when the service is restarted'),
     single('console', before.console, after.console, 'its address changed: it is opened there'),
     single('log', before.log, after.log, 'takes effect when the service is restarted'),
+    single('watchdog', before.watchdog, after.watchdog, 'takes effect when the service is restarted'),
     ...several('connection', before.connections, after.connections, (one) => one.name),
     ...several('device', before.devices, after.devices, (one) => one.name),
     ...several('group', before.groups.map(seen), after.groups.map(seen), (one) => one.name),

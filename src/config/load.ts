@@ -65,6 +65,7 @@ function loadText(
   const board = readBoard(root.board, { check, texts, env, boards: kinds.boards, notice })
   const gateway = readGateway(check, root.gateway)
   const log = readLog(check, root.log, folder)
+  const watchdog = readWatchdog(check, root.watchdog)
   const connections = readConnections(check, root.connections, kinds.drivers)
   const reader = new DeviceReader({
     check,
@@ -97,6 +98,7 @@ function loadText(
       sinks,
       log,
       console: { listen: console.listen },
+      watchdog,
       oneWay,
       source: { file, sha256: createHash('sha256').update(frozen).digest('hex') },
       frozen,
@@ -153,6 +155,11 @@ function readConnections(check: Check, given: unknown, drivers: Kinds['drivers']
 }
 
 /** Keys by what has them, to tell a key that stands in the wrong place where it belongs. */
+function readWatchdog(check: Check, given: unknown): Configuration['watchdog'] {
+  const parsed = check.object(shapes.watchdogShape, given, ['watchdog'])
+  return { hardware: false, ...(parsed as z.output<typeof shapes.watchdogShape> | undefined) }
+}
+
 function sections({ drivers, sinks }: Pick<Kinds, 'drivers' | 'sinks'>): Readonly<Record<string, readonly string[]>> {
   const keysOf = (...schemas: readonly z.ZodObject[]) => schemas.flatMap((schema) => Object.keys(schema.shape))
   const kinds = Object.values(drivers)
@@ -164,6 +171,7 @@ function sections({ drivers, sinks }: Pick<Kinds, 'drivers' | 'sinks'>): Readonl
     'a sink': ['type', ...keysOf(shapes.sinkShape, ...Object.values(sinks).map((kind) => kind.settings))],
     log: keysOf(shapes.logShape),
     console: keysOf(shapes.consoleShape),
+    watchdog: keysOf(shapes.watchdogShape),
     gateway: keysOf(shapes.gatewayShape),
     'the file itself': shapes.fileKeys,
   }

@@ -257,6 +257,13 @@ export const logShape = z.object({
     .meta({ description: 'What gives way when the log is full. Either leaves a gap entry.' }),
 })
 
+export const watchdogShape = z.object({
+  hardware: z.boolean({ error: 'expected true or false' }).default(false).meta({
+    description:
+      'true: the service arms the board’s own watchdog and feeds it while everything makes progress; a box that hangs, or whose service ends without being stopped, is reset. For boxes without systemd: where systemd watches the service, it is systemd that holds the watchdog (RuntimeWatchdogSec), and this does nothing.',
+  }),
+})
+
 export const deviceShape = z.object({
   connection: text.meta({ description: 'The connection it is reached by.' }),
   profile: text.optional().meta({
@@ -307,4 +314,14 @@ export const consoleShape = z.object({
     }),
 })
 
-export const fileKeys = ['gateway', 'board', 'connections', 'devices', 'sinks', 'log', 'console', 'redundancy'] as const
+export const fileKeys = [
+  'gateway',
+  'board',
+  'connections',
+  'devices',
+  'sinks',
+  'log',
+  'watchdog',
+  'console',
+  'redundancy',
+] as const

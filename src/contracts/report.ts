@@ -118,8 +118,6 @@ export interface GatewayReport {
   readonly log: LogReport | null
   /** What the pipeline and the door count. */
   readonly counters: Counters
-  /** Absent: asked of a gateway within another program. */
-  readonly health?: HealthReport
   /** Absent: one process is all of it. */
   readonly halves?: readonly HalfReport[]
   /** Those that answered. */
@@ -135,14 +133,14 @@ export interface ProcessReport {
   readonly cpuMs: number
   readonly residentBytes: number
   readonly heapBytes: number
-  /** Absent: it stands with the report, there being one process alone. */
+  /** Absent: nobody watches over it. */
   readonly health?: HealthReport
 }
 
 /** What the uplink half says of itself where it runs apart. */
 export type UplinkReport = Pick<
   GatewayReport,
-  'gateway' | 'version' | 'revision' | 'startedAt' | 'at' | 'notices' | 'sinks' | 'health' | 'processes'
+  'gateway' | 'version' | 'revision' | 'startedAt' | 'at' | 'notices' | 'sinks' | 'processes'
 >
 
 /** One of the two processes that a gateway can run as. */
@@ -152,5 +150,4 @@ export interface HalfReport {
   /** Of the configuration it has in force; null: it does not run. */
   readonly revision: string | null
   readonly text: string
-  readonly health?: HealthReport
 }

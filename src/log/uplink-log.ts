@@ -36,7 +36,7 @@ const REPORTED_MS = 10_000
 /** Waits until the writing half has made the log. Throws ConfigurationFault when the folder cannot be used or another process
  *  delivers from it; rejects with the signal's reason. */
 export async function openUplinkEnd(options: UplinkEndOptions): Promise<UplinkEnd> {
-  const { path, clock, log, signal } = options
+  const { path, clock, log, signal, health = unwatched } = options
   let told = false
   for (let waited = 0; ; waited += LOOK_MS) {
     const streams = streamsOf(path, { evenOfCopy: false })
@@ -45,6 +45,8 @@ export async function openUplinkEnd(options: UplinkEndOptions): Promise<UplinkEn
     await opened?.close()
     if (!told) log.info(`waiting for the field half to make the log in ${path}`)
     told = true
+    // Who waits for somebody else does not hang.
+    health.step('waiting for the field half to make the log')
     await clock.sleep(LOOK_MS, signal)
   }
 }

@@ -134,9 +134,7 @@ describe('a watchdog in hardware', () => {
     const device = new Device()
     feeder.enter('running')
     feeder.arm(() => device)
-    expect(log.of('info')).toEqual([
-      'the watchdog of the box is armed: it resets the box when it is not fed for 15 s',
-    ])
+    expect(log.of('info')).toEqual(['the watchdog of the box is armed: it resets the box when it is not fed for 15 s'])
     await clock.advance(30_000)
     expect(device.fed).toBe(30)
     expect(feeder.by).toEqual(['device'])

@@ -71,6 +71,15 @@ export class Applying {
     }
   }
 
+  /** The service's own file, as `apply` does it. Throws Rejected while another one is being applied. */
+  async again(): Promise<Outcome> {
+    const prepared = await this.#prepare(this.#options.file, new AbortController().signal)
+    if (!prepared.ok) return prepared
+    await this.#decide(prepared.hold)
+    await this.#settled(prepared.hold)
+    return prepared
+  }
+
   /** Nothing is held any more. */
   stop(): void {
     this.#held?.lapse()

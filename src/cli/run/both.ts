@@ -6,7 +6,8 @@ import type { Half, HalfOptions } from './half.ts'
 import { retrying } from './retrying.ts'
 
 export async function openBoth(options: HalfOptions): Promise<Half> {
-  const gateway = await Gateway.open({ ...options, board: await boardOf(options.configuration.board, options.clock) })
+  const board = await boardOf(options.configuration.board, options.clock)
+  const gateway = await Gateway.open({ ...options, board })
   return {
     get configuration() {
       return gateway.configuration
@@ -16,6 +17,7 @@ export async function openBoth(options: HalfOptions): Promise<Half> {
     reload: (after) => gateway.reload(after),
     consequences: (changes) => gateway.consequences(changes),
     report: (notices) => gateway.report(notices),
+    watchdog: () => board.watchdog(),
     looks: lookingAt(gateway.field, options.clock),
     changes: retrying((sink, positions) => gateway.retry(sink, positions)),
     sockets: () => doorOf(gateway.field, gateway.configuration),

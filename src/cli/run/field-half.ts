@@ -14,7 +14,8 @@ import { sinksSeen } from './sinks-seen.ts'
 export async function openFieldHalf({ run, ...options }: HalfOptions): Promise<Half> {
   const { configuration, clock, log, ledger: health } = options
   const end = await openFieldEnd({ ...configuration.log, clock, log, health, headFile: join(run, 'head') })
-  const field = await Field.open({ ...options, board: await boardOf(configuration.board, clock), end })
+  const board = await boardOf(configuration.board, clock)
+  const field = await Field.open({ ...options, board, end })
   return {
     get configuration() {
       return field.configuration
@@ -31,6 +32,7 @@ export async function openFieldHalf({ run, ...options }: HalfOptions): Promise<H
       const sinks = sinksSeen({ sinks: field.configuration.sinks, places: end.places(), now: clock.now() })
       return field.report(sinks, notices)
     },
+    watchdog: () => board.watchdog(),
     looks: lookingAt(field, clock),
     changes: {},
     sockets: () => ({

@@ -1,5 +1,6 @@
 /** What one process of a gateway runs: both halves, or one of them. */
 import { join } from 'node:path'
+import type { Watchdog } from '../../../hal/contract.ts'
 import { connectSocket } from '../../commands/socket.ts'
 import type { Configuration } from '../../config/configuration.ts'
 import type { Change } from '../../config/diff.ts'
@@ -33,6 +34,8 @@ export interface Half {
   /** The changes with what each would cost. */
   consequences(changes: readonly Change[]): readonly Change[]
   report(notices: readonly string[]): GatewayReport | UplinkReport
+  /** Of its board, armed as soon as it is opened; absent: it has no board. */
+  watchdog?(): Watchdog | undefined
   /** What can be looked at beside its report. */
   readonly looks: Methods
   /** What can be changed beside its configuration. */

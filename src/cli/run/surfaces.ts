@@ -38,6 +38,11 @@ export class Surfaces {
     }
   }
 
+  /** Whether every socket that was opened still takes callers. */
+  get areOpen(): boolean {
+    return [...this.#open.values()].every(({ isOpen }) => isOpen)
+  }
+
   async stop(): Promise<void> {
     const servers = [...this.#open.values()]
     this.#open.clear()

@@ -1,9 +1,10 @@
 /** What watches over this process: the ledger of who makes progress, the loop's lateness, and whoever is fed while all is well. */
 import type { Watchdog } from '../../../hal/contract.ts'
+import type { Notifier } from '../../../hal/linux/notify.ts'
 import type { Clock } from '../../contracts/clock.ts'
 import type { Logger } from '../../contracts/component.ts'
 import type { GatewayReport, HealthReport, UplinkReport } from '../../contracts/report.ts'
-import { Feeder, type Supervisor } from '../../health/feeder.ts'
+import { Feeder } from '../../health/feeder.ts'
 import { Ledger } from '../../health/ledger.ts'
 import { Stalls } from '../../health/stalls.ts'
 
@@ -11,13 +12,6 @@ import { Stalls } from '../../health/stalls.ts'
 const TIME_MS = 120_000
 /** A socket is open or it is not: only whoever opens them anew takes time. */
 const SOCKETS_MS = 60_000
-
-/** sd_notify(3), whole. */
-export interface Notifier extends Supervisor {
-  ready(): void
-  reloading(): void
-  stopping(): void
-}
 
 export interface WatchOptions {
   readonly clock: Clock

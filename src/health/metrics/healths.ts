@@ -3,10 +3,7 @@ import type { GatewayReport, HealthReport, ProcessReport } from '../../contracts
 
 /** Of each process that told. */
 export function healthsOf({
-  health,
   processes = [],
 }: GatewayReport): readonly { readonly side: ProcessReport['side']; readonly health: HealthReport }[] {
-  const apart = processes.flatMap(({ side, health: own }) => (own === undefined ? [] : [{ side, health: own }]))
-  if (apart.length > 0 || health === undefined) return apart
-  return [{ side: processes[0]?.side ?? 'both', health }]
+  return processes.flatMap(({ side, health }) => (health === undefined ? [] : [{ side, health }]))
 }

@@ -2,7 +2,7 @@
 import { renderStatus } from '../console/terminal/status.ts'
 import { Reason } from '../contracts/batch.ts'
 import { Retryable } from '../contracts/errors.ts'
-import type { GatewayReport, HalfReport, ProcessReport, SinkReport, UplinkReport } from '../contracts/report.ts'
+import type { GatewayReport, HalfReport, SinkReport, UplinkReport } from '../contracts/report.ts'
 import { type Command, Exit, type Invocation } from './command.ts'
 import type { Side } from './run/half.ts'
 import { type Answering, withHalves } from './running.ts'

@@ -123,7 +123,7 @@ function processorMs(): number {
 const URGENCY = { red: 3, amber: 2, green: 1, off: 0 } as const
 
 /** The sentence of the worst light, or of a sink where there are no lights. */
-export function worst(report: GatewayReport | UplinkReport): string {
+function worst(report: GatewayReport | UplinkReport): string {
   if ('lights' in report) {
     const urgent = (light: GatewayReport['lights'][number]): number =>
       light.colour === 'green' && light.pattern === 'gap' ? 0 : URGENCY[light.colour]

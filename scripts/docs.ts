@@ -1,9 +1,11 @@
 /** Writes the reference pages and JSON Schemas of docs/ from the schemas; `--verify` says whether they are up to date. */
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { z } from 'zod'
-import { kinds } from '../src/catalog.ts'
-import { chosenShape } from '../src/config/board-shapes.ts'
+import { boards, kinds } from '../src/catalog.ts'
+import { boardAlone } from '../src/config/board-alone.ts'
+import * as boardShapes from '../src/config/board-shapes.ts'
 import * as shapes from '../src/config/shapes.ts'
+import { type LightState, STATES } from '../src/health/language/states.ts'
 import { COUNTERS, metricOf, type Scope } from '../src/health/metrics/counters.ts'
 import { GAUGES } from '../src/health/metrics/gauges.ts'
 
@@ -71,6 +73,22 @@ const device = merged(
   { groups: map(group, 'What is read together, by name.') },
 )
 
+const lamp = { ...object(boardShapes.lampShape), minProperties: 1, maxProperties: 1 }
+const colours: Json = {
+  type: 'object',
+  properties: { green: lamp, amber: lamp, red: lamp },
+  additionalProperties: false,
+}
+const boardParts: Json = {
+  ports: map(object(boardShapes.portShape), 'Serial ports by name.'),
+  leds: {
+    type: 'object',
+    description: 'Lamps by role, and there by colour.',
+    properties: { SYS: colours, BUS: colours, NET: colours, HA: colours },
+    additionalProperties: false,
+  },
+}
+
 const schema: Json = {
   $schema: 'https://json-schema.org/draft/2020-12/schema',
   title: 'Fieldgate configuration',
@@ -80,7 +98,7 @@ const schema: Json = {
     board: {
       description: 'The hardware the service runs on: a board by name, a board file, or a map of what is otherwise.',
       default: 'generic',
-      anyOf: [{ type: 'string' }, object(chosenShape)],
+      anyOf: [{ type: 'string' }, object(boardShapes.chosenShape, boardParts)],
     },
     connections: map(
       {
@@ -282,7 +300,69 @@ const metricsPage = readFileSync(new URL('./metrics-page.md', import.meta.url), 
   .replace('{{gauges}}', ['| name | labels | meaning |', '| --- | --- | --- |', ...gauges].join('\n'))
   .replace('{{counters}}', counters.join('\n'))
 
+const boardSchema: Json = {
+  ...object(boardShapes.boardShape, boardParts),
+  $schema: 'https://json-schema.org/draft/2020-12/schema',
+  title: 'Fieldgate board file',
+}
+
+const shelf = boards().shipped
+function shippedBoards(folder: string): { readonly name: string; readonly text: string }[] {
+  return readdirSync(folder)
+    .filter((file) => file.endsWith('.yaml'))
+    .map((file) => ({ name: file.replace('.yaml', ''), text: readFileSync(`${folder}/${file}`, 'utf8') }))
+}
+const titleOf = (text: string): string => /^title: (.*)$/m.exec(text)?.[1] ?? ''
+const boardRows = shippedBoards(shelf).map(({ name, text }) => {
+  const { board } = boardAlone('/nowhere/gateway.yaml', { boards: boards(), env: {}, text: `board: ${name}\n` })!
+  const ports = Object.entries(board.ports).map(([port, { devices }]) => `\`${port}\` ${devices[0]}`)
+  const lamps = Object.keys(board.leds).join(' ')
+  const rest = [board.button && 'button', board.watchdog && `watchdog ${board.watchdog.device}`].filter(Boolean)
+  return `| \`${name}\` | ${titleOf(text)} | ${ports.join(', ')} | ${lamps} | ${rest.join(', ')} |`
+})
+const hatRows = shippedBoards(`${shelf}/hats`).map(({ name, text }) => `| \`${name}\` | ${titleOf(text)} |`)
+
+const RHYTHMS: Readonly<Record<string, string>> = {
+  gap: 'steady with one gap every 3 s',
+  blink: 'blinks',
+  double: 'blinks twice, pauses',
+  'long-on': 'long on, short off',
+  steady: 'steady',
+  off: 'off',
+}
+const stateRows = Object.entries(STATES as Readonly<Record<string, LightState>>).map(([id, state]) => {
+  const { colour, pattern, code, means, todo } = state
+  const rhythm = pattern === 'code' ? `code ${code!.join('–')}` : RHYTHMS[pattern]
+  const looks = pattern === 'off' ? 'off' : `${colour}, ${rhythm}`
+  return `| ${id.slice(0, id.indexOf('.')).toUpperCase()} | ${looks} | ${means} | ${todo} |`
+})
+const rhythms = [
+  ['green', 'steady with one gap every 3 s', 'fine; short extra gaps are traffic'],
+  ['green', 'blinks', 'waiting'],
+  ['amber', 'long on, short off', 'degraded, data is safe; or maintenance soon'],
+  ['red', 'blinks', 'a fault that may end by itself'],
+  ['red', 'blinks twice, pauses', 'a person is needed'],
+  ['any', 'code', 'a fast flicker, then as many blinks as the number says, a pause, and those of the next number'],
+  ['red', 'steady', 'cannot run, cannot be used, or data is being lost'],
+].map((row) => `| ${row.join(' | ')} |`)
+
+const HARDWARE: Readonly<Record<string, string>> = {
+  boards: ['| name | board | ports | lamps | |', '| --- | --- | --- | --- | --- |', ...boardRows].join('\n'),
+  hats: ['| name | hat |', '| --- | --- |', ...hatRows].join('\n'),
+  rhythms: ['| colour | rhythm | meaning |', '| --- | --- | --- |', ...rhythms].join('\n'),
+  leds: ['| lamp | looks | means | to do |', '| --- | --- | --- | --- |', ...stateRows].join('\n'),
+  keys: table(boardShapes.boardShape),
+  port: table(boardShapes.portShape),
+  lamp: table(boardShapes.lampShape),
+}
+const hardwarePage = readFileSync(new URL('./hardware-page.md', import.meta.url), 'utf8').replace(
+  /\{\{(\w+)\}\}/g,
+  (_, name: string) => HARDWARE[name]!,
+)
+
 const outputs = [
+  ['../docs/hardware.md', hardwarePage],
+  ['../docs/board.schema.json', `${JSON.stringify(boardSchema, null, 2)}\n`],
   ['../docs/metrics.md', metricsPage],
   ['../docs/profiles.md', profilesPage],
   ['../docs/profile.schema.json', `${JSON.stringify(profileSchema, null, 2)}\n`],

@@ -56,5 +56,5 @@ async function showStopped(
 function boardIn(file: string): BoardDescription {
   const options = { boards: boards(), env: process.env }
   const found = boardAlone(file, options) ?? boardAlone(join(logPathOf(file), 'active.yaml'), options)
-  return found ?? { name: 'generic', title: 'Linux box', models: [], ports: {}, leds: {} }
+  return found?.board ?? { name: 'generic', title: 'Linux box', models: [], ports: {}, leds: {} }
 }

@@ -209,17 +209,26 @@ function withMs(keys: Keys | undefined): Keys | undefined {
 }
 
 /** The shipped boards that the box may be, by what it calls itself; the nearest first. */
-function fitting({ shipped, model, compatible = [] }: NonNullable<Kinds['boards']>): string[] {
-  const found = namesIn(shipped).map((name) => {
+function fitting(boards: NonNullable<Kinds['boards']>): string[] {
+  const { shipped } = boards
+  const found = namesIn(shipped).flatMap((name) => {
     const read = readText(join(shipped, `${name}.yaml`))
     const { value } = parseTree(read.ok ? read.text : '', { folder: shipped, env: {} })
     const models = isMap(value) && Array.isArray(value.models) ? value.models.map(String) : []
-    const at = compatible.findIndex((word) => models.includes(word))
-    const fits = model !== null && models.some((beginning) => model.startsWith(beginning))
-    return { name, rank: at >= 0 ? at : fits ? compatible.length : Number.POSITIVE_INFINITY }
+    const rank = nearness(models, boards)
+    return rank === undefined ? [] : [{ name, rank }]
   })
-  const fit = found.filter(({ rank }) => rank < Number.POSITIVE_INFINITY).sort((one, other) => one.rank - other.rank)
-  return fit.map(({ name }) => name)
+  return found.sort((one, other) => one.rank - other.rank).map(({ name }) => name)
+}
+
+/** How near a board with these models is to the box: 0 is nearest. undefined: it is another. */
+function nearness(
+  models: readonly string[],
+  { model, compatible = [] }: NonNullable<Kinds['boards']>,
+): number | undefined {
+  const at = compatible.findIndex((word) => models.includes(word))
+  if (at >= 0) return at
+  return model !== null && models.some((beginning) => model.startsWith(beginning)) ? compatible.length : undefined
 }
 
 /** `raspberry-pi` for several `raspberry-pi-…`. */

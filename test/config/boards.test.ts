@@ -1,4 +1,4 @@
-import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
@@ -125,6 +125,28 @@ describe('the name of a board', () => {
     expect(unknown.ok && unknown.notices).toEqual([
       'board: auto fits no board that is known: this box calls itself Toaster 3000; it is taken as generic',
     ])
+  })
+})
+
+describe('what the page shows', () => {
+  const page = readFileSync(join(import.meta.dirname, '../../docs/hardware.md'), 'utf8')
+  const examples = [...page.matchAll(/```yaml\n([\s\S]*?)```/g)].map(([, text]) => text!)
+
+  it('is valid: in the gateway file, and as a board file', async () => {
+    expect(examples.length).toBe(3)
+    const [first = '', own = '', file = ''] = examples
+    expect(Object.keys((await board(first)).ports)).toEqual(['rs485-1', 'rs485-2'])
+    expect((await board(own)).leds.SYS?.red).toEqual({ gpio: { chip: 'pinctrl-bcm2711', line: 6 } })
+    writeFileSync(join(folder, 'own.yaml'), file)
+    const described = await board('board: own.yaml\n')
+    expect(described.leds.SYS?.amber).toEqual({ led: 'sys:amber' })
+    expect(described.button).toEqual({
+      chip: 'pinctrl-bcm2711',
+      line: 'KEY1',
+      activeLow: true,
+      bias: 'pull-up',
+      debounceMs: 50,
+    })
   })
 })
 

@@ -14,11 +14,12 @@ import type { Batch, GroupRef } from './contracts/batch.ts'
 import type { Clock, Stop } from './contracts/clock.ts'
 import type { CommandDoor } from './contracts/command.ts'
 import type { Logger } from './contracts/component.ts'
-import type { GroupPlan, Tag } from './contracts/driver.ts'
+import type { DevicePlan, GroupPlan, Tag } from './contracts/driver.ts'
 import type { Inquiry } from './contracts/errand.ts'
 import { ConfigurationFault, Rejected, sentence } from './contracts/errors.ts'
 import type { Line } from './contracts/health.ts'
-import type { GatewayReport, LiveValues, SinkReport } from './contracts/report.ts'
+import type { DeviceReport, GatewayReport, LiveValues, SinkReport } from './contracts/report.ts'
+import type { BoxFacts, GatewayFacts } from './health/language/facts.ts'
 import type { Ledger } from './health/ledger.ts'
 import { lights } from './health/leds.ts'
 import type { FieldEnd } from './log/ends.ts'
@@ -63,6 +64,8 @@ export class Field {
   readonly #ending = new AbortController()
   #phase: 'starting' | 'running' | 'stopping' = 'starting'
   #configuration: Configuration
+  /** Kept for the configuration it was made of. */
+  #planned: { readonly of: Configuration; readonly plans: readonly DeviceGroups[] } | undefined
   #tick: Stop | undefined
   #watch: Stop | undefined
   #lines: readonly Line[] = []
@@ -295,18 +298,52 @@ export class Field {
     return plan === undefined ? undefined : this.#connections.get(plan.connection)?.poller.attendance(device)
   }
 
-  /** `sinks`: as their half tells of them. */
-  report(sinks: readonly SinkReport[], notices: readonly string[] = []): GatewayReport {
+  /** As much as the lights need, at little cost. `sinks`: as their half tells of them. */
+  facts(sinks: GatewayFacts['sinks']): GatewayFacts {
+    return {
+      connections: [...this.#connections].map(([name, { driver }]) => ({ name, state: driver.state() })),
+      devices: this.#read().map(({ device, groups }) => {
+        const connection = this.#connections.get(device.connection)
+        const attendance = connection?.poller.attendance(device.name)
+        const trouble = connection?.driver.deviceTrouble?.(device.name) ?? undefined
+        return {
+          name: device.name,
+          connection: device.connection,
+          enabled: device.enabled,
+          answers: attendance?.answers ?? null,
+          text: attendance?.text ?? '',
+          groups: groups.length,
+          ...(trouble === undefined ? {} : { trouble }),
+        }
+      }),
+      sinks,
+      log: this.#end.report(),
+      ...this.#standing(),
+    }
+  }
+
+  /** Requests that were answered or not, of all connections since each began. */
+  get exchanges(): number {
+    let sum = 0
+    for (const { lane } of this.#connections.values()) sum += lane.usage.exchanges
+    return sum
+  }
+
+  /** `sinks`: as their half tells of them; `box`: what is known of the box it runs in. */
+  report(sinks: readonly SinkReport[], notices: readonly string[] = [], box: BoxFacts = {}): GatewayReport {
     const now = this.#clock.monotonic()
-    const onlyWritten = new Set<string>()
-    const devices = this.#configuration.devices.map((device) => {
-      const groups = this.#configuration.groups.filter(({ ref }) => ref.device === device.name)
-      if (isOnlyWritten(groups)) onlyWritten.add(device.name)
-      return reportDevice({ device, groups, connection: this.#connections.get(device.connection), now })
+    const perConnection = new Map<string, DeviceReport[]>([...this.#connections.keys()].map((name) => [name, []]))
+    const read = new Set(this.#read().map(({ device }) => device))
+    const asked: DeviceReport[] = []
+    const devices = this.#plans().map(({ device, groups }) => {
+      const report = reportDevice({ device, groups, connection: this.#connections.get(device.connection), now })
+      if (!read.has(device)) return report
+      asked.push(report)
+      if (device.enabled) perConnection.get(device.connection)?.push(report)
+      return report
     })
-    const read = devices.filter(({ name }) => !onlyWritten.has(name))
     const connections = [...this.#connections].map(([name, connection]) =>
-      connection.report(read.filter((device) => device.connection === name && device.enabled)),
+      connection.report(perConnection.get(name) ?? []),
     )
     const log = this.#end.report()
     const { wall: at, monotonic } = this.#clock.now()
@@ -317,15 +354,7 @@ export class Field {
       startedAt: Math.round(at - (monotonic - this.#startedAt)),
       at,
       notices,
-      lights: lights({
-        connections,
-        devices: read,
-        sinks,
-        log,
-        phase: this.#phase,
-        clock: this.#clock.quality(),
-        stalled: this.#ledger.stalled(),
-      }),
+      lights: lights({ connections, devices: asked, sinks, log, ...this.#standing(), ...box }),
       counters: { ...this.#pipeline.counters(), ...this.#door.counters(), ...this.#upkeep.counters() },
       connections,
       devices,
@@ -333,6 +362,34 @@ export class Field {
       log,
     }
   }
+
+  #standing(): Required<Pick<GatewayFacts, 'phase' | 'clock' | 'stalled'>> {
+    return { phase: this.#phase, clock: this.#clock.quality(), stalled: this.#ledger.stalled() }
+  }
+
+  /** Devices with their groups. */
+  #plans(): readonly DeviceGroups[] {
+    if (this.#planned?.of !== this.#configuration) {
+      this.#planned = { of: this.#configuration, plans: groupedByDevice(this.#configuration) }
+    }
+    return this.#planned.plans
+  }
+
+  /** Without those that are only written. */
+  #read(): readonly DeviceGroups[] {
+    return this.#plans().filter(({ groups }) => !isOnlyWritten(groups))
+  }
+}
+
+interface DeviceGroups {
+  readonly device: DevicePlan
+  readonly groups: readonly GroupPlan[]
+}
+
+function groupedByDevice({ devices, groups }: Configuration): readonly DeviceGroups[] {
+  const perDevice = new Map<string, GroupPlan[]>(devices.map(({ name }) => [name, []]))
+  for (const group of groups) perDevice.get(group.ref.device)?.push(group)
+  return devices.map((device) => ({ device, groups: perDevice.get(device.name)! }))
 }
 
 /** Whoever must confirm before the log may forget. A sink that is switched off keeps its place. */

@@ -12,6 +12,7 @@ import type { Logger } from './contracts/component.ts'
 import type { Position } from './contracts/log.ts'
 import type { GatewayReport } from './contracts/report.ts'
 import { Field } from './field.ts'
+import type { BoxFacts, GatewayFacts } from './health/language/facts.ts'
 import { Ledger } from './health/ledger.ts'
 import { type Log, openLog } from './log/log.ts'
 import { Uplink } from './uplink.ts'
@@ -78,7 +79,17 @@ export class Gateway {
     return this.#uplink.retry(sink, positions)
   }
 
-  report(notices: readonly string[] = []): GatewayReport {
-    return this.field.report(this.#uplink.report(), notices)
+  /** As much as the lamps need. */
+  facts(): GatewayFacts {
+    return this.field.facts(this.#uplink.report())
+  }
+
+  get traffic(): { readonly bus: number; readonly net: number } {
+    return { bus: this.field.exchanges, net: this.#uplink.deliveries }
+  }
+
+  /** `box`: what is known of the box it runs in. */
+  report(notices: readonly string[] = [], box: BoxFacts = {}): GatewayReport {
+    return this.field.report(this.#uplink.report(), notices, box)
   }
 }

@@ -147,6 +147,13 @@ export class Uplink {
     throw new Rejected(unknownName('sink', name, [...this.#deliveries.keys()]).text)
   }
 
+  /** Deliveries that were answered, of all sinks since each began. */
+  get deliveries(): number {
+    let sum = 0
+    for (const { drain } of this.#deliveries.values()) sum += drain.answered
+    return sum
+  }
+
   report(): readonly SinkReport[] {
     return [...this.#deliveries.values()].map(({ configuration, sink, drain }) => ({
       name: configuration.name,

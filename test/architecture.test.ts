@@ -5,7 +5,7 @@ import { describe, expect, it } from 'vitest'
 
 const ROOT = resolve(import.meta.dirname, '..')
 const SEVERAL_ROOMS = new Set(
-  ['gateway', 'field', 'connection', 'uplink', 'catalog', 'main'].map((name) => `src/${name}.ts`),
+  ['gateway', 'field', 'connection', 'uplink', 'box', 'catalog', 'main'].map((name) => `src/${name}.ts`),
 )
 /** A native or protocol library belongs to one place. */
 const HOMES: Readonly<Record<string, readonly string[]>> = {

@@ -24,6 +24,8 @@ interface Lamp {
   led: Led | undefined
   /** What it is to do, over and over. */
   steps: readonly LedStep[]
+  /** Each rhythm begins with the light, so that it is seen at once. */
+  since: number
   /** Whether traffic shows. */
   fine: boolean
   byKernel: boolean
@@ -63,7 +65,8 @@ export class Lamps {
         role,
         open: () => led(role),
         led: undefined,
-        steps: [{ colour: 'off', ms: 1000 }],
+        steps: DARK,
+        since: 0,
         fine: false,
         byKernel: false,
         shown: undefined,
@@ -116,12 +119,14 @@ export class Lamps {
   }
 
   #plan(): void {
+    const now = this.#clock.monotonic()
     for (const lamp of this.#lamps) {
       const light = this.#lights.get(lamp.role)
       const steps = this.#over?.get(lamp.role) ?? (light === undefined ? DARK : rhythmOf(light))
       lamp.fine = this.#over === undefined && light?.pattern === 'gap'
       if (isSame(steps, lamp.steps)) continue
       lamp.steps = steps
+      lamp.since = now
       lamp.byKernel = false
       lamp.darkUntil = 0
       lamp.shown = undefined
@@ -165,7 +170,7 @@ export class Lamps {
       return Infinity
     }
     const isDark = now < lamp.darkUntil
-    const step = stepAt(steps, now)
+    const step = stepAt(steps, now - lamp.since)
     const colour = isDark ? 'off' : step.colour
     if (colour !== lamp.shown) {
       led.show(colour)

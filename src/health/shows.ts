@@ -10,6 +10,9 @@ const TEST_MS = 1000
 /** Colours of the lamp test, once through. */
 const TESTED: readonly Colour[] = ['green', 'amber', 'red', 'off']
 
+export const LAMP_TEST_MS = 2 * TEST_MS * TESTED.length
+export const LOCATE_MS = 60_000
+
 /** A point of light that runs along the lamps. */
 export function chase(roles: readonly LedRole[]): Show {
   const all = Math.max(2, roles.length)

@@ -26,6 +26,11 @@ export class Usage {
     this.#responseMs[this.#responses++ % RESPONSES] = elapsedMs
   }
 
+  /** Since the lane was made. */
+  get exchanges(): number {
+    return this.#responses
+  }
+
   /** Over the last whole seconds, at most ten. */
   report(now: number): { load: number; requestsPerSecond: number; responseMs: { p50: number; p95: number } } {
     const current = Math.floor(now / 1000)

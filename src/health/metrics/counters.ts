@@ -69,6 +69,12 @@ export const COUNTERS: Readonly<Record<Scope, Readonly<Record<string, string>>>>
     writesExpired: 'Values let go of because nobody renewed them.',
     lettingsGo: 'Values set to what is written when they are let go of.',
     lettingsGoFailed: 'Values that could not be let go of yet.',
+    lampWrites: 'Changes that lamps of the box were told.',
+    lampFailures: 'Tries at which a lamp of the box did not do what it was told.',
+    locates: 'Times that the lamps ran after each other so that the box is found.',
+    setUps: 'Times that set-up was asked for at the button.',
+    factoryResets: 'Times that a factory reset was asked for at the button.',
+    stuckButtons: 'Times that the button was held for so long that nobody can have meant it.',
   },
   connection: {
     ...ON_THE_WIRE,

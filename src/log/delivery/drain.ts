@@ -70,6 +70,7 @@ export class Drain {
   #settled: (() => void) | undefined
   #poke: (() => void) | undefined
   #oldest: { readonly seq: number; readonly at: number } | undefined
+  #answered = 0
   readonly #counters = { calls: 0, retried: 0, rejected: 0, quarantined: 0, refused: 0, unexpected: 0 }
 
   constructor(options: DrainOptions) {
@@ -152,6 +153,11 @@ export class Drain {
 
   counters(): Counters {
     return { ...this.#counters }
+  }
+
+  /** Calls that the far side has answered. */
+  get answered(): number {
+    return this.#answered
   }
 
   get #signal(): AbortSignal {
@@ -345,6 +351,7 @@ export class Drain {
 
   #done(call: Call, refused: readonly Quarantined[]): true {
     this.#counters.quarantined += refused.length
+    this.#answered++
     this.#rate.add(call.entries.length - refused.length)
     if (call.again) {
       const whys = new Map(refused.map(({ entry, why }) => [entry.position.seq, why]))

@@ -1,0 +1,174 @@
+/** What the kernel tells of the box itself: heat, supply, storage, network. Small files, read as they are; what is not there is left
+ *  out. */
+import { readdir, readFile, readlink, realpath, statfs } from 'node:fs/promises'
+import { networkInterfaces } from 'node:os'
+import { join } from 'node:path'
+import type { Machine, NetworkLink, StorageReport } from '../contract.ts'
+
+export interface MachineOptions {
+  /** Folders whose storage matters. */
+  readonly paths: readonly string[]
+  /** What stands for `/`. */
+  readonly root?: string
+  /** By interface; absent: as the kernel has them now. */
+  readonly addresses?: Readonly<Record<string, readonly { readonly address: string }[] | undefined>>
+}
+
+/** include/uapi/linux/if_arp.h */
+const ARPHRD_LOOPBACK = 772
+
+/** Raspberry Pi firmware, `get_throttled`: bits 0 to 3 are now, 16 to 19 since the start. */
+const THROTTLED = {
+  underVoltage: 1 << 0,
+  capped: 1 << 1,
+  throttled: 1 << 2,
+  hot: 1 << 3,
+  underVoltageBefore: 1 << 16,
+} as const
+
+export async function readMachine({
+  paths,
+  root = '/',
+  addresses = networkInterfaces(),
+}: MachineOptions): Promise<Machine> {
+  const [heat, supply, storages, links] = await Promise.all([
+    heatOf(root),
+    supplyOf(root),
+    storagesOf(paths, root),
+    linksOf(root, addresses),
+  ])
+  return { ...heat, ...supply, storages, links }
+}
+
+/** Documentation/driver-api/thermal/sysfs-api.rst: thousandths of a degree. */
+async function heatOf(root: string): Promise<Pick<Machine, 'celsius' | 'tripCelsius'>> {
+  const folder = join(root, 'sys/class/thermal')
+  const zones = (await entriesOf(folder)).filter((name) => name.startsWith('thermal_zone'))
+  let hottest: Pick<Machine, 'celsius' | 'tripCelsius'> = {}
+  for (const zone of zones) {
+    const celsius = thousandths(await textOf(join(folder, zone, 'temp')))
+    if (celsius === undefined || celsius <= (hottest.celsius ?? -273)) continue
+    const trip = await passiveTrip(join(folder, zone))
+    hottest = { celsius, ...(trip === undefined ? {} : { tripCelsius: trip }) }
+  }
+  return hottest
+}
+
+/** The first point at which the kernel slows the box down. */
+async function passiveTrip(zone: string): Promise<number | undefined> {
+  const types = (await entriesOf(zone)).filter((name) => /^trip_point_\d+_type$/.test(name))
+  const found: number[] = []
+  for (const type of types) {
+    const kind = await textOf(join(zone, type))
+    if (kind !== 'passive' && kind !== 'hot') continue
+    const celsius = thousandths(await textOf(join(zone, type.replace('_type', '_temp'))))
+    if (celsius !== undefined && celsius > 0) found.push(celsius)
+  }
+  return found.length === 0 ? undefined : Math.min(...found)
+}
+
+async function supplyOf(root: string): Promise<Pick<Machine, 'throttled'>> {
+  const text = await textOf(join(root, 'sys/devices/platform/soc/soc:firmware/get_throttled'))
+  const bits = text === undefined ? Number.NaN : Number.parseInt(text, 16)
+  if (Number.isNaN(bits)) return {}
+  if ((bits & (THROTTLED.underVoltage | THROTTLED.underVoltageBefore)) !== 0) return { throttled: 'voltage' }
+  return (bits & (THROTTLED.capped | THROTTLED.throttled | THROTTLED.hot)) === 0 ? {} : { throttled: 'heat' }
+}
+
+async function storagesOf(paths: readonly string[], root: string): Promise<readonly StorageReport[]> {
+  const mounts = mountsIn((await textOf(join(root, 'proc/self/mountinfo'))) ?? '')
+  const found = await Promise.all([...new Set(paths)].map((path) => storageOf(path, root, mounts)))
+  return found.flatMap((storage) => storage ?? [])
+}
+
+async function storageOf(path: string, root: string, mounts: readonly Mount[]): Promise<StorageReport | undefined> {
+  try {
+    const { bsize, bavail, blocks } = await statfs(path)
+    const whole = await realpath(path)
+    const mount = mounts.filter(({ at }) => at === '/' || whole === at || whole.startsWith(`${at}/`)).at(-1)
+    const lifeUsed = mount === undefined ? undefined : await lifeOf(mount.device, root)
+    return {
+      path,
+      readOnly: mount?.readOnly ?? false,
+      freeBytes: bsize * bavail,
+      totalBytes: bsize * blocks,
+      ...(lifeUsed === undefined ? {} : { lifeUsed }),
+    }
+  } catch {
+    // Whoever needs the folder says that it is not there.
+    return undefined
+  }
+}
+
+interface Mount {
+  readonly at: string
+  /** `major:minor` */
+  readonly device: string
+  readonly readOnly: boolean
+}
+
+/** proc_pid_mountinfo(5), the innermost last. A mount is read-only by its own options, or with its file system. */
+function mountsIn(text: string): readonly Mount[] {
+  const mounts = text.split('\n').flatMap((line) => {
+    const [before = '', after = ''] = line.split(' - ')
+    const fields = before.split(' ')
+    const [, , device, , at, options] = fields
+    if (device === undefined || at === undefined || options === undefined) return []
+    const own = after.split(' ')[2] ?? ''
+    const readOnly = [...options.split(','), ...own.split(',')].includes('ro')
+    return [
+      {
+        at: at.replace(/\\(\d{3})/g, (_, octal: string) => String.fromCharCode(Number.parseInt(octal, 8))),
+        device,
+        readOnly,
+      },
+    ]
+  })
+  return mounts.sort((one, other) => one.at.length - other.at.length)
+}
+
+/** JESD84-B51, EXT_CSD 268 and 269: tenths of the life used, 0x0b beyond it; 0 says nothing. The disk is above its partitions. */
+async function lifeOf(device: string, root: string): Promise<number | undefined> {
+  const link = await readlink(join(root, 'sys/dev/block', device)).catch(() => undefined)
+  if (link === undefined) return undefined
+  const block = join(root, 'sys/dev/block', link)
+  for (const folder of [join(block, 'device'), join(block, '../device')]) {
+    const text = await textOf(join(folder, 'life_time'))
+    const tenths = (text?.split(/\s+/) ?? []).map(Number).filter((tenth) => tenth > 0)
+    if (tenths.length > 0) return Math.min(1, Math.max(...tenths) / 10)
+  }
+  return undefined
+}
+
+async function linksOf(
+  root: string,
+  addresses: NonNullable<MachineOptions['addresses']>,
+): Promise<readonly NetworkLink[]> {
+  const folder = join(root, 'sys/class/net')
+  const links: NetworkLink[] = []
+  for (const name of [...(await entriesOf(folder))].sort()) {
+    const type = await textOf(join(folder, name, 'type'))
+    if (type === undefined || Number(type) === ARPHRD_LOOPBACK) continue
+    // Reading it fails with EINVAL while the interface is down.
+    const carrier = (await textOf(join(folder, name, 'carrier'))) === '1'
+    const usable = (addresses[name] ?? []).filter(({ address }) => !/^(fe80:|169\.254\.)/i.test(address))
+    links.push({ name, carrier, addresses: usable.length })
+  }
+  return links
+}
+
+function thousandths(text: string | undefined): number | undefined {
+  const value = text === undefined ? Number.NaN : Number(text)
+  return Number.isFinite(value) ? value / 1000 : undefined
+}
+
+async function textOf(path: string): Promise<string | undefined> {
+  return readFile(path, 'utf8').then(
+    (text) => text.trim(),
+    () => undefined,
+  )
+}
+
+async function entriesOf(path: string): Promise<readonly string[]> {
+  return readdir(path).catch(() => [])
+}

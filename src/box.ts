@@ -1,0 +1,266 @@
+/** The box around the gateway: its lamps show what the gateway says of itself, its button is heard, and what is known of the board
+ *  and the machine comes into the lights.
+ *
+ *    gateway ─► facts ─► language ─► lamps             button ─► gestures ─► locate, set-up, factory reset
+ *    board, machine ─────┘
+ */
+import type { Board, Button, Machine, PartReport, Unsubscribe } from '../hal/contract.ts'
+import type { Clock, Stop } from './contracts/clock.ts'
+import type { Counters, Logger } from './contracts/component.ts'
+import { sentence } from './contracts/errors.ts'
+import {
+  type After,
+  type ButtonRules,
+  changed,
+  type Gesture,
+  passed,
+  RELEASED,
+  STUCK_AT_START,
+} from './health/gestures.ts'
+import { Lamps } from './health/lamps.ts'
+import type { BoxFacts, CertificateFacts, GatewayFacts } from './health/language/facts.ts'
+import { fold } from './health/language/fold.ts'
+import { lights } from './health/leds.ts'
+import { chase, holding, LAMP_TEST_MS, LOCATE_MS, lampTest } from './health/shows.ts'
+
+/** The lights are worked out anew this often. */
+const LOOK_MS = 1000
+/** Traffic is looked for this often. */
+const TRAFFIC_MS = 200
+/** While the button is held. */
+const HELD_MS = 50
+const MACHINE_MS = 10_000
+/** The board is described, and certificates are read, this often. */
+const BOARD_MS = 60_000
+
+/** What runs in the box, as far as its lamps show it. */
+export interface Inhabitant {
+  facts(): GatewayFacts & Pick<BoxFacts, 'halfAway' | 'pair'>
+  /** Counts that rise with each exchange south and each delivery north. Asked often. */
+  traffic(): { readonly bus: number; readonly net: number }
+  /** What somebody did at the box, for the log. */
+  note(text: string, facts: Readonly<Record<string, string | number | boolean>>): void
+}
+
+export interface BoxOptions {
+  readonly board: Board
+  readonly clock: Clock
+  readonly log: Logger
+  readonly machine: () => Promise<Machine>
+  readonly certificates: () => Promise<readonly CertificateFacts[]>
+  readonly button: ButtonRules
+  /** Carries out what the button asks for, and says in a sentence what became of it. */
+  readonly act: (gesture: 'set-up' | 'factory-reset') => Promise<string>
+}
+
+export class Box {
+  readonly #options: BoxOptions
+  readonly #lamps: Lamps
+  readonly #stops: (Stop | Unsubscribe)[] = []
+  #inhabitant: Inhabitant | undefined
+  #machine: Machine | undefined
+  #parts: readonly PartReport[] = []
+  #certificates: readonly CertificateFacts[] = []
+  #button: Button | undefined
+  #buttonFault: string | undefined
+  #hold = RELEASED
+  #holding: Stop | undefined
+  /** A show that runs until its end: locate, or the test. */
+  #show: 'locate' | 'lamp test' | undefined
+  #showEnds: Stop | undefined
+  #settingUp = false
+  #traffic = { bus: 0, net: 0 }
+  readonly #counts = { locates: 0, setUps: 0, factoryResets: 0, stuckButtons: 0 }
+
+  constructor(options: BoxOptions) {
+    this.#options = options
+    const { board, clock, log } = options
+    this.#lamps = new Lamps({ clock, log, led: (role) => board.led(role) })
+  }
+
+  /** From now on the lamps show how it is. */
+  start(inhabitant: Inhabitant): void {
+    const { clock } = this.#options
+    this.#inhabitant = inhabitant
+    this.#traffic = { ...inhabitant.traffic() }
+    this.refresh()
+    this.#listen()
+    this.#stops.push(
+      clock.every(LOOK_MS, () => this.refresh()),
+      clock.every(TRAFFIC_MS, () => this.#lookForTraffic()),
+      clock.every(MACHINE_MS, () => void this.#lookAtMachine()),
+      clock.every(BOARD_MS, () => void this.#lookAtBoard()),
+    )
+    void this.#lookAtMachine().then(() => this.#lookAtBoard())
+  }
+
+  /** The lamps keep what they show until the board takes them back. */
+  async stop(): Promise<void> {
+    for (const stop of this.#stops.splice(0)) stop()
+    this.#holding?.()
+    this.#showEnds?.()
+    this.#lamps.stop()
+    this.#button?.close()
+    await this.#options.board.close()
+  }
+
+  /** What is known of the box, for the report. */
+  facts(): BoxFacts {
+    const faults = [...this.#lamps.faults(), ...(this.#buttonFault === undefined ? [] : [this.#buttonFault])]
+    return {
+      ...(this.#machine === undefined ? {} : { machine: this.#machine }),
+      parts: this.#parts,
+      faults,
+      certificates: this.#certificates,
+      setUp: this.#settingUp,
+    }
+  }
+
+  /** The lamps are told what is to be shown now. */
+  refresh(): void {
+    if (this.#inhabitant === undefined || this.#lamps.roles.length === 0) return
+    const all = lights({ ...this.#inhabitant.facts(), ...this.facts() })
+    this.#lamps.show(fold(all, this.#lamps.roles))
+  }
+
+  /** All lamps run after each other for a minute, so that somebody in front of many boxes finds this one. `on`: false: no more. */
+  locate(on = true): string {
+    const { roles } = this.#lamps
+    if (roles.length === 0) return 'this box has no lamps'
+    if (on) {
+      this.#counts.locates++
+      this.#begin('locate', LOCATE_MS)
+    } else this.#end()
+    return on ? `the lamps run for ${LOCATE_MS / 1000} s` : 'the lamps show how the gateway is'
+  }
+
+  testLamps(): string {
+    if (this.#lamps.roles.length === 0) return 'this box has no lamps'
+    this.#begin('lamp test', LAMP_TEST_MS)
+    return `${this.#lamps.roles.join(', ')} show green, amber, red and nothing, twice, in ${LAMP_TEST_MS / 1000} s`
+  }
+
+  counters(): Counters {
+    return { ...this.#lamps.counters(), ...this.#counts }
+  }
+
+  // ── shows ────────────────────────────────────────────────────────────────────────────────────
+
+  #begin(show: 'locate' | 'lamp test', ms: number): void {
+    this.#showEnds?.()
+    this.#show = show
+    this.#showEnds = this.#options.clock.after(ms, () => this.#end())
+    this.#overlay()
+  }
+
+  #end(): void {
+    this.#showEnds?.()
+    this.#show = undefined
+    this.#overlay()
+  }
+
+  /** Whoever holds the button comes first. */
+  #overlay(held?: ReturnType<typeof holding>): void {
+    const { roles } = this.#lamps
+    const running = this.#show === 'locate' ? chase(roles) : this.#show === 'lamp test' ? lampTest(roles) : undefined
+    this.#lamps.overlay(held ?? running)
+  }
+
+  #lookForTraffic(): void {
+    const { bus, net } = this.#inhabitant!.traffic()
+    if (bus !== this.#traffic.bus) this.#lamps.traffic('BUS')
+    if (net !== this.#traffic.net) this.#lamps.traffic('NET')
+    this.#traffic = { bus, net }
+  }
+
+  // ── button ───────────────────────────────────────────────────────────────────────────────────
+
+  #listen(): void {
+    const { board, log } = this.#options
+    try {
+      this.#button = board.button()
+    } catch (thrown) {
+      this.#buttonFault = `button: ${sentence(thrown)}`
+      log.warn(this.#buttonFault)
+    }
+    const button = this.#button
+    if (button === undefined) return
+    if (button.pressed) {
+      this.#hold = STUCK_AT_START
+      this.#stuck('the button was held or stuck when the service started: it is ignored until it is let go')
+    }
+    const off = button.onChange((pressed, at) => this.#took(changed(this.#hold, pressed, at, this.#options.button), at))
+    this.#stops.push(off)
+  }
+
+  #took({ hold, gesture, stage }: After, at: number): void {
+    const { clock, button } = this.#options
+    if (hold.since === null) this.#buttonFault = undefined
+    this.#hold = hold
+    const isHeld = hold.since !== null && !hold.spent
+    if (isHeld) {
+      this.#holding ??= clock.every(HELD_MS, () => {
+        const now = clock.monotonic()
+        this.#took(passed(this.#hold, now, button), now)
+      })
+    } else {
+      this.#holding?.()
+      this.#holding = undefined
+    }
+    this.#overlay(
+      stage === undefined || hold.since === null ? undefined : holding(this.#lamps.roles, stage, at - hold.since),
+    )
+    if (gesture !== undefined) void this.#perform(gesture)
+  }
+
+  async #perform(gesture: Gesture): Promise<void> {
+    if (gesture === 'stuck') {
+      return this.#stuck('the button is held for more than 30 s: it is ignored until it is let go, is it stuck?')
+    }
+    if (gesture === 'locate') return this.#tell(gesture, this.locate())
+    if (this.#settingUp) return
+    if (gesture === 'set-up') this.#counts.setUps++
+    else this.#counts.factoryResets++
+    this.#settingUp = true
+    this.refresh()
+    this.#inhabitant?.note(`${gesture} asked for at the button`, { by: 'button' })
+    const said = await this.#options.act(gesture).catch(sentence)
+    this.#settingUp = false
+    this.#tell(gesture, said)
+    this.refresh()
+  }
+
+  #tell(gesture: Gesture, text: string): void {
+    this.#options.log.info(`button, ${gesture}: ${text}`)
+    this.#inhabitant?.note(`button, ${gesture}: ${text}`, { by: 'button' })
+  }
+
+  #stuck(text: string): void {
+    this.#counts.stuckButtons++
+    this.#buttonFault = text
+    this.#options.log.warn(text)
+    this.refresh()
+  }
+
+  // ── machine and board ────────────────────────────────────────────────────────────────────────
+
+  async #lookAtMachine(): Promise<void> {
+    this.#machine = await this.#options.machine().catch((thrown) => {
+      this.#options.log.debug(sentence(thrown))
+      return this.#machine
+    })
+  }
+
+  async #lookAtBoard(): Promise<void> {
+    const { board, log, certificates } = this.#options
+    try {
+      const before = new Set(this.#parts.map(({ text }) => text))
+      const { parts } = await board.describe()
+      this.#parts = parts.filter(({ state }) => state !== 'found' && state !== 'in use')
+      for (const { part, name, text } of this.#parts) if (!before.has(text)) log.warn(`board, ${part} ${name}: ${text}`)
+      this.#certificates = await certificates()
+    } catch (thrown) {
+      log.debug(sentence(thrown))
+    }
+  }
+}

@@ -1,0 +1,56 @@
+/** The box that the configuration names: its board, with lamps, button and machine. */
+import { dirname } from 'node:path'
+import type { Board } from '../../../hal/contract.ts'
+import { readMachine } from '../../../hal/linux/machine.ts'
+import { Box } from '../../box.ts'
+import type { Configuration } from '../../config/configuration.ts'
+import type { Clock } from '../../contracts/clock.ts'
+import type { Logger } from '../../contracts/component.ts'
+import type { GatewayReport } from '../../contracts/report.ts'
+import { type CertificateSource, certificates } from '../../health/certificates.ts'
+import { has } from './given.ts'
+import { runHook } from './hook.ts'
+import type { Methods } from './surfaces.ts'
+
+export function openBox(options: {
+  readonly board: Board
+  readonly clock: Clock
+  readonly log: Logger
+  /** As it is in force. */
+  readonly configuration: () => Configuration
+}): Box {
+  const { board, clock, log, configuration } = options
+  const { board: description } = configuration()
+  return new Box({
+    board,
+    clock,
+    log,
+    machine: () => readMachine({ paths: [configuration().log.path, dirname(configuration().source.file)] }),
+    certificates: () => certificates(sourcesIn(configuration()), clock.wall()),
+    button: { reset: description.button?.reset === 'allowed' },
+    act: (gesture) => runHook(gesture),
+  })
+}
+
+/** With what the box counts. */
+export function withBox(report: GatewayReport, box: Box): GatewayReport {
+  return { ...report, counters: { ...report.counters, ...box.counters() } }
+}
+
+/** What `control.sock` takes for the lamps. */
+export function lampMethods(box: Box): Methods {
+  return {
+    locate: async (given) => ({ text: box.locate(!has(given, 'off')) }),
+    testLamps: async () => ({ text: box.testLamps() }),
+  }
+}
+
+/** Our own certificates and the authorities we trust, as sinks name them in `tls`. */
+function sourcesIn({ sinks }: Configuration): readonly CertificateSource[] {
+  return sinks
+    .filter(({ enabled }) => enabled)
+    .flatMap(({ name, settings }) => {
+      const { tls } = (settings ?? {}) as { readonly tls?: { readonly ca?: unknown; readonly cert?: unknown } }
+      return [tls?.cert, tls?.ca].flatMap((given) => (typeof given === 'string' ? [{ of: `sink ${name}`, given }] : []))
+    })
+}

@@ -1,0 +1,237 @@
+import { describe, expect, it } from 'vitest'
+import type { Machine, PartReport } from '../hal/contract.ts'
+import { SimulatedBoard } from '../hal/simulated/board.ts'
+import { Box, type BoxOptions } from '../src/box.ts'
+import type { BoxFacts, GatewayFacts } from '../src/health/language/facts.ts'
+import { lights } from '../src/health/leds.ts'
+import { ManualClock } from '../src/time/manual-clock.ts'
+
+const HEALTHY: GatewayFacts = {
+  connections: [{ name: 'bus1', state: { condition: 'fine', text: 'open' } }],
+  devices: [{ name: 'press', connection: 'bus1', enabled: true, answers: true, text: '', groups: 1 }],
+  sinks: [{ name: 'emqx', state: { condition: 'fine', text: 'connected' }, receipt: null }],
+  log: { state: { condition: 'fine', text: '3 % full' }, bytes: 3, quotaBytes: 100 },
+}
+
+const MACHINE: Machine = { storages: [], links: [{ name: 'eth0', carrier: true, addresses: 1 }] }
+
+function box(options: Partial<BoxOptions> & { parts?: PartReport[] } = {}) {
+  const clock = new ManualClock()
+  const board = new SimulatedBoard({ clock })
+  const { parts, ...given } = options
+  if (parts !== undefined) {
+    board.describe = () => Promise.resolve({ board: 'simulated', title: '', model: null, kernel: '', parts })
+  }
+  const said: string[] = []
+  const say = (text: string): void => void said.push(text)
+  const state = { facts: HEALTHY, bus: 0, net: 0, machine: MACHINE }
+  const noted: string[] = []
+  const acts: string[] = []
+  const one = new Box({
+    board,
+    clock,
+    log: { debug: () => {}, info: say, warn: say, error: say },
+    machine: async () => state.machine,
+    certificates: async () => [],
+    button: { reset: false },
+    act: async (gesture) => {
+      acts.push(gesture)
+      return `${gesture} was begun`
+    },
+    ...given,
+  })
+  const start = (): void =>
+    one.start({
+      facts: () => state.facts,
+      traffic: () => ({ bus: state.bus, net: state.net }),
+      note: (text) => void noted.push(text),
+    })
+  const shown = (): string =>
+    (['SYS', 'BUS', 'NET', 'HA'] as const).map((role) => board.lamps[role]!.shown[0]!.replace('o', '.')).join('')
+  const light = (role: string) => lights({ ...state.facts, ...one.facts() }).find((each) => each.role === role)!
+  return { clock, board, box: one, start, state, shown, said, noted, acts, light }
+}
+
+async function hold({ board, clock }: ReturnType<typeof box>, ms: number): Promise<void> {
+  board.key!.press()
+  await clock.advance(ms)
+  board.key!.release()
+  await clock.advance(10)
+}
+
+describe('the box', () => {
+  it('shows how the gateway is, from the start and within a second of a change', async () => {
+    const one = box()
+    one.start()
+    await one.clock.advance(100)
+    expect(one.shown()).toBe('ggg.')
+    one.state.facts = { ...HEALTHY, devices: [{ ...HEALTHY.devices[0]!, answers: false, text: 'no reply' }] }
+    await one.clock.advance(1000)
+    await one.clock.advance(50)
+    expect(one.board.lamps.BUS!.told).toContain('red')
+    await one.box.stop()
+    expect(one.clock.timers).toBe(0)
+  })
+
+  it('makes gaps for traffic: south in BUS, north in NET', async () => {
+    const one = box()
+    one.start()
+    await one.clock.advance(210)
+    one.state.bus++
+    await one.clock.advance(200)
+    expect(one.shown()).toBe('g.g.')
+    await one.clock.advance(60)
+    expect(one.shown()).toBe('ggg.')
+    one.state.net++
+    await one.clock.advance(140)
+    expect(one.shown()).toBe('gg..')
+  })
+
+  it('says what the machine and the board lack', async () => {
+    const missing: PartReport = {
+      part: 'button',
+      name: 'button',
+      device: '/dev/gpiochip0',
+      state: 'refused',
+      text: 'the line GPIO17 is held by gpio-keys: free it',
+    }
+    const one = box({ parts: [missing, { ...missing, part: 'port', name: 'rs485-2' }] })
+    one.start()
+    await one.clock.advance(10)
+    expect(one.light('SYS')).toMatchObject({ id: 'sys.board', text: expect.stringMatching(/gpio-keys: free it; run/) })
+    expect(one.said).toContain('board, button button: the line GPIO17 is held by gpio-keys: free it')
+    one.state.machine = { ...MACHINE, celsius: 91 }
+    await one.clock.advance(10_000)
+    expect(one.light('SYS').id).toBe('sys.hot')
+  })
+
+  it('goes on without a machine that tells anything', async () => {
+    const one = box({ machine: () => Promise.reject(new RangeError('no sysfs')) })
+    one.start()
+    await one.clock.advance(20_000)
+    expect(one.light('SYS').id).toBe('sys.fine')
+  })
+
+  it('is found by its lamps running for a minute', async () => {
+    const one = box()
+    one.start()
+    expect(one.box.locate()).toContain('60 s')
+    const seen = new Set<string>()
+    for (let at = 0; at < 16; at++) {
+      seen.add(one.shown())
+      await one.clock.advance(100)
+    }
+    expect([...seen].sort()).toEqual(['...g', '..g.', '.g..', 'g...'])
+    await one.clock.advance(60_000)
+    expect(one.shown()).toMatch(/^[g.]{3}\.$/)
+    one.box.locate()
+    one.box.locate(false)
+    await one.clock.advance(1000)
+    expect(one.box.counters().locates).toBe(2)
+  })
+
+  it('tests all lamps in all colours, then shows the lights again', async () => {
+    const one = box()
+    one.start()
+    one.box.testLamps()
+    const seen: string[] = []
+    for (let second = 0; second < 4; second++) {
+      await one.clock.advance(second === 0 ? 500 : 1000)
+      seen.push(one.shown())
+    }
+    expect(seen).toEqual(['gggg', 'aaaa', 'rrrr', '....'])
+    await one.clock.advance(5000)
+    expect(one.shown()).toMatch(/^[g.]{3}\.$/)
+  })
+})
+
+describe('the button of the box', () => {
+  it('locates after a second', async () => {
+    const one = box()
+    one.start()
+    await hold(one, 500)
+    expect(one.box.counters().locates).toBe(0)
+    await hold(one, 1500)
+    expect(one.box.counters().locates).toBe(1)
+    expect(one.noted).toEqual(['button, locate: the lamps run for 60 s'])
+  })
+
+  it('sets up after five seconds, shows so, and tells the log what became of it', async () => {
+    let done = (_: string): void => {}
+    const one = box({ act: () => new Promise((resolve) => (done = resolve)) })
+    one.start()
+    await hold(one, 6000)
+    expect(one.light('SYS').id).toBe('sys.set-up')
+    done('there is no set-up on this box')
+    await one.clock.advance(10)
+    expect(one.light('SYS').id).toBe('sys.fine')
+    expect(one.noted).toEqual(['set-up asked for at the button', 'button, set-up: there is no set-up on this box'])
+  })
+
+  it('counts down on the lamps before it resets, and resets without being let go', async () => {
+    const one = box({ button: { reset: true } })
+    one.start()
+    one.board.key!.press()
+    const lit: number[] = []
+    for (let ms = 0; ms < 14_900; ms += 100) {
+      await one.clock.advance(100)
+      if (ms >= 10_000) lit.push([...one.shown()].filter((each) => each === 'r').length)
+    }
+    expect(new Set(lit)).toEqual(new Set([4, 3, 2, 1, 0]))
+    expect(one.acts).toEqual([])
+    await one.clock.advance(200)
+    expect(one.acts).toEqual(['factory-reset'])
+    one.board.key!.release()
+    await one.clock.advance(1000)
+    expect(one.acts).toEqual(['factory-reset'])
+  })
+
+  it('does nothing when it is let go in the countdown, and never resets where that is not allowed', async () => {
+    const allowed = box({ button: { reset: true } })
+    allowed.start()
+    await hold(allowed, 14_000)
+    expect(allowed.acts).toEqual([])
+    const refused = box()
+    refused.start()
+    await hold(refused, 20_000)
+    expect(refused.acts).toEqual(['set-up'])
+  })
+
+  it('that is stuck is ignored and said, at the start and later, until it is let go', async () => {
+    const one = box()
+    one.board.key!.press()
+    one.start()
+    await one.clock.advance(40_000)
+    expect(one.acts).toEqual([])
+    expect(one.light('SYS')).toMatchObject({ id: 'sys.board', text: expect.stringContaining('held or stuck') })
+    one.board.key!.release()
+    await one.clock.advance(10)
+    expect(one.light('SYS').id).toBe('sys.fine')
+    await hold(one, 31_000)
+    expect(one.box.counters().stuckButtons).toBe(2)
+    expect(one.acts).toEqual([])
+  })
+})
+
+describe('a box without anything', () => {
+  it('has nothing to show and says so', async () => {
+    const clock = new ManualClock()
+    const board = new SimulatedBoard({ lamps: {} })
+    const log = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} }
+    const one = new Box({
+      board,
+      clock,
+      log,
+      machine: async () => MACHINE,
+      certificates: async () => [],
+      button: { reset: false },
+      act: async () => '',
+    })
+    one.start({ facts: () => HEALTHY, traffic: () => ({ bus: 0, net: 0 }), note: () => {} })
+    expect(one.locate()).toBe('this box has no lamps')
+    expect(one.testLamps()).toBe('this box has no lamps')
+    const facts: BoxFacts = one.facts()
+    expect(facts.faults).toEqual([])
+    await one.stop()
+  })
+})

@@ -27,7 +27,7 @@ interface Calls {
     bytes: Uint8Array,
     length: number,
     flags: number,
-    to: Uint8Array,
+    to: Uint8Array | null,
     toLength: number,
   ) => number | bigint
   readonly close: (fd: number) => number
@@ -67,6 +67,15 @@ export function openDatagram(path: string): Datagram {
       if (open) close(fd)
       open = false
     },
+  }
+}
+
+/** To whom a stream socket is connected that was inherited; false: it takes nothing at this moment, or is no socket. */
+export function sendNow(fd: number, bytes: Uint8Array): boolean {
+  try {
+    return Number(libc().sendto(fd, bytes, bytes.length, MSG_DONTWAIT | MSG_NOSIGNAL, null, 0)) === bytes.length
+  } catch {
+    return false
   }
 }
 

@@ -44,13 +44,13 @@ export const command: Command = async ({ file, json, options, screen, clock, sig
     else screen.complain(formatProblems(start.problems))
     return Exit.configuration
   }
-  const log = journal()
+  const log = journal({ identifier: side === 'both' ? 'fieldgate' : `fieldgate-${side}` })
   let notices = start.notices
   for (const notice of notices) log.warn(notice)
 
   const { configuration } = start
   const run = socketDirectory(configuration.log.path)
-  const watch = new Watch({ clock, log, notifier: notifier(process.env) })
+  const watch = new Watch({ clock, log, notifier: notifier(process.env), lost: () => log.lost() })
   const { ledger } = watch
   const half = await OPEN[side]({ configuration, clock, log, version: version(), ledger, run, signal }).catch(
     (thrown) => {

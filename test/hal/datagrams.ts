@@ -28,11 +28,11 @@ export class Datagrams {
   }
 
   /** All that has come so far. */
-  take(): readonly string[] {
+  take(encoding: 'utf8' | 'latin1' = 'utf8'): readonly string[] {
     for (;;) {
       const length = Number(recv(this.#fd, this.#bytes, this.#bytes.length, MSG_DONTWAIT))
       if (length < 0) return this.messages
-      this.messages.push(this.#bytes.toString('utf8', 0, length))
+      this.messages.push(this.#bytes.toString(encoding, 0, length))
     }
   }
 

@@ -29,7 +29,7 @@ export async function runConsole({
   signal,
 }: Pick<Invocation, 'file' | 'clock' | 'signal'>): Promise<Exit> {
   const startedAt = clock.monotonic()
-  const log = journal()
+  const log = journal({ identifier: 'fieldgate-console' })
   const health = new Ledger({ clock })
   const own = () => vitals('console', { clock, startedAt })
   const side = new ConsoleSide({ file, clock, log, version: version(), health, signal, own })

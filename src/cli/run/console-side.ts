@@ -1,14 +1,14 @@
 /** The third process of an appliance: tells over HTTP what the halves say over their `inspect.sock`. It has no devices, no log, and
  *  no right to change anything; a half that is away is told as that. */
 import { flushCompileCache } from 'node:module'
+import { notifier } from '../../../hal/linux/notify.ts'
 import { listenIn } from '../../config/console.ts'
 import type { Endpoint, Listen } from '../../console/http/endpoint.ts'
 import type { Clock, Stop } from '../../contracts/clock.ts'
 import type { Logger, State } from '../../contracts/component.ts'
 import { Rejected, Retryable, sentence } from '../../contracts/errors.ts'
 import type { HealthLedger, Line } from '../../contracts/health.ts'
-import type { GatewayReport, ProcessReport } from '../../contracts/report.ts'
-import { Ledger } from '../../health/ledger.ts'
+import type { GatewayReport, ProcessReport, UplinkReport } from '../../contracts/report.ts'
 import { vitals } from '../../health/vitals.ts'
 import { Exit, type Invocation } from '../command.ts'
 import { withHalves } from '../running.ts'
@@ -16,6 +16,7 @@ import { absent, reportOf } from '../status.ts'
 import { version } from '../version.ts'
 import { journal } from './journal.ts'
 import { openEndpoint } from './pages.ts'
+import { Watch } from './watch.ts'
 
 /** Where it is to be reached is asked so often. */
 const LOOK_MS = 2000
@@ -30,17 +31,21 @@ export async function runConsole({
 }: Pick<Invocation, 'file' | 'clock' | 'signal'>): Promise<Exit> {
   const startedAt = clock.monotonic()
   const log = journal({ identifier: 'fieldgate-console' })
-  const health = new Ledger({ clock })
-  const own = () => vitals('console', { clock, startedAt })
-  const side = new ConsoleSide({ file, clock, log, version: version(), health, signal, own })
+  const watch = new Watch({ clock, log, notifier: notifier(process.env), lost: () => log.lost() })
+  const own = () => ({ ...vitals('console', { clock, startedAt }), health: watch.report() })
+  const side = new ConsoleSide({ file, clock, log, version: version(), health: watch.ledger, signal, own })
   try {
     await side.start()
     flushCompileCache()
     log.info('running', { file, side: 'console' })
+    // Sockets it has none: it comes to those of the halves.
+    watch.running({ report: () => side.summary(), areOpen: () => true, hardware: undefined })
     if (!signal.aborted) await new Promise((resolve) => signal.addEventListener('abort', resolve, { once: true }))
     log.info('stopping')
   } finally {
+    watch.stopping()
     await side.stop()
+    watch.end()
   }
   log.info('stopped')
   return Exit.done
@@ -96,7 +101,7 @@ class ConsoleSide {
     const { file, clock, signal, own, version } = this.#options
     try {
       const report = await withHalves({ file, signal }, 'inspect', (halves) => reportOf(halves, { clock, signal }))
-      this.#known = report
+      this.#known = { gateway: report.gateway, revision: report.revision }
       return { ...report, processes: [...(report.processes ?? []), own()] }
     } catch (thrown) {
       if (!(thrown instanceof Retryable || thrown instanceof Rejected)) throw thrown
@@ -105,6 +110,14 @@ class ConsoleSide {
       const known = { gateway, revision, version, startedAt: process.startedAt, at: clock.wall() }
       return { ...absent(known, sentence(thrown)), processes: [process] }
     }
+  }
+
+  /** For whoever asks the supervisor: how it is with this process alone. */
+  summary(): UplinkReport {
+    const { clock, version, own } = this.#options
+    const { startedAt } = own()
+    const notices = [`${this.#state.text}; the endpoint ${this.#endpoint.state().text}`]
+    return { ...this.#known, version, startedAt, at: clock.wall(), notices, sinks: [] }
   }
 
   async #look(): Promise<void> {
@@ -132,7 +145,7 @@ class ConsoleSide {
         const listen = this.#endpoint.isConfigured ? undefined : listenIn(file)
         if (listen !== undefined) await this.#endpoint.configure(listen)
       } else {
-        this.#state = { condition: 'fine', text: 'answer' }
+        this.#state = { condition: 'fine', text: 'the halves answer' }
         await this.#endpoint.configure(said.listen)
       }
     } catch (thrown) {

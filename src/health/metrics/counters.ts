@@ -126,6 +126,8 @@ export const COUNTERS: Readonly<Record<Scope, Readonly<Record<string, string>>>>
       'Times in which the process did nothing else for too long: the processor is too weak or the disk too slow.',
     loopStalledMs: 'Time spent in such stalls.',
     watchdogFed: 'Times that the watchdog was fed.',
+    watchdogFailed: 'Times that the watchdog of the box could not be fed: see the journal.',
+    journalLost: 'Lines that the journal could not take.',
     watchdogWithheld: 'Times that the watchdog was not fed, because a component made no progress.',
   },
   console: {

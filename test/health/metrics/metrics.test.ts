@@ -5,9 +5,11 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { beforeAll, describe, expect, it } from 'vitest'
 import { openBoard } from '../../../hal/linux/board.ts'
+import { notifier } from '../../../hal/linux/notify.ts'
 import * as catalog from '../../../src/catalog.ts'
 import { oven } from '../../../src/cli/demo/plant/oven.ts'
 import { TcpDevice } from '../../../src/cli/demo/plant/tcp-device.ts'
+import { Watch } from '../../../src/cli/run/watch.ts'
 import { load } from '../../../src/config/load.ts'
 import type { GatewayReport } from '../../../src/contracts/report.ts'
 import { Gateway } from '../../../src/gateway.ts'
@@ -57,15 +59,17 @@ log: { path: ${join(folder, 'log')} }
   const board = openBoard({ description: configuration.board, clock })
   const gateway = await Gateway.open({ configuration, clock, board, log: QUIET, version: '1.2.3' })
   const startedAt = clock.monotonic()
+  const watch = new Watch({ clock, log: QUIET, notifier: notifier({}) })
   await gateway.start()
   try {
     return await until('the device to answer and what it says to be stored', () => {
       const report = gateway.report(['a notice'])
       const all = report.devices.filter(({ connection }) => connection === 'modbus-tcp')
       const done = all.every(({ answers }) => answers === true) && report.sinks[0]!.receipt!.pending > 1
-      return done && { ...report, processes: [vitals('both', { clock, startedAt })] }
+      return done && { ...report, processes: [{ ...vitals('both', { clock, startedAt }), health: watch.report() }] }
     })
   } finally {
+    watch.end()
     await gateway.stop(0)
     await device.off()
     rmSync(folder, { recursive: true, force: true })
@@ -91,6 +95,7 @@ function countersIn(report: GatewayReport) {
     devices: 'device',
     sinks: 'sink',
     log: 'log',
+    processes: 'process',
   }
   const walk = (value: unknown, path: readonly string[], holder: Record<string, unknown>): void => {
     if (typeof value !== 'object' || value === null) return
@@ -103,7 +108,9 @@ function countersIn(report: GatewayReport) {
           ? { connection: String(holder.connection), device: name }
           : scope === 'connection' || scope === 'sink'
             ? { [scope]: name }
-            : {}
+            : scope === 'process'
+              ? { side: 'both' }
+              : {}
       found.push({ scope, labels, counters: value as Record<string, number> })
     } else
       for (const [key, inner] of Object.entries(value)) walk(inner, [...path, key], value as Record<string, unknown>)
@@ -119,7 +126,9 @@ describe('the metrics of a gateway', () => {
       samples.map(({ name, labels, value }) => [JSON.stringify([name, Object.entries(labels).sort()]), value]),
     )
     const all = countersIn(seen.report)
-    expect(new Set(all.map(({ scope }) => scope))).toEqual(new Set(['gateway', 'connection', 'device', 'sink', 'log']))
+    expect(new Set(all.map(({ scope }) => scope))).toEqual(
+      new Set(['gateway', 'connection', 'device', 'sink', 'log', 'process']),
+    )
     for (const { scope, labels, counters } of all) {
       for (const [counter, count] of Object.entries(counters)) {
         const key = JSON.stringify([metricOf(scope, counter).name, Object.entries(labels).sort()])

@@ -1,0 +1,94 @@
+/** What `npm run image` made, and how QEMU is told to boot it. */
+
+import { spawnSync } from 'node:child_process'
+import { existsSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+
+const FIRMWARE = '/usr/share/qemu-efi-aarch64/QEMU_EFI.fd'
+/** Where the first partition, the FAT one for people, begins. */
+const FIRST_PARTITION = '1M'
+
+export interface Artefacts {
+  readonly image: string
+  readonly kernel: string
+  readonly initrd: string
+  readonly tree: string
+}
+
+export function artefacts(folder: string): Artefacts {
+  const found = {
+    image: join(folder, 'fieldgate-arm64.img'),
+    kernel: join(folder, 'vmlinuz'),
+    initrd: join(folder, 'initrd.gz'),
+    tree: join(folder, 'virt.dtb'),
+  }
+  for (const path of Object.values(found)) {
+    if (!existsSync(path)) throw new Error(`${path} is not there: run "npm run image" first`)
+  }
+  return found
+}
+
+/** A root shell of the test's own on the virtual console, handed in as QEMU hands in credentials (systemd.system-credentials(7)):
+ *  the image itself has none. */
+const SHELL = `[Unit]
+Description=Shell of the test
+DefaultDependencies=no
+IgnoreOnIsolate=yes
+[Service]
+Environment=TERM=dumb
+ExecStart=/bin/sh
+Restart=always
+RestartSec=0
+StandardInput=tty
+StandardOutput=tty
+StandardError=tty
+TTYPath=/dev/hvc0
+TTYReset=yes
+KillMode=process
+SendSIGHUP=yes
+`
+
+export function shellCredentials(folder: string): string[] {
+  const files = {
+    'systemd.extra-unit.harness-shell.service': SHELL,
+    'systemd.unit-dropin.basic.target~harness': '[Unit]\nWants=harness-shell.service\n',
+  }
+  return Object.entries(files).flatMap(([name, text], at) => {
+    const file = join(folder, `credential-${at}`)
+    writeFileSync(file, text)
+    return ['-fw_cfg', `name=opt/io.systemd.credentials/${name},file=${file}`]
+  })
+}
+
+/** `firmware`: EDK2 and GRUB choose the slot, as on a box; `direct`: QEMU loads the kernel, which saves half a minute a boot. */
+export function bootWords(way: 'firmware' | 'direct', parts: Artefacts): string[] {
+  const tree = ['-machine', 'acpi=off', '-dtb', parts.tree]
+  if (way === 'firmware') return [...tree, '-bios', FIRMWARE]
+  const line = 'ro quiet loglevel=4 panic=10 fieldgate.slot=a rauc.slot=A console=ttyAMA0'
+  return [...tree, '-kernel', parts.kernel, '-initrd', parts.initrd, '-append', line]
+}
+
+/** The medium of a box: larger than the image, so that the first boot finds room for the second slot and the data. */
+export function medium(image: string, to: string, mib: number): void {
+  run('cp', '--sparse=always', image, to)
+  run('truncate', '-s', `${mib}M`, to)
+}
+
+/** Puts a file into the FAT partition, as a person with a card reader does. */
+export function put(medium: string, from: string, to: string): void {
+  run('mcopy', '-o', '-i', `${medium}@@${FIRST_PARTITION}`, from, `::${to}`)
+}
+
+/** undefined: there is no such file. */
+export function get(medium: string, path: string): string | undefined {
+  const { status, stdout } = spawnSync('mtype', ['-i', `${medium}@@${FIRST_PARTITION}`, `::${path}`], {
+    encoding: 'utf8',
+  })
+  return status === 0 ? stdout : undefined
+}
+
+function run(program: string, ...words: string[]): void {
+  const { status, stderr, error } = spawnSync(program, words, { encoding: 'utf8' })
+  if (error !== undefined) throw new Error(`${program} cannot be started: ${error.message}`)
+  if (status !== 0) throw new Error(`${program} ${words.join(' ')} ended with ${status}: ${stderr}`)
+}

@@ -1,0 +1,300 @@
+/** What is checked, in its order: each chapter leaves the box running, polling, with slaves and broker up. */
+import { setTimeout as sleep } from 'node:timers/promises'
+import { get, put } from './artefacts.ts'
+import type { Box } from './box.ts'
+import { followHeads, lastHead } from './heads.ts'
+import { type Lamps, type Role, type Shown, share, written } from './lamps.ts'
+import type { Figures } from './transcript.ts'
+
+const FIELD = 'fieldgate-field.service'
+const UNITS = ['fieldgate-field', 'fieldgate-uplink', 'fieldgate-console']
+const TOPICS = ['/neuron/emqx/usb_device/demo', '/neuron/emqx/pci_device/demo']
+
+export interface Chapter {
+  readonly name: string
+  /** The next ones make no sense without it. */
+  readonly needed?: boolean
+  readonly run: () => Promise<Figures>
+}
+
+export function chapters(box: Box, { cuts }: { readonly cuts: number }): readonly Chapter[] {
+  const { plant } = box
+  const { received } = plant
+
+  /** So many more messages of each wire. */
+  const flowing = async (more: number, budgetMs: number): Promise<void> => {
+    const before = TOPICS.map((topic) => received.look().topics.get(topic) ?? 0)
+    await box.guest.until(`${more} messages of each wire`, budgetMs, () =>
+      TOPICS.every((topic, at) => (received.look().topics.get(topic) ?? 0) >= before[at]! + more) ? true : undefined,
+    )
+  }
+  /** Until a lamp shows what is expected of it. */
+  const shows = async (lamps: Lamps, role: Role, is: (shown: readonly Shown[]) => boolean): Promise<string> => {
+    let last: readonly Shown[] = []
+    await box.guest
+      .until(`${role} to show it`, 60_000, async () => {
+        last = (await lamps.watch(4000))[role]
+        return is(last) || undefined
+      })
+      .catch((thrown: unknown) => {
+        throw new Error(`${String(thrown)}; it showed ${written(last)}`)
+      })
+    return written(last, 8)
+  }
+  const isFine = (shown: readonly Shown[]): boolean => share(shown, 'green') > 0.8 && share(shown, 'red') === 0
+
+  return [
+    {
+      name: 'boots through EDK2 and GRUB, takes gateway.yaml from the FAT partition, and polls',
+      needed: true,
+      run: async () => {
+        box.provision()
+        await box.on('firmware')
+        await box.ready(240_000)
+        const polled = await box.guest.until('the first poll', 60_000, () => plant.usb.askedAt ?? plant.pci.askedAt)
+        return {
+          'seconds to first poll': box.secondsOn(polled),
+          systemd: await box.guest.do('systemd-analyze time | head -1'),
+        }
+      },
+    },
+    {
+      name: 'values of ttyUSB0 and ttyS0 arrive at the broker on the host',
+      needed: true,
+      run: async () => {
+        await flowing(5, 90_000)
+        const { values } = JSON.parse(received.last.slice(received.last.indexOf('{'))) as {
+          values: { temperature: number; humidity: number }
+        }
+        const isTrue =
+          values.temperature >= 280 && values.temperature <= 310 && values.humidity >= 700 && values.humidity <= 730
+        if (!isTrue) throw new Error(`these are not the slave's values: ${received.last}`)
+        return Object.fromEntries(TOPICS.map((topic) => [topic, received.topics.get(topic)!]))
+      },
+    },
+    {
+      name: 'the halves run under systemd, each as its own user, ready and watched',
+      run: async () => {
+        const figures: Record<string, string> = {}
+        for (const unit of UNITS) {
+          const said = await box.guest.do(
+            `systemctl show -P ActiveState -P User -P Type -P WatchdogUSec -P NRestarts ${unit}`,
+          )
+          figures[unit] = said.replaceAll('\n', ' ')
+          if (!said.startsWith('active')) throw new Error(`${unit}: ${said}`)
+        }
+        const failed = await box.guest.ask('systemctl --failed --plain --no-legend')
+        if (failed.output.trim() !== '') throw new Error(`failed units: ${failed.output}`)
+        const verify = await box.guest.ask('systemd-analyze verify /usr/lib/systemd/system/fieldgate*.service', 60_000)
+        if (verify.output.includes('fieldgate')) throw new Error(verify.output)
+        return figures
+      },
+    },
+    {
+      name: 'memory: the service split ≤ 260 MB, the system ≤ 300 MB',
+      run: async () => {
+        const kib = Number(await box.guest.do(`ps -C node,fieldgate -o rss= | awk '{ sum += $1 } END { print sum }'`))
+        const used = Number(
+          await box.guest.do(`awk '/MemTotal/ { t = $2 } /MemAvailable/ { a = $2 } END { print t - a }' /proc/meminfo`),
+        )
+        const figures = { 'service MB': Math.round(kib / 1024), 'system MB': Math.round(used / 1024) }
+        if (figures['service MB'] > 260 || figures['system MB'] > 300) throw new Error(JSON.stringify(figures))
+        return figures
+      },
+    },
+    {
+      name: 'the lamps are green with a gap, as the lines of the chip show',
+      run: async () => {
+        const lamps = await box.lamps()
+        return { BUS: await shows(lamps, 'BUS', isFine), NET: await shows(lamps, 'NET', isFine) }
+      },
+    },
+    {
+      name: 'a slave dies: BUS turns red, and green when it is back',
+      run: async () => {
+        const lamps = await box.lamps()
+        await plant.usb.down()
+        const dead = await shows(lamps, 'BUS', (shown) => share(shown, 'red') > 0.1 && share(shown, 'green') === 0)
+        await plant.usb.up()
+        await shows(lamps, 'BUS', isFine)
+        return { dead }
+      },
+    },
+    {
+      name: 'the broker goes away: NET is amber, what was read meanwhile arrives when it is back',
+      run: async () => {
+        const lamps = await box.lamps()
+        await plant.broker.kill()
+        const away = await shows(lamps, 'NET', (shown) => share(shown, 'amber') > 0.2)
+        await plant.broker.up()
+        await flowing(5, 60_000)
+        await shows(lamps, 'NET', isFine)
+        return { away }
+      },
+    },
+    {
+      name: 'the button, held for a second: the lamps chase',
+      run: async () => {
+        const lamps = await box.lamps()
+        await lamps.press(1500)
+        const shown = await lamps.watch(4000)
+        const steps = (['SYS', 'BUS', 'NET', 'HA'] as const).map(
+          (role) => shown[role].filter(({ colour }) => colour !== 'off').length,
+        )
+        if (steps.some((count) => count < 3)) throw new Error(`no chase: ${JSON.stringify(shown)}`)
+        return { 'lights in 4 s': steps.join(' ') }
+      },
+    },
+    {
+      name: 'SIGSTOP on the field half: its watchdog has it restarted, and it polls',
+      run: async () => {
+        const before = Number(await box.guest.do(`systemctl show -P NRestarts ${FIELD}`))
+        const from = performance.now()
+        await box.guest.do(`kill -STOP $(systemctl show -P MainPID ${FIELD})`)
+        await box.guest.until('the restart', 120_000, async () => {
+          const now = Number(await box.guest.do(`systemctl show -P NRestarts ${FIELD}`))
+          return now > before || undefined
+        })
+        const restarted = Math.round((performance.now() - from) / 1000)
+        await flowing(3, 120_000)
+        const said = await box.guest.do(`journalctl -b -u ${FIELD} -o cat | grep -i watchdog | tail -1`)
+        return {
+          'seconds to restart': restarted,
+          'seconds to values': Math.round((performance.now() - from) / 1000),
+          systemd: said,
+        }
+      },
+    },
+    {
+      name: 'a crashed kernel is reset by the i6300esb watchdog, and polling resumes',
+      run: async () => {
+        // Left to itself the kernel would restart after ten seconds: here nothing but the watchdog can.
+        await box.guest.do('sysctl -w kernel.panic=0')
+        const from = performance.now()
+        void box.guest
+          .ask('sync; echo 1 > /proc/sys/kernel/sysrq; echo c > /proc/sysrq-trigger', 1000)
+          .catch(() => undefined)
+        await box.guest.until('the watchdog', 120_000, () => box.guest.events.find(({ event }) => event === 'WATCHDOG'))
+        const bitten = Math.round((performance.now() - from) / 1000)
+        await box.ready(240_000)
+        await flowing(3, 120_000)
+        return { 'seconds to the bite': bitten, 'seconds to values': Math.round((performance.now() - from) / 1000) }
+      },
+    },
+    { name: 'the receipts add up: audited in the box, nothing is missing', run: () => audited(box) },
+    {
+      name: 'switched off and on: configuration, log and identity are the same',
+      run: async () => {
+        const facts = 'cat /etc/machine-id; sha256sum < /etc/fieldgate/gateway.yaml; ls /var/lib/fieldgate/log'
+        const before = await box.guest.do(facts)
+        await box.shutDown()
+        if (get(box.medium, 'fieldgate/gateway.yaml') !== undefined)
+          throw new Error('gateway.yaml still lies on the FAT partition')
+        const report = get(box.medium, 'fieldgate/report.txt')
+        if (report === undefined) throw new Error('there is no report.txt')
+        await box.on('direct')
+        await box.ready()
+        const after = await box.guest.do(facts)
+        if (after !== before) throw new Error(`before: ${before}\nafter: ${after}`)
+        await flowing(3, 90_000)
+        return { report: report.trim().split('\n')[0]! }
+      },
+    },
+    {
+      name: `${cuts} power cuts during traffic: every acknowledged batch arrives`,
+      run: () => powerCuts(box, cuts, flowing),
+    },
+    {
+      name: 'a bad gateway.yaml on the FAT partition changes nothing, and report.txt says why',
+      run: async () => {
+        await box.shutDown()
+        const { writeFileSync } = await import('node:fs')
+        writeFileSync(`${box.medium}.yaml`, 'connections:\n  usb: { driver: modbus-rtu, prt: rs485-1 }\n')
+        put(box.medium, `${box.medium}.yaml`, 'fieldgate/gateway.yaml')
+        await box.on('direct')
+        await box.ready()
+        await flowing(3, 90_000)
+        await box.shutDown()
+        const report = get(box.medium, 'fieldgate/report.txt') ?? ''
+        await box.on('direct')
+        await box.ready()
+        const line = report.split('\n').find((each) => /:2:\d+/.test(each))
+        if (line === undefined) throw new Error(`report.txt names no line: ${report}`)
+        return { report: line.trim() }
+      },
+    },
+  ]
+}
+
+async function audited(box: Box): Promise<Figures> {
+  // While values come, what is under way is neither here nor there: the audit itself allows for it.
+  const { status, output } = await box.guest.ask('fieldgate log status --audit --json', 90_000)
+  const from = output.indexOf('{')
+  if (status !== 0 || from < 0) throw new Error(`ended with ${status}: ${output.slice(-1500)}`)
+  const gaps = await box.guest.ask('fieldgate log gaps --json', 60_000)
+  return { gaps: gaps.output.trim().slice(0, 200) }
+}
+
+/** Traffic, the broker away now and then so that the log holds a backlog, and the plug pulled at any moment. What the service
+ *  had said was durable must reach the subscriber. */
+async function powerCuts(
+  box: Box,
+  cuts: number,
+  flowing: (more: number, budgetMs: number) => Promise<void>,
+): Promise<Figures> {
+  const { plant } = box
+  /** Every position that was told to be durable before a cut, by epoch. */
+  const durable = new Map<number, number>()
+  const boots: number[] = []
+  for (let round = 0; round < cuts; round++) {
+    await followHeads(box.guest, box.node)
+    const away = round % 2 === 1
+    if (away) await plant.broker.kill()
+    await sleep(3000 + 997 * ((round * 7) % 11))
+    const head = lastHead(box.guest)
+    await box.cut()
+    if (head === undefined) throw new Error(`cut ${round + 1}: the box told of no position of its log`)
+    durable.set(head.epoch, Math.max(durable.get(head.epoch) ?? 0, head.seq))
+    if (away) await plant.broker.up()
+    await box.on('direct', round)
+    await box.ready(240_000)
+    await flowing(2, 120_000)
+    boots.push(box.secondsOn())
+  }
+  await box.guest.until('the backlog to be delivered', 120_000, async () => {
+    const { output } = await box.guest.ask('fieldgate log status --json', 60_000)
+    return /"pending": ?[0-3]\b/.test(output) || undefined
+  })
+  await flowing(3, 60_000)
+  const records = await box.guest.do('fieldgate log export', 120_000)
+  const kinds = new Map<string, string>()
+  for (const line of records.split('\n')) {
+    if (!line.startsWith('{')) continue
+    const { kind, position } = JSON.parse(line) as { kind: string; position: { epoch: number; seq: number } }
+    kinds.set(`${position.epoch}/${position.seq}`, kind)
+  }
+  let batches = 0
+  const missing: string[] = []
+  plant.received.look()
+  for (const [epoch, last] of durable) {
+    for (let seq = 1; seq <= last; seq++) {
+      if (plant.received.has(epoch, seq)) batches++
+      else if ((kinds.get(`${epoch}/${seq}`) ?? 'batch') === 'batch') missing.push(`${epoch}/${seq}`)
+    }
+  }
+  if (missing.length > 0) {
+    throw new Error(
+      `${missing.length} of ${batches + missing.length} durable batches never came: ${missing.slice(0, 10).join(' ')}`,
+    )
+  }
+  await audited(box)
+  const { blocksLost, blocksKept } = box.disk.counts
+  return {
+    'durable batches': batches,
+    missing: missing.length,
+    repeated: plant.received.repeated,
+    'blocks lost': blocksLost,
+    'blocks kept': blocksKept,
+    'median seconds to values': boots.sort((a, b) => a - b)[boots.length >> 1] ?? 0,
+  }
+}

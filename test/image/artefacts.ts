@@ -28,30 +28,26 @@ export function artefacts(folder: string): Artefacts {
   return found
 }
 
-/** A root shell of the test's own on the virtual console, handed in as QEMU hands in credentials (systemd.system-credentials(7)):
- *  the image itself has none. */
+/** A root shell of the test's own on a virtual port, handed in as QEMU hands in credentials (systemd.system-credentials(7)): the
+ *  image itself has none. It is no terminal: nothing echoes, and no getty takes it. */
 const SHELL = `[Unit]
 Description=Shell of the test
 DefaultDependencies=no
 IgnoreOnIsolate=yes
+StartLimitIntervalSec=0
 [Service]
-Environment=TERM=dumb
-ExecStart=/bin/sh
+ExecStart=/bin/sh -c 'port=$$(ls /dev/vport*p1) && exec /bin/sh <>"$$port" >&0 2>&0'
 Restart=always
-RestartSec=0
-StandardInput=tty
-StandardOutput=tty
-StandardError=tty
-TTYPath=/dev/hvc0
-TTYReset=yes
+RestartSec=1
 KillMode=process
-SendSIGHUP=yes
 `
 
 export function shellCredentials(folder: string): string[] {
   const files = {
-    'systemd.extra-unit.harness-shell.service': SHELL,
-    'systemd.unit-dropin.basic.target~harness': '[Unit]\nWants=harness-shell.service\n',
+    // QEMU takes names of 55 characters.
+    'systemd.extra-unit.h.service': SHELL,
+    // What is mounted there pulls the shell in.
+    'fstab.extra': 'tmpfs /run/harness tmpfs nofail,x-systemd.requires=h.service 0 0\n',
   }
   return Object.entries(files).flatMap(([name, text], at) => {
     const file = join(folder, `credential-${at}`)

@@ -79,7 +79,7 @@ export class Guest {
         '-chardev',
         `socket,id=shell,path=${shell}`,
         '-device',
-        'virtconsole,chardev=shell',
+        'virtserialport,chardev=shell,name=harness',
       ],
       ...(wires === undefined
         ? []
@@ -130,7 +130,7 @@ export class Guest {
   async awake(budgetMs: number): Promise<void> {
     await this.until('the shell', budgetMs, async () => {
       const id = `awake-${++this.#calls}`
-      this.#shell!.send(`\nstty -echo -onlcr; PS1=; PS2=; unset PROMPT_COMMAND; printf '<%s>\\n' ${id}\n`)
+      this.#shell!.send(`\nprintf '<%s>\\n' ${id}\n`)
       const until = performance.now() + 2000 * this.#patience
       while (performance.now() < until) {
         if (this.#shell!.heard.includes(`<${id}>`)) return true

@@ -2,6 +2,7 @@
 import type { ChildProcess } from 'node:child_process'
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { Link } from '../peers/link.ts'
 import { type Mosquitto, mosquitto, type Observer, observer } from '../peers/mosquitto.ts'
 import { ended, freePort, started } from '../peers/processes.ts'
 import { type Artefacts, bootWords, medium, put, shellCredentials } from './artefacts.ts'
@@ -44,37 +45,24 @@ export class Slave {
 }
 
 export class Plant {
-  readonly broker: Mosquitto
+  /** What the box calls its broker: it can be cut off, while what came stays with the witness. */
+  readonly link: Link
+  readonly #broker: Mosquitto
   readonly usb: Slave
   readonly pci: Slave
   readonly observer: Observer
   readonly received: Received
 
   static async up(): Promise<Plant> {
-    const broker = await mosquitto([
-      'allow_anonymous true',
-      'max_queued_messages 0',
-      'max_inflight_messages 0',
-      'persistence true',
-    ])
-    const seen = await observer(broker.port, [
-      '-t',
-      '#',
-      '-V',
-      '5',
-      '-F',
-      '%t %P %p',
-      '-c',
-      '-i',
-      'witness',
-      '-x',
-      '3600',
-    ])
-    return new Plant(broker, await Slave.on(), await Slave.on(), seen)
+    const broker = await mosquitto(['allow_anonymous true', 'max_queued_messages 0', 'max_inflight_messages 0'])
+    const seen = await observer(broker.port, ['-t', '#', '-V', '5', '-F', '%t %P %p'])
+    const link = await Link.to(broker.port)
+    return new Plant(broker, link, await Slave.on(), await Slave.on(), seen)
   }
 
-  private constructor(broker: Mosquitto, usb: Slave, pci: Slave, seen: Observer) {
-    this.broker = broker
+  private constructor(broker: Mosquitto, link: Link, usb: Slave, pci: Slave, seen: Observer) {
+    this.#broker = broker
+    this.link = link
     this.usb = usb
     this.pci = pci
     this.observer = seen
@@ -93,7 +81,7 @@ devices:
   usb_device: { connection: usb, unitId: 1, groups: { demo: { every: 1s, tags: ${tags} } } }
   pci_device: { connection: pci, unitId: 1, groups: { demo: { every: 1s, tags: ${tags} } } }
 sinks:
-  emqx: { type: mqtt, url: "mqtt://10.0.2.2:${this.broker.port}", topic: "/neuron/{sink}/{device}/{group}" }
+  emqx: { type: mqtt, url: "mqtt://10.0.2.2:${this.link.port}", topic: "/neuron/{sink}/{device}/{group}" }
 log: { path: /var/lib/fieldgate/log, quota: 64MiB }
 `
   }
@@ -102,7 +90,8 @@ log: { path: /var/lib/fieldgate/log, quota: 64MiB }
     await this.usb.down()
     await this.pci.down()
     await this.observer.dispose()
-    await this.broker.dispose()
+    await this.link.stop()
+    await this.#broker.dispose()
   }
 }
 

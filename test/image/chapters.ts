@@ -124,9 +124,9 @@ export function chapters(box: Box, { cuts }: { readonly cuts: number }): readonl
       name: 'the broker goes away: NET is amber, what was read meanwhile arrives when it is back',
       run: async () => {
         const lamps = await box.lamps()
-        await plant.broker.kill()
+        plant.link.cut()
         const away = await shows(lamps, 'NET', (shown) => share(shown, 'amber') > 0.2)
-        await plant.broker.up()
+        plant.link.mend()
         await flowing(5, 60_000)
         await shows(lamps, 'NET', isFine)
         return { away }
@@ -249,13 +249,13 @@ async function powerCuts(
   for (let round = 0; round < cuts; round++) {
     await followHeads(box.guest, box.node)
     const away = round % 2 === 1
-    if (away) await plant.broker.kill()
+    if (away) plant.link.cut()
     await sleep(3000 + 997 * ((round * 7) % 11))
     const head = lastHead(box.guest)
     await box.cut()
     if (head === undefined) throw new Error(`cut ${round + 1}: the box told of no position of its log`)
     durable.set(head.epoch, Math.max(durable.get(head.epoch) ?? 0, head.seq))
-    if (away) await plant.broker.up()
+    if (away) plant.link.mend()
     await box.on('direct', round)
     await box.ready(240_000)
     await flowing(2, 120_000)

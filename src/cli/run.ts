@@ -11,6 +11,7 @@ import { vitals } from '../health/vitals.ts'
 import { type Command, Exit } from './command.ts'
 import { choose, keep } from './run/active.ts'
 import { Applying } from './run/applying.ts'
+import { endOnCrash } from './run/crash.ts'
 import { doorGroup } from './run/door-group.ts'
 import { folderOf, type Half, type HalfOptions, othersRevision, type Side } from './run/half.ts'
 import { journal } from './run/journal.ts'
@@ -45,6 +46,7 @@ export const command: Command = async ({ file, json, options, screen, clock, sig
     return Exit.configuration
   }
   const log = journal({ identifier: side === 'both' ? 'fieldgate' : `fieldgate-${side}` })
+  const calm = endOnCrash(log)
   let notices = start.notices
   for (const notice of notices) log.warn(notice)
 
@@ -125,6 +127,7 @@ export const command: Command = async ({ file, json, options, screen, clock, sig
     await surfaces.stop()
     await half.stop()
     watch.end()
+    calm()
   }
   log.info('stopped')
   return Exit.done

@@ -96,13 +96,21 @@ export const COMMANDS: readonly Description[] = [
   },
   {
     name: 'lights',
-    summary: 'the lamps of the box',
+    words: '[action]',
+    summary: 'what the lamps of the box show and why; lets them run so that the box is found, or tries them',
     more:
+      'locate: the lamps run after each other for a minute. test: each shows green, amber, red and nothing, twice. stop: neither.\n' +
+      'The running service does it; where none runs, the command does it by itself until it is over.\n' +
       'With --stopped SYS shows why the service ended, as systemd tells its ExecStopPost command and the unit of OnFailure: red\n' +
       'with a code while it is started again, steady red when that was given up, dark after a stop that was asked for. The other\n' +
       'lamps go dark. It ends at once, needs no valid configuration, and its exit status is 0 also where a lamp fails.',
     options: [['--stopped', 'show that the service has ended, by $SERVICE_RESULT and $EXIT_STATUS']],
-    examples: [['lights --stopped', 'ExecStopPost of the unit that has the lamps']],
+    examples: [
+      ['lights', 'the four lights, each with its sentence: what, why, what to do'],
+      ['lights locate', 'which of these boxes is it?'],
+      ['lights test', 'does every lamp work in every colour?'],
+      ['lights --stopped', 'ExecStopPost of the unit that has the lamps'],
+    ],
     load: () => import('./lights.ts'),
   },
   {

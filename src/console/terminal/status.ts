@@ -1,6 +1,6 @@
 /** `status`: everything the gateway says of itself, as long as it takes, on a terminal or in a file. */
 import type { Budget } from '../../contracts/budget.ts'
-import type { DeviceReport, GatewayReport } from '../../contracts/report.ts'
+import type { DeviceReport, GatewayReport, Light } from '../../contracts/report.ts'
 import { budgetLines } from './budget.ts'
 import { spoken } from './lights.ts'
 import { connectionLines, deviceLines, halfLines, headline, logLines, sinkLines, stateText } from './sections.ts'
@@ -14,13 +14,7 @@ export function renderStatus(report: GatewayReport, options: { columns: number; 
   for (const notice of report.notices)
     lines.push(...wrap(`Note: ${harmless(notice)}`, columns, '      ').map((line) => ink(line, 'amber', style)))
   lines.push(...halfLines(report.halves ?? [], columns, style), '')
-  for (const light of report.lights) {
-    const colour: Ink = light.colour === 'off' ? 'dim' : light.colour
-    const name = `${pad(light.role, 3)}  ${pad(spoken(light), 19)} `
-    for (const [at, line] of wrap(name + harmless(light.text), columns, ' '.repeat(name.length)).entries()) {
-      lines.push(at === 0 ? ink(line.slice(0, name.length), colour, style) + line.slice(name.length) : line)
-    }
-  }
+  lines.push(...lightLines(report.lights, columns, style))
   const { connections, devices, sinks } = report
   lines.push(
     ...whole(
@@ -46,6 +40,18 @@ export function renderStatus(report: GatewayReport, options: { columns: number; 
     .map((line) => (style.unicode ? line : ascii(line)))
     .map((line) => cut(line, columns))
     .join('\n')
+}
+
+/** A light each: how it looks in words, and its sentence whole. */
+export function lightLines(lights: readonly Light[], columns: number, style: Style): string[] {
+  return lights.flatMap((light) => {
+    const colour: Ink = light.colour === 'off' ? 'dim' : light.colour
+    const name = `${pad(light.role, 3)}  ${pad(spoken(light), 19)} `
+    const lines = wrap(name + harmless(light.text), columns, ' '.repeat(name.length))
+    return lines.map((line, at) =>
+      at === 0 ? ink(line.slice(0, name.length), colour, style) + line.slice(name.length) : line,
+    )
+  })
 }
 
 /** What a connection is planned to do, where that is known. */

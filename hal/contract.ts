@@ -17,9 +17,10 @@ export interface Rs485Settings {
   readonly mode: 'kernel' | 'gpio' | 'adapter' | 'auto'
   /** Driver enable (DE), active while sending. */
   readonly enable?: LineAddress
-  /** Level of RTS while sending; default high. */
+  /** Level of RTS while sending; default: as the device tree says, else high. */
   readonly rtsOnSend?: 'high' | 'low'
-  /** Between enabling the transmitter and the first bit, and between the last bit and disabling it. */
+  /** Between enabling the transmitter and the first bit, and between the last bit and disabling it; the kernel counts whole
+   *  milliseconds. */
   readonly delayBeforeMs?: number
   readonly delayAfterMs?: number
   /** Hears what it sends itself. */

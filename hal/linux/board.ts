@@ -16,7 +16,13 @@ export function openBoard(options: {
   const { description, env = process.env, root = '/' } = options
   return {
     name: description.name,
-    serial: (name) => new LinuxSerialPort({ name, find: () => findPort(name, description, { env, root }) }),
+    serial: (name) =>
+      new LinuxSerialPort({
+        name,
+        find: () => findPort(name, description, { env, root }),
+        rs485: description.ports[name]?.rs485,
+        root,
+      }),
     led: () => undefined,
     button: () => undefined,
     watchdog: () => undefined,

@@ -16,21 +16,24 @@ export class KernelFault extends Error {
   }
 }
 
-type Ioctl = (fd: number, request: number | bigint, argument: Uint8Array | number | null) => number
+type Call = (fd: number, request: number | bigint, argument: Uint8Array | number | null) => number
 
-let calls: { readonly byReference: Ioctl; readonly byValue: Ioctl; readonly errno: () => number } | undefined
+let calls: { readonly byReference: Call; readonly byValue: Call; readonly errno: () => number } | undefined
 
 function libc(): NonNullable<typeof calls> {
   if (calls !== undefined) return calls
   const koffi = createRequire(import.meta.url)('koffi') as typeof import('koffi')
   const library = koffi.load(null)
   calls = {
-    byReference: library.func('int ioctl(int fd, unsigned long request, _Inout_ void *argument)') as Ioctl,
-    byValue: library.func('int ioctl(int fd, unsigned long request, long argument)') as Ioctl,
+    byReference: library.func('int ioctl(int fd, unsigned long request, _Inout_ void *argument)') as Call,
+    byValue: library.func('int ioctl(int fd, unsigned long request, long argument)') as Call,
     errno: () => koffi.errno(),
   }
   return calls
 }
+
+/** What `ioctl` is: whoever calls it can be given another in a test. */
+export type Ioctl = (fd: number, request: number, argument: Uint8Array | number) => number
 
 /** `argument`: the structure, read and written in place, or the number itself. Returns what the call returned, 0 or more.
  *  Throws KernelFault. */

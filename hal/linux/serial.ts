@@ -1,64 +1,95 @@
 /** A serial port of the box. The library is loaded when the first port is opened: a gateway without one does without it. */
+import { realpathSync } from 'node:fs'
 import type { SerialPort as NativePort } from 'serialport'
-import { Retryable } from '../../src/contracts/errors.ts'
-import type { LineFacts, LineSettings, SerialPort, Unsubscribe } from '../contract.ts'
+import type { LineFacts, LineSettings, Rs485Settings, SerialPort, Unsubscribe } from '../contract.ts'
+import { type Gate, gateOf, type OpenLine } from './gate.ts'
+import { bindingOf, hearHangup } from './hangup.ts'
+import { type Holder, holderOf } from './holder.ts'
+import { ioctl as call, type Ioctl } from './kernel.ts'
+import { lowerLatency } from './low-latency.ts'
+import { explain, explainOpening, unavailable, whereOf } from './serial-fault.ts'
 
-/** `Reason.noConnection`: this folder knows the fault classes, not the batch. */
-const NO_CONNECTION = 11
+export { unavailable } from './serial-fault.ts'
+
+/** <asm-generic/ioctls.h>: nobody but root opens it any more. */
+const TIOCEXCL = 0x540c
+
+/** The devices that are open in this process, or about to be. */
+const inUse = new Map<string, { readonly name: string }>()
 
 export class LinuxSerialPort implements SerialPort {
   readonly #name: string
   readonly #find: () => string
+  readonly #rs485: Rs485Settings | undefined
+  readonly #openLine: OpenLine | undefined
+  readonly #root: string
+  readonly #ioctl: Ioctl
   readonly #data = new Set<(chunk: Uint8Array, atMonotonic: number) => void>()
   readonly #close = new Set<(why: string) => void>()
   readonly #monotonic: () => number
-  #device: string
+  #where: string
+  #facts: LineFacts
   #native: NativePort | undefined
+  #gate: Gate | undefined
 
-  /** `find` gives the device file for the name, anew at each opening: an adapter may come back as another file. */
-  constructor(options: { name: string; find: () => string; monotonic?: () => number }) {
+  /** `find` gives the device file for the name, anew at each opening: an adapter may come back as another file. `rs485`: what
+   *  the board says, for what a line's own settings leave open. `openLine`: the line of a GPIO chip that enables the driver. */
+  constructor(options: {
+    name: string
+    find: () => string
+    rs485?: Rs485Settings | undefined
+    openLine?: OpenLine
+    root?: string
+    ioctl?: Ioctl
+    monotonic?: () => number
+  }) {
     this.#name = options.name
     this.#find = options.find
+    this.#rs485 = options.rs485
+    this.#openLine = options.openLine
+    this.#root = options.root ?? '/'
+    this.#ioctl = options.ioctl ?? call
     this.#monotonic = options.monotonic ?? (() => Number(process.hrtime.bigint()) / 1e6)
-    this.#device = options.name
+    this.#where = options.name
+    this.#facts = factsOf(options.name)
   }
 
   get facts(): LineFacts {
-    return { device: this.#device, gatedTransmitter: undefined, echo: undefined, lowLatency: undefined }
+    return this.#facts
   }
 
   async open(settings: LineSettings): Promise<void> {
     if (this.#native !== undefined) throw unavailable(`${this.#name} is open already`)
     const path = this.#find()
-    this.#device = path
-    const { SerialPort: Native } = await import('serialport')
-    const native = new Native({ path, ...settings, autoOpen: false, lock: true })
-    let fault: string | undefined
-    native.on('error', (error: Error) => {
-      fault = explain(error, this.#name, path)
-    })
-    await new Promise<void>((resolve, reject) => {
-      native.open((error) => (error ? reject(unavailable(explain(error, this.#name, path), error)) : resolve()))
-    })
-    this.#native = native
-    native.on('data', (chunk: Uint8Array) => {
-      if (native !== this.#native) return
-      const at = this.#monotonic()
-      for (const listen of this.#data) listen(chunk, at)
-    })
-    native.on('close', (error: Error | null | undefined) => {
-      if (native !== this.#native) return
-      this.#native = undefined
-      const why = error ? explain(error, this.#name, path) : (fault ?? `${this.#name} was closed`)
-      for (const listen of this.#close) listen(why)
-    })
+    this.#where = whereOf(this.#name, path)
+    this.#facts = factsOf(path)
+    const device = realPath(path)
+    const claim = this.#claim(device)
+    let native: NativePort | undefined
+    try {
+      // Opening it would change the settings of whoever has it.
+      const holder = await holderOf(device, this.#root)
+      if (holder !== null) throw this.#taken(holder)
+      native = await this.#opened(settings, path, device)
+      await this.#prepare(native, settings, device)
+      if (!native.isOpen) throw unavailable(`${this.#where} was unplugged or failed`)
+    } catch (thrown) {
+      if (native !== undefined) await closed(native)
+      await this.#gate?.close()
+      this.#gate = undefined
+      claim.end()
+      throw thrown
+    }
+    this.#listen(native, claim)
   }
 
   write(frame: Uint8Array): Promise<void> {
     const native = this.#native
+    const send = this.#gate?.send
+    if (native !== undefined && send !== undefined) return send(frame)
     return new Promise((resolve, reject) => {
       if (native === undefined) return reject(unavailable(`${this.#name} is not open`))
-      const refuse = (error: Error): void => reject(unavailable(explain(error, this.#name, this.#device), error))
+      const refuse = (error: Error): void => reject(unavailable(explain(error, this.#where), error))
       const gone = (): void => reject(unavailable(`${this.#name} was unplugged`))
       native.once('close', gone)
       native.write(Buffer.from(frame.buffer, frame.byteOffset, frame.byteLength), (error) => {
@@ -90,36 +121,119 @@ export class LinuxSerialPort implements SerialPort {
     const native = this.#native
     return new Promise((resolve, reject) => {
       if (native === undefined) return resolve()
-      native.flush((error) =>
-        error ? reject(unavailable(explain(error, this.#name, this.#device), error)) : resolve(),
-      )
+      native.flush((error) => (error ? reject(unavailable(explain(error, this.#where), error)) : resolve()))
     })
   }
 
-  close(): Promise<void> {
+  async close(): Promise<void> {
     const native = this.#native
+    const gate = this.#gate
     this.#native = undefined
-    if (native === undefined || !native.isOpen) return Promise.resolve()
-    return new Promise((resolve) => {
-      native.close(() => resolve())
+    this.#gate = undefined
+    await gate?.close()
+    if (native !== undefined) await closed(native)
+  }
+
+  /** Two connections of one gateway do not lock each other out. */
+  #claim(device: string): { end(): void } {
+    const other = inUse.get(device)
+    if (other !== undefined) {
+      const who = `another connection of this gateway (${other.name})`
+      throw this.#taken({ who, remedy: 'give each connection a port of its own' })
+    }
+    const claim = { name: this.#name, end: () => inUse.get(device) === claim && inUse.delete(device) }
+    inUse.set(device, claim)
+    return claim
+  }
+
+  #taken({ who, remedy }: Holder, cause?: Error): Error {
+    return unavailable(`${this.#where} is in use by ${who}: ${remedy}`, cause)
+  }
+
+  async #opened(line: LineSettings, path: string, device: string): Promise<NativePort> {
+    const { baudRate, dataBits, parity, stopBits } = line
+    const { SerialPort: Native } = await import('serialport')
+    const native = new Native({ path, baudRate, dataBits, parity, stopBits, autoOpen: false, lock: true })
+    // One that fails before anybody listens is found closed.
+    native.on('error', () => {})
+    const error = await new Promise<Error | null>((resolve) => native.open(resolve))
+    if (!error) {
+      hearHangup(bindingOf(native))
+      return native
+    }
+    const sentence = explainOpening(error, this.#where, device, this.#root)
+    if (sentence !== null) throw unavailable(sentence, error)
+    const unseen = { who: 'another program, which this user may not see', remedy: `"sudo fuser -v ${device}" names it` }
+    throw this.#taken((await holderOf(device, this.#root)) ?? unseen, error)
+  }
+
+  /** Who switches the transmitter, and what else the kernel is told about an open port. */
+  async #prepare(native: NativePort, settings: LineSettings, device: string): Promise<void> {
+    const { fd } = bindingOf(native)
+    if (fd === null) return
+    this.#gate = await gateOf({
+      fd,
+      device,
+      where: this.#where,
+      settings,
+      board: this.#rs485,
+      ioctl: this.#ioctl,
+      openLine: this.#openLine,
+    })
+    // A pseudo-terminal keeps the mark for ever, also after a crash.
+    if (!device.startsWith('/dev/pts/')) tried(() => this.#ioctl(fd, TIOCEXCL, 0))
+    const lowLatency = lowerLatency({ fd, device, ioctl: this.#ioctl, root: this.#root })
+    this.#facts = { ...this.#facts, gatedTransmitter: this.#gate.gated, lowLatency }
+  }
+
+  #listen(native: NativePort, claim: { end(): void }): void {
+    let fault: string | undefined
+    native.on('error', (error: Error) => {
+      fault = explain(error, this.#where)
+    })
+    this.#native = native
+    native.on('data', (chunk: Uint8Array) => {
+      if (native !== this.#native) return
+      const at = this.#monotonic()
+      for (const listen of this.#data) listen(chunk, at)
+    })
+    native.on('close', (error: Error | null | undefined) => {
+      claim.end()
+      if (native !== this.#native) return
+      this.#native = undefined
+      const gate = this.#gate
+      this.#gate = undefined
+      void gate?.close()
+      const why = error ? explain(error, this.#where) : (fault ?? `${this.#name} was closed`)
+      for (const listen of this.#close) listen(why)
     })
   }
 }
 
-export function unavailable(text: string, cause?: unknown): Retryable {
-  return new Retryable(text, { reason: NO_CONNECTION, cause })
+function factsOf(device: string): LineFacts {
+  return { device, gatedTransmitter: undefined, echo: undefined, lowLatency: undefined }
 }
 
-/** What the kernel said, as a sentence. */
-function explain(error: Error, name: string, path: string): string {
-  const where = name === path ? path : `${name} (${path})`
-  const { message } = error
-  if (/no such file|ENOENT|no such device|ENODEV|ENXIO/i.test(message)) {
-    return `${where} is not there: is the adapter plugged in?`
+function realPath(path: string): string {
+  try {
+    return realpathSync(path)
+  } catch {
+    // Opening says why.
+    return path
   }
-  if (/permission denied|EACCES/i.test(message))
-    return `${where} may not be opened by this user: add it to group dialout`
-  if (/lock|busy|EBUSY|temporarily unavailable/i.test(message)) return `${where} is in use by another program`
-  if (/disconnected|input\/output|EIO|bad file descriptor/i.test(message)) return `${where} was unplugged or failed`
-  return `${where}: ${message.replace(/^Error:?\s*/, '')}`
+}
+
+function closed(native: NativePort): Promise<void> {
+  return new Promise((resolve) => {
+    if (native.isOpen) native.close(() => resolve())
+    else resolve()
+  })
+}
+
+function tried(call: () => unknown): void {
+  try {
+    call()
+  } catch {
+    // The port is usable without it.
+  }
 }

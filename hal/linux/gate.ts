@@ -1,0 +1,96 @@
+/** Who switches the transmitter of a port: the kernel, a line of a GPIO chip, or the adapter by itself. */
+import type { LineAddress, LineSettings, Rs485Settings } from '../contract.ts'
+import { Direction } from './direction.ts'
+import type { Ioctl } from './kernel.ts'
+import { clearRs485, isEnabled, readRs485, setRs485 } from './rs485.ts'
+import type { Switch } from './sending-thread.ts'
+import { unavailable } from './serial-fault.ts'
+
+export interface Gate {
+  /** The transmitter is known to be on only while something is sent. */
+  readonly gated: boolean | undefined
+  /** Sends in place of the port. */
+  readonly send?: (frame: Uint8Array) => Promise<void>
+  close(): Promise<void>
+}
+
+/** An output, off from the beginning. Throws with a sentence. */
+export type OpenLine = (address: LineAddress) => { readonly enable: Switch; close(): void }
+
+interface Options {
+  readonly fd: number
+  readonly device: string
+  /** For people. */
+  readonly where: string
+  readonly settings: LineSettings
+  /** What the board says, for what the line leaves open. */
+  readonly board: Rs485Settings | undefined
+  readonly ioctl: Ioctl
+  readonly openLine: OpenLine | undefined
+}
+
+const OWN_WAY = { close: () => Promise.resolve() }
+
+/** Throws Retryable, with what to do. */
+export async function gateOf(options: Options): Promise<Gate> {
+  const { fd, where, settings, board, ioctl } = options
+  const told = settings.rs485 ?? board
+  if (told === undefined) return { ...OWN_WAY, gated: found(fd, ioctl) }
+  const rs485: Rs485Settings = { ...board, ...settings.rs485, mode: told.mode }
+  const { mode, enable } = rs485
+  if (mode === 'kernel' || mode === 'auto') {
+    const answer = setRs485(fd, rs485, ioctl)
+    if ('gated' in answer) return { ...OWN_WAY, gated: true }
+    if ('lacking' in answer) {
+      throw unavailable(
+        `${where}: its driver switches the transmitter, but ${answer.lacking}: leave that key of rs485 out`,
+      )
+    }
+    if (mode === 'kernel') {
+      throw unavailable(
+        `${where} cannot switch its transmitter: ${answer.refused}. An adapter that switches by itself needs rs485: { mode: adapter }, a line of a GPIO chip { mode: gpio, enable: … }`,
+      )
+    }
+  }
+  if (mode === 'gpio' || (mode === 'auto' && enable !== undefined)) return byLine(options, rs485)
+  clearRs485(fd, ioctl)
+  return { ...OWN_WAY, gated: undefined }
+}
+
+async function byLine({ fd, device, where, settings, ioctl, openLine }: Options, rs485: Rs485Settings): Promise<Gate> {
+  const { enable: address, delayBeforeMs = 0, delayAfterMs = 0 } = rs485
+  if (address === undefined || openLine === undefined) {
+    throw unavailable(
+      `${where} has no line that enables its transmitter, neither of the connection nor of the board: add enable: { chip: …, line: … } to its rs485`,
+    )
+  }
+  clearRs485(fd, ioctl)
+  const line = openLine(address)
+  try {
+    const { baudRate, dataBits, parity, stopBits } = settings
+    const byteMs = ((1 + dataBits + (parity === 'none' ? 0 : 1) + stopBits) * 1000) / baudRate
+    const direction = await Direction.open({
+      where,
+      device,
+      enable: line.enable,
+      pace: { byteMs, delayBeforeMs, delayAfterMs },
+    })
+    return {
+      gated: true,
+      send: (frame) => direction.send(frame),
+      async close() {
+        await direction.close()
+        line.close()
+      },
+    }
+  } catch (thrown) {
+    line.close()
+    throw thrown
+  }
+}
+
+/** As the device tree or somebody before us has left it. */
+function found(fd: number, ioctl: Ioctl): true | undefined {
+  const structure = readRs485(fd, ioctl)
+  return structure !== null && isEnabled(structure) ? true : undefined
+}

@@ -1,4 +1,5 @@
 /** What the configuration makes of a Modbus connection, device and tag: plain data, in wire terms, all defaults filled in. */
+import type { Rs485Settings } from '../../../hal/contract.ts'
 import type { Value } from '../../contracts/batch.ts'
 import { type ListenAddress, parseListen } from './network/dial-in.ts'
 
@@ -71,6 +72,8 @@ export interface RtuSettings extends AnyConnection {
   /** `shared`: other masters ask on this line, too; it must have been silent for `quietMs` before a question. */
   readonly masters: 'sole' | 'shared'
   readonly quietMs: number
+  /** Absent: as the board says. */
+  readonly rs485?: Rs485Settings
 }
 
 export interface TcpSettings extends AnyConnection {
@@ -204,7 +207,9 @@ type Parsed = Omit<DevicePresets, 'timeoutMs'> & {
   readonly pauseAfterConnect: number
   readonly connect: 'keep' | 'per-cycle'
   readonly port: string | number
-} & Partial<Pick<RtuSettings, 'baudRate' | 'dataBits' | 'parity' | 'stopBits' | 'mode' | 'masters' | 'framing'>> & {
+} & Partial<
+    Pick<RtuSettings, 'baudRate' | 'dataBits' | 'parity' | 'stopBits' | 'mode' | 'masters' | 'framing' | 'rs485'>
+  > & {
     readonly quiet?: number
   } & Partial<Pick<TcpSettings, 'host' | 'backupHost' | 'inFlight' | 'checkUnit'>> & { readonly listen?: string }
 
@@ -225,6 +230,7 @@ export function connectionSettings(parsed: unknown): ConnectionSettings {
     mode,
     masters,
     quiet,
+    rs485,
     inFlight,
     checkUnit,
     timeout,
@@ -258,6 +264,7 @@ export function connectionSettings(parsed: unknown): ConnectionSettings {
       mode: mode!,
       masters: masters!,
       quietMs: quiet!,
+      ...(rs485 !== undefined && { rs485 }),
     }
   }
   const remote = {

@@ -28,6 +28,13 @@ const FINE: Evidence = {
 describe('what cannot be brought about on a simulated wire', () => {
   test.each<[string, Partial<Evidence>, RegExp]>([
     ['port busy', { trouble: 'rs485-1 (/dev/ttyUSB0) is in use by another program' }, /^Stop the other program/],
+    [
+      'port busy',
+      { trouble: 'bus is in use by another, the kernel\'s console: remove "console=ttyAMA0" and restart the box' },
+      /^Free rs485-1: remove "console=ttyAMA0" and restart the box\.$/,
+    ],
+    ['port missing', { trouble: 'bus has no hardware behind it. There is /dev/ttyS0' }, /^Plug the adapter in/],
+    ['no direction', { trouble: 'bus cannot switch its transmitter: its driver has no RS-485 mode' }, /mode adapter/],
     ['port forbidden', { trouble: 'rs485-1 may not be opened by this user: add it to group dialout' }, /group dialout/],
     ['port missing', { trouble: 'rs485-1 was unplugged or failed' }, /^Plug the adapter in/],
     ['unreachable', { kind: 'tcp', trouble: '10.0.0.7:502 cannot be reached: no such host on the network' }, /cable/],

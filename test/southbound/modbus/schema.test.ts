@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest'
 import { z } from 'zod'
 import { parseListen } from '../../../src/southbound/modbus/network/dial-in.ts'
 import { modbusRtu, modbusRtuOverTcp, modbusTcp } from '../../../src/southbound/modbus/schema/schema.ts'
-import { connectionSettings } from '../../../src/southbound/modbus/settings.ts'
+import { connectionSettings, type RtuSettings } from '../../../src/southbound/modbus/settings.ts'
 import { complaints, resolve, rtu, settingsOf, tcp } from './configured.ts'
 
 const wrong = (schema: z.ZodObject, keys: object): string[] => {
@@ -60,14 +60,50 @@ describe('a connection', () => {
     expect(wrong(modbusTcp.connection, { host: 'x', timeout: '0' })).toEqual(['timeout: expected at least 1ms'])
   })
 
+  it('over a line says who switches the transmitter, and leaves to the board what it does not say', () => {
+    expect(rtu()).not.toHaveProperty('rs485')
+    expect(rtu({ rs485: {} })).toMatchObject({ rs485: { mode: 'auto' } })
+    const enable = { chip: 'pinctrl-bcm2711', line: 'GPIO4', activeLow: true }
+    const given = { mode: 'gpio', enable, delayBefore: '1ms', delayAfter: 0 }
+    expect(rtu({ rs485: given })).toMatchObject({
+      rs485: { mode: 'gpio', enable, delayBeforeMs: 1, delayAfterMs: 0 },
+    })
+    expect(Object.keys((rtu({ rs485: { mode: 'kernel', rtsOnSend: 'low' } }) as RtuSettings).rs485!)).toEqual([
+      'mode',
+      'rtsOnSend',
+    ])
+    expect(connectionSettings(rtu({ rs485: given }))).toEqual(rtu({ rs485: given }))
+  })
+
+  it('refuses what contradicts the way of switching', () => {
+    const enable = { chip: 'pinctrl-bcm2711', line: 4 }
+    const of = (rs485: object): string[] => wrong(modbusRtu.connection, { port: 'p', rs485 })
+    expect(of({ mode: 'kernel', enable })).toEqual([
+      'rs485.enable: enable belongs to mode gpio or auto: with mode kernel the driver knows its own line',
+    ])
+    expect(of({ mode: 'gpio', enable, terminate: true, rtsOnSend: 'low' })).toEqual([
+      'rs485.rtsOnSend: rtsOnSend belongs to mode kernel or auto: a line of a GPIO chip only enables the transmitter',
+      'rs485.terminate: terminate belongs to mode kernel or auto: a line of a GPIO chip only enables the transmitter',
+    ])
+    expect(of({ mode: 'adapter', delayAfter: '1ms' })).toEqual([
+      'rs485.delayAfter: delayAfter cannot be had with mode adapter: the hardware switches by itself',
+    ])
+    expect(of({ mode: 'rts' })).toEqual(['rs485.mode: expected auto, kernel, gpio or adapter'])
+    expect(of({ mode: 'gpio', enable: { line: 4 } })).toEqual([
+      'rs485.enable.chip: expected the label of a GPIO chip, such as pinctrl-bcm2711',
+    ])
+    expect(of({ delayBefore: '101ms' })).toEqual(['rs485.delayBefore: expected at most 100ms'])
+    expect(of({ rts: 'high' })[0]).toMatch(/rts/)
+    expect(wrong(modbusTcp.connection, { host: 'x', rs485: {} })).toEqual([
+      'rs485: rs485 belongs to a serial line: the converter switches its transmitter by itself',
+    ])
+  })
+
   it('settings given twice stay as they are', () => {
     expect(connectionSettings(rtu())).toEqual(rtu())
   })
 
   it('says what is not available in this version', () => {
-    expect(wrong(modbusRtu.connection, { port: 'p', rs485: {} })).toEqual([
-      'rs485: rs485 is not available in this version',
-    ])
     expect(wrong(modbusRtu.connection, { port: 'p', dataBits: 7 })).toEqual([expect.stringContaining('modbus-ascii')])
   })
 

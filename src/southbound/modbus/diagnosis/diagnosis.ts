@@ -94,14 +94,27 @@ function switchedOff({ enabled, device }: Evidence): Verdict | null {
 
 /** What our own sentences about ports and sockets mean, by what there is to do. */
 const TROUBLES: readonly (readonly [RegExp, string, (evidence: Evidence) => string])[] = [
-  [/in use by another/, 'port busy', ({ where }) => `Stop the other program that uses ${where}.`],
+  [
+    /in use by another/,
+    'port busy',
+    ({ where, trouble }) => {
+      const remedy = /in use by another[^:]*: (.+)$/.exec(trouble ?? '')?.[1]
+      return remedy === undefined ? `Stop the other program that uses ${where}.` : `Free ${where}: ${remedy}.`
+    },
+  ],
+  [
+    /transmitter/,
+    'no direction',
+    ({ where }) =>
+      `Correct "rs485" of the connection on ${where}: mode adapter if the hardware switches by itself, gpio with its line, or the port's driver in the device tree.`,
+  ],
   [
     /may not be|permission/,
     'port forbidden',
     ({ where }) => `Give the service the right to open ${where} (group dialout).`,
   ],
   [
-    /is not there|unplugged|no port/,
+    /is not there|unplugged|no port|no serial port|no hardware/,
     'port missing',
     ({ where }) => `Plug the adapter in, or set "port" to one that "ls /dev/serial/by-id" shows instead of ${where}.`,
   ],

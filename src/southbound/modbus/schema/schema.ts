@@ -11,15 +11,8 @@ import { LAYOUTS, TYPE_NAMES } from '../values/types.ts'
 import { type Digits, parseRange } from './address.ts'
 import { type GroupMember, groupProblems } from './schema-group.ts'
 import { resolveDevice, resolveTag } from './schema-resolve.ts'
+import { rs485Shape } from './schema-rs485.ts'
 import { togetherProblem } from './schema-write.ts'
-
-/** Known, meant for a later version: said, not ignored. */
-function later(key: string) {
-  return z
-    .never({ error: `${key} is not available in this version` })
-    .optional()
-    .meta({ description: 'Not available in this version.' })
-}
 
 function elsewhere(sentence: string) {
   return z.never({ error: sentence }).optional().meta({ description: sentence })
@@ -103,6 +96,7 @@ const checkUnit = z
 const remote = {
   masters: elsewhere('masters belongs to a serial line: a network carries each master by itself'),
   quiet: elsewhere('quiet belongs to a serial line'),
+  rs485: elsewhere('rs485 belongs to a serial line: the converter switches its transmitter by itself'),
   mode: elsewhere('mode belongs to a serial line: on a network nobody hears what others say'),
   host: z
     .string()
@@ -151,7 +145,10 @@ const line = {
     description:
       '`listen`: another master asks on this line. What it reads and writes is listened to, nothing is ever sent, and a value that was not heard for three intervals of its group (at least the timeout) is bad.',
   }),
-  rs485: later('rs485'),
+  rs485: rs485Shape(duration()).optional().meta({
+    description:
+      'Who switches the transmitter of a port that does not do it by itself. Default: as the board says, else nobody: most USB adapters switch by themselves.',
+  }),
 }
 
 const device = (unit: { readonly from: number; readonly to: number; readonly preset?: number }, meaning: string) => {

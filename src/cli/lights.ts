@@ -10,6 +10,7 @@ import { ascii } from '../console/terminal/text.ts'
 import { Reason } from '../contracts/batch.ts'
 import { Retryable, sentence } from '../contracts/errors.ts'
 import type { Light } from '../contracts/report.ts'
+import { rhythmOf } from '../contracts/rhythm.ts'
 import { leave } from '../health/lamp.ts'
 import { Lamps } from '../health/lamps.ts'
 import { fold, ROLES } from '../health/language/fold.ts'
@@ -23,6 +24,9 @@ import { reportOf } from './status.ts'
 
 /** What is read by a program or a file is not folded to a width nobody looks at. */
 const UNBOUNDED = 240
+
+/** See `hal/linux/`, lamps of the kernel. */
+const RIGHTS_MS = 1500
 
 const ACTIONS = ['locate', 'test', 'stop'] as const
 type Action = (typeof ACTIONS)[number]
@@ -97,9 +101,11 @@ async function byOurselves({ file, clock, signal, screen }: Invocation, action: 
   }
 }
 
-async function showStopped({ file, clock, json, screen }: Invocation): Promise<Exit> {
+async function showStopped({ file, clock, json, screen, signal }: Invocation): Promise<Exit> {
   const light = stopped(process.env)
   const faults = await leaveLamps(() => boardOf(boardIn(file), clock), light)
+  // The files of a kernel trigger are ours only when udev has heard of it: the lamp is given its rhythm within this.
+  if (rhythmOf(light).length > 1) await clock.sleep(RIGHTS_MS, signal).catch(() => {})
   for (const fault of faults) screen.complain(`fieldgate: ${fault}`)
   if (json) screen.document({ light, faults })
   else screen.print(`SYS: ${light.text}`)

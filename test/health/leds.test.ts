@@ -1,6 +1,8 @@
 import { describe, expect, it } from 'vitest'
-import type { Condition } from '../../src/contracts/component.ts'
+import type { Machine } from '../../hal/contract.ts'
+import type { Condition, State } from '../../src/contracts/component.ts'
 import type { ConnectionReport, DeviceReport, Light, LogReport, SinkReport } from '../../src/contracts/report.ts'
+import { STATES } from '../../src/health/language/states.ts'
 import { type Facts, lights } from '../../src/health/leds.ts'
 
 function connection(name: string, condition: Condition = 'fine', text = 'connected'): ConnectionReport {
@@ -258,5 +260,177 @@ describe('HA', () => {
       pattern: 'off',
       text: 'not used: a gateway of its own',
     })
+  })
+
+  it('shows what part a gateway of a pair has', () => {
+    const look = (role: NonNullable<Facts['pair']>['role']): string => {
+      const { colour, pattern } = light('HA', { pair: { role } })
+      return `${colour} ${pattern}`
+    }
+    expect(look('active')).toBe('green gap')
+    expect(look('ready')).toBe('green blink')
+    expect(look('alone')).toBe('amber long-on')
+    expect(look('switching')).toBe('red blink')
+    expect(look('fenced')).toBe('red steady')
+    expect(light('HA', { pair: { role: 'fenced', text: 'B is active since 14:03' } }).text).toMatch(
+      /^B is active since 14:03; find out why/,
+    )
+  })
+})
+
+describe('SYS, of the box', () => {
+  const machine: Machine = { storages: [], links: [{ name: 'eth0', carrier: true, addresses: 1 }] }
+  const storage = { path: '/data', readOnly: false, freeBytes: 500e6, totalBytes: 1e9 }
+  const sys = (facts: Partial<Facts>): string => {
+    const { id, colour, text } = light('SYS', facts)
+    return `${id} ${colour}: ${text}`
+  }
+
+  it('is amber for storage that is full, read-only or worn', () => {
+    const one = (more: object) => sys({ machine: { ...machine, storages: [{ ...storage, ...more }] } })
+    expect(one({})).toMatch(/^sys.fine/)
+    expect(one({ freeBytes: 20e6 })).toMatch(/^sys.storage-space amber: \/data has 19 MiB of 954 MiB left; make room/)
+    expect(one({ readOnly: true })).toMatch(/^sys.storage-read-only amber: \/data can only be read/)
+    expect(one({ lifeUsed: 0.7 })).toMatch(/^sys.fine/)
+    expect(one({ lifeUsed: 0.9 })).toMatch(
+      /^sys.storage-worn amber: the storage under \/data has used up 90 % of its life/,
+    )
+  })
+
+  it('is amber when the box is near the point at which it slows down, or has', () => {
+    expect(sys({ machine: { ...machine, celsius: 79 } })).toMatch(/^sys.fine/)
+    expect(sys({ machine: { ...machine, celsius: 81.4 } })).toMatch(/^sys.hot amber: the box is at 81 °C; give it air/)
+    expect(sys({ machine: { ...machine, celsius: 81, tripCelsius: 100 } })).toMatch(/^sys.fine/)
+    expect(sys({ machine: { ...machine, celsius: 96, tripCelsius: 100 } })).toMatch(/^sys.hot/)
+    expect(sys({ machine: { ...machine, throttled: 'heat' } })).toMatch(/^sys.hot/)
+    expect(sys({ machine: { ...machine, throttled: 'voltage' } })).toMatch(/^sys.power amber: .*stronger power supply/)
+  })
+
+  it('is amber from thirty days before a certificate ends, and names the one that ends first', () => {
+    const certificates = [
+      { name: 'sink a', daysLeft: 31 },
+      { name: 'sink b (client.pem)', daysLeft: 12.7 },
+    ]
+    expect(sys({ certificates: certificates.slice(0, 1) })).toMatch(/^sys.fine/)
+    expect(sys({ certificates })).toBe(
+      'sys.certificate amber: the certificate of sink b (client.pem) ends in 12 days; renew it',
+    )
+    expect(sys({ certificates: [{ name: 'x', daysLeft: -1.5 }] })).toContain('of x ended 2 days ago')
+  })
+
+  it('is amber for a part of the board that is missing, but not for a port that nobody uses', () => {
+    const part = { name: 'BUS', device: null, state: 'missing', text: 'BUS: there is no lamp USER1' } as const
+    expect(sys({ parts: [{ ...part, part: 'led' }] })).toMatch(/^sys.board amber: BUS: there is no lamp USER1; run/)
+    expect(sys({ parts: [{ ...part, part: 'port' }] })).toMatch(/^sys.fine/)
+    expect(sys({ faults: ['lamp SYS: gone', 'button: busy'], parts: [{ ...part, part: 'led' }] })).toMatch(
+      /^sys.board amber: lamp SYS: gone \(and 2 more\)/,
+    )
+  })
+
+  it('blinks green while set-up or an update is under way, twice for the one that must not lose power', () => {
+    expect(light('SYS', { setUp: true })).toMatchObject({ id: 'sys.set-up', colour: 'green', pattern: 'blink' })
+    expect(light('SYS', { updating: true })).toMatchObject({
+      colour: 'green',
+      pattern: 'double',
+      text: 'updating; keep the power on until it is done',
+    })
+  })
+
+  it('blinks a red code when the other half is away', () => {
+    expect(light('SYS', { halfAway: 'the uplink half has said nothing for 100 s' })).toMatchObject({
+      colour: 'red',
+      pattern: 'code',
+      code: [7],
+    })
+  })
+
+  it('shows the worst: failure before check, check before maintenance', () => {
+    const hot = { ...machine, celsius: 99 }
+    const all = { machine: hot, setUp: true, stalled: ['bus1: hangs'], log: log(10, 'refused', 'not ours') }
+    expect(light('SYS', all).id).toBe('sys.disk')
+    expect(light('SYS', { ...all, log: log(10) }).id).toBe('sys.stalled')
+    expect(light('SYS', { machine: hot, setUp: true }).id).toBe('sys.set-up')
+    expect(light('SYS', { machine: hot }).id).toBe('sys.hot')
+  })
+})
+
+describe('BUS, of a port', () => {
+  it('is red when the port is missing, before a connection that cannot be made', () => {
+    const gone = {
+      condition: 'fault',
+      text: 'rs485-1 is not there: is the adapter plugged in?',
+      cause: 'port',
+    } as const
+    const connections = [connection('plc7', 'fault', 'no route'), { ...connection('bus1'), state: gone }]
+    const devices = [device('a', false, { connection: 'plc7' }), device('b', false)]
+    expect(light('BUS', { connections, devices })).toMatchObject({
+      id: 'bus.port',
+      colour: 'red',
+      pattern: 'steady',
+      text: expect.stringMatching(/^bus1: rs485-1 is not there.*fieldgate board/),
+    })
+  })
+})
+
+describe('NET, of a sink that was never reached', () => {
+  const never = { delivered: 0, quarantined: 0 } as SinkReport['receipt']
+  const links = (...all: [carrier: boolean, addresses: number][]): Machine => ({
+    storages: [],
+    links: all.map(([carrier, addresses], at) => ({ name: `eth${at}`, carrier, addresses })),
+  })
+  const look = (state: Partial<State>, facts: Partial<Facts> = {}): string => {
+    const away = { ...sink('emqx', 'fault', 'away'), receipt: never }
+    const { id, colour, code } = light('NET', { sinks: [{ ...away, state: { ...away.state, ...state } }], ...facts })
+    return [id, colour, ...(code ?? [])].join(' ')
+  }
+
+  it('says in green how far it gets: link, address, name or time, refused', () => {
+    expect(look({}, { machine: links([false, 0], [false, 0]) })).toBe('net.no-link green 1')
+    expect(look({}, { machine: links([true, 0], [false, 1]) })).toBe('net.no-address green 2')
+    expect(look({ cause: 'name' }, { machine: links([true, 1]) })).toBe('net.no-name green 3')
+    expect(look({}, { machine: links([true, 1]), clock: 'unsynced' })).toBe('net.no-name green 3')
+    expect(look({ cause: 'refused' }, { machine: links([true, 1]) })).toBe('net.refused green 4')
+    expect(look({}, { machine: links([true, 1]) })).toBe('net.connecting green')
+  })
+
+  it('takes a refusal for what it is also without a cable: somebody on this box refuses', () => {
+    expect(look({ cause: 'refused' }, { machine: links([false, 0]) })).toBe('net.refused green 4')
+  })
+
+  it('is amber as any other once the log fills', () => {
+    expect(look({ cause: 'refused' }, { log: log(30) })).toBe('net.buffering.25 amber 1')
+  })
+
+  it('is amber when something was delivered before', () => {
+    const away = { ...sink('emqx', 'fault', 'away'), receipt: { ...never!, delivered: 1 } }
+    expect(light('NET', { sinks: [away], machine: links([false, 0]) }).id).toBe('net.down')
+  })
+})
+
+describe('the language', () => {
+  it('has a sentence for every state, with what to do where something is to be done', () => {
+    for (const [id, { means, todo, grade }] of Object.entries(STATES)) {
+      expect(means, id).not.toBe('')
+      const calm = grade === 'fine' || grade === 'check' || id === 'bus.degraded'
+      if (!calm) expect(todo, id).not.toBe('')
+    }
+  })
+
+  it('needs as little time for ten thousand devices as a second allows many times over', () => {
+    const devices = Array.from({ length: 10_000 }, (_, at) =>
+      device(`d${at}`, at % 3 === 0, { connection: `c${at % 100}` }),
+    )
+    const connections = Array.from({ length: 100 }, (_, at) => connection(`c${at}`))
+    let looks = 0
+    const seen = devices.map((one) => ({
+      ...one,
+      get answers() {
+        looks++
+        return one.answers
+      },
+    }))
+    lights({ ...healthy, connections, devices: seen })
+    // Each device is looked at a fixed number of times, however many connections there are.
+    expect(looks).toBeLessThanOrEqual(2 * devices.length)
   })
 })

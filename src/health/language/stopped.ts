@@ -34,7 +34,10 @@ export function stopped(env: Readonly<Record<string, string | undefined>>): Ligh
 }
 
 function stateIn(result: string, status: string): StateId {
-  if (result === 'exit-code' && status === CONFIGURATION) return 'sys.cannot-run.configuration'
+  // Given up or not, that is what somebody can do something about.
+  if ((result === 'exit-code' || result === 'start-limit-hit') && status === CONFIGURATION) {
+    return 'sys.cannot-run.configuration'
+  }
   const number = Number(status)
   if (result === 'exit-code' && number >= NOT_STARTED.from && number <= NOT_STARTED.to) return 'sys.failed.environment'
   return RESULTS[result] ?? 'sys.failed.error'

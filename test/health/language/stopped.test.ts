@@ -39,6 +39,9 @@ describe('SYS of a service that has ended', () => {
     expect(shown({ SERVICE_RESULT: 'exit-code', EXIT_STATUS: '3' })).toBe('red steady')
     expect(stopped({ SERVICE_RESULT: 'exit-code', EXIT_STATUS: '3' }).text).toContain('fieldgate check')
     expect(shown({ SERVICE_RESULT: 'start-limit-hit' })).toBe('red steady')
+    expect(stopped({ MONITOR_SERVICE_RESULT: 'start-limit-hit', MONITOR_EXIT_STATUS: '3' }).id).toBe(
+      'sys.cannot-run.configuration',
+    )
     expect(stopped({ MONITOR_SERVICE_RESULT: 'watchdog' }).id).toBe('sys.cannot-run.limit')
     expect(stopped({ MONITOR_SERVICE_RESULT: 'exit-code', MONITOR_EXIT_STATUS: '3' }).id).toBe(
       'sys.cannot-run.configuration',

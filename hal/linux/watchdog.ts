@@ -1,0 +1,141 @@
+/** The hardware timer that resets the box when it is not fed (Documentation/watchdog/watchdog-api.rst), fed by this process where
+ *  no systemd does it. Numbers and structures are those of <linux/watchdog.h>. */
+import { closeSync, constants, existsSync, openSync, readFileSync, writeSync } from 'node:fs'
+import { basename, join } from 'node:path'
+import { ConfigurationFault } from '../../src/contracts/errors.ts'
+import type { Watchdog } from '../contract.ts'
+import { type Box, codeOf, isRefused, noRights, unavailable } from './box.ts'
+import { ioctl as kernel } from './kernel.ts'
+
+/** `_IOR('W', …)` and `_IOWR('W', …)` of `int`, and of `struct watchdog_info` for the first. */
+export const WDIOC_GETSUPPORT = 0x80285700
+export const WDIOC_GETBOOTSTATUS = 0x80045702
+export const WDIOC_KEEPALIVE = 0x80045705
+export const WDIOC_SETTIMEOUT = 0xc0045706
+export const WDIOC_GETTIMEOUT = 0x80045707
+
+export const WATCHDOG_INFO_BYTES = 40
+/** Bits of `options` and of the boot status. */
+export const WDIOF_CARDRESET = 0x20
+export const WDIOF_SETTIMEOUT = 0x80
+export const WDIOF_MAGICCLOSE = 0x100
+
+/** `struct watchdog_info`. */
+export function decodeWatchdogInfo(bytes: Uint8Array): { readonly options: number; readonly identity: string } {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+  const name = bytes.subarray(8, WATCHDOG_INFO_BYTES)
+  const end = name.indexOf(0)
+  return {
+    options: view.getUint32(0, true),
+    identity: new TextDecoder().decode(end < 0 ? name : name.subarray(0, end)),
+  }
+}
+
+export interface LinuxWatchdog extends Watchdog {
+  /** `i6300ESB timer` */
+  readonly identity: string
+  /** The box last started because the watchdog was not fed. */
+  readonly causedBoot: boolean
+}
+
+/** Arms it. Throws ConfigurationFault (none there, no rights, cannot be armed) or Retryable (another feeds it). */
+export function openWatchdog({
+  device,
+  timeoutMs,
+  ...box
+}: { readonly device: string; readonly timeoutMs: number } & Box): LinuxWatchdog {
+  const { root = '/', ioctl = kernel } = box
+  const text = `the watchdog ${device}`
+  const path = join(root, device)
+  let fd: number | undefined = open(path, text, root)
+  const number = (request: number, value = 0): number => {
+    const cell = new Int32Array([value])
+    ioctl(fd!, request, new Uint8Array(cell.buffer))
+    return cell[0]!
+  }
+  const magicClose = (): void => {
+    writeSync(fd!, 'V')
+    closeSync(fd!)
+    fd = undefined
+  }
+  let inForceMs: number
+  let info: ReturnType<typeof decodeWatchdogInfo>
+  let causedBoot = false
+  try {
+    const answer = new Uint8Array(WATCHDOG_INFO_BYTES)
+    ioctl(fd, WDIOC_GETSUPPORT, answer)
+    info = decodeWatchdogInfo(answer)
+    causedBoot = ((quietly(() => number(WDIOC_GETBOOTSTATUS)) ?? 0) & WDIOF_CARDRESET) !== 0
+    const settable = (info.options & WDIOF_SETTIMEOUT) !== 0
+    // Whole seconds; a longer time than the hardware has is refused as invalid: then its own is kept, and said.
+    const set = settable ? quietly(() => number(WDIOC_SETTIMEOUT, Math.max(1, Math.ceil(timeoutMs / 1000)))) : undefined
+    inForceMs = (set ?? number(WDIOC_GETTIMEOUT)) * 1000
+    ioctl(fd, WDIOC_KEEPALIVE, new Uint8Array(4))
+  } catch (thrown) {
+    // Opening it has armed it: without this the box would be reset although nobody means it.
+    quietly(magicClose)
+    throw new ConfigurationFault(
+      `${text} cannot be armed (${codeOf(thrown) || String(thrown)}): it may be no watchdog, or its driver fails; leave watchdog: out of the board file to run without`,
+      { cause: thrown },
+    )
+  }
+  const kept = readSysfs(root, device, 'nowayout') === '1' || (info.options & WDIOF_MAGICCLOSE) === 0
+  const nothing = new Uint8Array(4)
+  return {
+    timeoutMs: inForceMs,
+    identity: info.identity,
+    causedBoot,
+    feed() {
+      if (fd === undefined) throw unavailable(`${text} could not be fed: it was disarmed`)
+      try {
+        ioctl(fd, WDIOC_KEEPALIVE, nothing)
+      } catch (thrown) {
+        throw unavailable(`${text} could not be fed (${codeOf(thrown)}): it will reset the box`, thrown)
+      }
+    },
+    disarm() {
+      if (fd === undefined) return
+      if (kept) {
+        throw new ConfigurationFault(
+          `${text} cannot be disarmed (NOWAYOUT, or a driver without magic close): the box is reset ${inForceMs / 1000} s after the last feeding`,
+        )
+      }
+      magicClose()
+    },
+  }
+}
+
+function open(path: string, text: string, root: string): number {
+  try {
+    return openSync(path, constants.O_WRONLY)
+  } catch (thrown) {
+    if (codeOf(thrown) === 'EBUSY') {
+      const systemd = existsSync(join(root, 'run/systemd/system'))
+      throw unavailable(
+        systemd
+          ? `${text} is taken: systemd feeds it already (RuntimeWatchdogSec=), and feeds it only while it is well; leave watchdog: out of the board file, systemd watches the service by WatchdogSec=`
+          : `${text} is taken: another program feeds it (watchdog, wd_keepalive?); stop that, or leave watchdog: out of the board file`,
+        thrown,
+      )
+    }
+    if (isRefused(thrown)) throw noRights(text, path, thrown)
+    const what = codeOf(thrown) === 'ENOENT' ? 'is not there' : `cannot be opened (${codeOf(thrown)})`
+    throw new ConfigurationFault(`${text} ${what}: load its driver, or leave watchdog: out of the board file`, {
+      cause: thrown,
+    })
+  }
+}
+
+/** A file of `/sys/class/watchdog`; `/dev/watchdog` is the first one. */
+function readSysfs(root: string, device: string, file: string): string | undefined {
+  const name = basename(device) === 'watchdog' ? 'watchdog0' : basename(device)
+  return quietly(() => readFileSync(join(root, 'sys/class/watchdog', name, file), 'utf8').trim())
+}
+
+function quietly<T>(act: () => T): T | undefined {
+  try {
+    return act()
+  } catch {
+    return undefined
+  }
+}

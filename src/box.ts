@@ -256,7 +256,7 @@ export class Box {
     try {
       const before = new Set(this.#parts.map(({ text }) => text))
       const { parts } = await board.describe()
-      this.#parts = parts.filter(({ state }) => state !== 'found' && state !== 'in use')
+      this.#parts = parts.filter(({ state }) => state !== 'found')
       for (const { part, name, text } of this.#parts) if (!before.has(text)) log.warn(`board, ${part} ${name}: ${text}`)
       this.#certificates = await certificates()
     } catch (thrown) {

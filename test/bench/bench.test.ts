@@ -10,6 +10,7 @@ const NEEDS: Readonly<Record<string, readonly string[]>> = {
   'log-drain': [],
   startup: [],
   plan: [],
+  leds: [],
   'poll-tcp': ['/usr/include/modbus/modbus.h', '/usr/bin/cc'],
   'rtu-line': ['/usr/bin/socat', '/usr/bin/cc'],
   latency: ['/usr/sbin/mosquitto'],

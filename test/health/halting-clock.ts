@@ -1,7 +1,10 @@
-/** A manual clock under a process that is kept from its timers: time goes on, and nothing runs. */
+/** A manual clock in trouble: the process is kept from its timers while time goes on, or timers of some period get lost. */
 import { ManualClock } from '../../src/time/manual-clock.ts'
 
 export class HaltingClock extends ManualClock {
+  /** Periods of `every` that are not called any more, and waits of `after` that never are. */
+  readonly lost = new Set<number>()
+  readonly forgotten = new Set<number>()
   #haltedMs = 0
 
   halt(ms: number): void {
@@ -14,5 +17,15 @@ export class HaltingClock extends ManualClock {
 
   override now() {
     return { ...super.now(), monotonic: this.monotonic() }
+  }
+
+  override every(ms: number, run: () => void) {
+    return super.every(ms, () => {
+      if (!this.lost.has(ms)) run()
+    })
+  }
+
+  override after(ms: number, run: () => void) {
+    return this.forgotten.has(ms) ? () => {} : super.after(ms, run)
   }
 }

@@ -11,6 +11,7 @@ const NEEDS: Readonly<Record<string, readonly string[]>> = {
   startup: [],
   plan: [],
   leds: [],
+  ledger: [],
   'poll-tcp': ['/usr/include/modbus/modbus.h', '/usr/bin/cc'],
   'rtu-line': ['/usr/bin/socat', '/usr/bin/cc'],
   latency: ['/usr/sbin/mosquitto'],

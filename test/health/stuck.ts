@@ -22,7 +22,7 @@ const never = <T>(): Promise<T> => new Promise<T>(() => {})
 type Place = 'start' | 'read' | 'write' | 'stop' | 'deliver' | 'resume' | 'sink start' | 'sink stop'
 
 /** What hangs from now on. */
-export class Stuck {
+class Stuck {
   readonly #places = new Set<Place>()
   /** The sink's far side. */
   down = false

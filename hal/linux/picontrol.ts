@@ -4,7 +4,7 @@ import { closeSync, openSync } from 'node:fs'
 import { join } from 'node:path'
 import { ConfigurationFault, Fatal, Retryable } from '../../src/contracts/errors.ts'
 import type { Watchdog, WatchdogDescription } from '../contract.ts'
-import { ioctl as kernel } from './kernel.ts'
+import { type Ioctl, ioctl as kernel } from './kernel.ts'
 
 /** _IO('K', 15), _IO('K', 16), _IO('K', 17) */
 export const KB_GET_VALUE = 0x4b0f
@@ -25,10 +25,11 @@ type Toggled = WatchdogDescription & { readonly toggle: NonNullable<WatchdogDesc
 /** Throws ConfigurationFault where there is no such device or variable, Retryable while piControl does not run. */
 export function openToggledWatchdog(
   { device, timeoutMs, toggle }: Toggled,
-  { root = '/', ioctl = kernel }: { readonly root?: string; readonly ioctl?: typeof kernel } = {},
+  { root = '/', ioctl = kernel }: { readonly root?: string; readonly ioctl?: Ioctl } = {},
 ): Watchdog {
   const fd = opened(join(root, device), device)
   let value: Uint8Array
+  let open = true
   try {
     value = find(fd, device, toggle, ioctl)
   } catch (thrown) {
@@ -45,6 +46,8 @@ export function openToggledWatchdog(
       })
     },
     disarm() {
+      if (!open) return
+      open = false
       closeSync(fd)
       throw new Fatal(
         `the watchdog behind ${device} cannot be disarmed: it resets the box ${timeoutMs / 1000} s after it was fed last, unless its terminal WD is bridged to 0 V`,
@@ -68,7 +71,7 @@ function opened(path: string, device: string): number {
 }
 
 /** The question for the bit, with the address that PiCtory gave the variable. */
-function find(fd: number, device: string, toggle: Toggled['toggle'], ioctl: typeof kernel): Uint8Array {
+function find(fd: number, device: string, toggle: Toggled['toggle'], ioctl: Ioctl): Uint8Array {
   const question = new Uint8Array(VARIABLE_BYTES)
   new TextEncoder().encodeInto(toggle.variable, question.subarray(0, NAME_BYTES - 1))
   try {

@@ -241,6 +241,19 @@ export const COMMANDS: readonly Description[] = [
     load: () => import('./log.ts'),
   },
   {
+    name: 'board',
+    summary: 'the hardware: what the board names and what was found of it, what is missing, and what to do',
+    more:
+      'Ports with rights, holder, low latency and who switches the direction; LEDs and what drives them; button, watchdog and\n' +
+      'GPIO chips; and serial ports that no name stands for yet. It only looks: nothing is taken, armed or switched. The service\n' +
+      'may run or not, and the file may be wrong elsewhere. Exit status 1: something is missing, in use or refused.',
+    examples: [
+      ['board', 'what is there, and what to do about the rest'],
+      ['board --json', 'as one JSON document'],
+    ],
+    load: () => import('./board.ts'),
+  },
+  {
     name: 'import',
     words: '[words...]',
     summary: 'connections, devices and tags from another product’s file, as a configuration of ours',

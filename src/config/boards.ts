@@ -3,7 +3,7 @@ import { readdirSync } from 'node:fs'
 import { basename, dirname, join } from 'node:path'
 import type { BoardDescription, LedDescription, LedRole, LineAddress, PortDescription } from '../../hal/contract.ts'
 import * as shapes from './board-shapes.ts'
-import { type Check, isMap, type Keys } from './check.ts'
+import { type Check, isMap, type Keys, supposed } from './check.ts'
 import type { Kinds } from './kinds.ts'
 import { unknownName } from './spelling.ts'
 import { readText, type Texts } from './texts.ts'
@@ -161,7 +161,7 @@ class BoardReader {
     const ports: Record<string, PortDescription> = {}
     for (const [name, keys] of check.named(given, [...PATH, 'ports'])) {
       const path = [...PATH, 'ports', name]
-      const parsed = check.object(shapes.portShape, keys, path)
+      const parsed = check.object(shapes.portShape, keys, path) ?? supposed(shapes.portShape, keys)
       if (parsed === undefined) continue
       const rs485 = withMs(parsed.rs485 as Keys | undefined)
       const enable = line(rs485?.enable as Keys | undefined, [...path, 'rs485', 'enable'])
@@ -209,7 +209,7 @@ function withMs(keys: Keys | undefined): Keys | undefined {
 }
 
 /** The shipped boards that the box may be, by what it calls itself; the nearest first. */
-function fitting(boards: NonNullable<Kinds['boards']>): string[] {
+export function fitting(boards: NonNullable<Kinds['boards']>): string[] {
   const { shipped } = boards
   const found = namesIn(shipped).flatMap((name) => {
     const read = readText(join(shipped, `${name}.yaml`))
@@ -222,7 +222,7 @@ function fitting(boards: NonNullable<Kinds['boards']>): string[] {
 }
 
 /** How near a board with these models is to the box: 0 is nearest. undefined: it is another. */
-function nearness(
+export function nearness(
   models: readonly string[],
   { model, compatible = [] }: NonNullable<Kinds['boards']>,
 ): number | undefined {

@@ -1,0 +1,25 @@
+/** What the box has of what its board describes, and what it has beside it. Nothing is taken, armed or switched. */
+import { release } from 'node:os'
+import type { BoardDescription, BoardReport } from '../contract.ts'
+import { modelOf } from './model.ts'
+import { buttonReports, chipReports } from './report/chips.ts'
+import { lampReports } from './report/lamps.ts'
+import { portReports } from './report/ports.ts'
+import type { Surroundings } from './report/surroundings.ts'
+import { watchdogReports } from './report/watchdogs.ts'
+
+export async function describe(board: BoardDescription, around: Surroundings): Promise<BoardReport> {
+  return {
+    board: board.name,
+    title: board.title,
+    model: modelOf(around.root),
+    kernel: release(),
+    parts: [
+      ...(await portReports(board, around)),
+      ...lampReports(board, around),
+      ...buttonReports(board, around),
+      ...(await watchdogReports(board, around)),
+      ...chipReports(around),
+    ],
+  }
+}

@@ -1,0 +1,63 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import type { BoardReport } from '../../hal/contract.ts'
+import { fieldgate } from './fieldgate.ts'
+
+let folder: string
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'fieldgate-board-'))
+})
+afterEach(() => rmSync(folder, { recursive: true }))
+
+function file(text: string): string {
+  const path = join(folder, 'gateway.yaml')
+  writeFileSync(path, text)
+  return path
+}
+
+describe('fieldgate board', () => {
+  it('tells what is missing and what to do, with exit status 1, though the file is wrong elsewhere', async () => {
+    const config = file(
+      'board: { name: generic, ports: { bus: { devices: [/dev/ttyNONE7], text: needs dtoverlay=uart3 } } }\nconections: 3\n',
+    )
+    const { status, out, err } = await fieldgate(['board', '--config', config])
+    expect(status).toBe(1)
+    expect(out).toMatch(/bus +missing +bus is not there: board generic says \/dev\/ttyNONE7.*needs dtoverlay=uart3/)
+    expect(out).toContain('1 to look at')
+    expect(err).toBe('')
+  })
+
+  it('is one JSON document on demand, and exit status 0 where all is there', async () => {
+    const { status, out } = await fieldgate(['board', '--json', '--config', file('board: simulated\n')])
+    expect(status).toBe(0)
+    const report = JSON.parse(out) as BoardReport & { ok: boolean; problems: unknown[] }
+    expect([report.ok, report.board, report.problems]).toEqual([true, 'simulated', []])
+    expect(report.parts.map(({ part, name, state }) => `${part} ${name} ${state}`)).toContain('led SYS found')
+  })
+
+  it('tells the mistakes of the board with their places, and looks at the rest', async () => {
+    const config = file(
+      '# a comment\nboard:\n  name: generic\n  ports:\n    bus: { devices: [/dev/ttyNONE7], txt: x }\n',
+    )
+    const { status, out, err } = await fieldgate(['board', '--config', config])
+    expect(status).toBe(1)
+    expect(err).toContain(`${config}:5:38: board.ports.bus.txt: unknown key "txt": did you mean "text"?`)
+    expect(out).toContain('bus is not there')
+  })
+
+  it('works without any file, and says so', async () => {
+    const { out, err } = await fieldgate(['board', '--config', join(folder, 'nowhere.yaml')])
+    expect(err).toContain('nowhere.yaml cannot be read')
+    expect(out).toContain('Linux box (generic)')
+  })
+
+  it('says that the board is for another box', async () => {
+    const { status, out } = await fieldgate(['board', '--json', '--config', file('board: raspberry-pi-5\n')])
+    expect(status).toBe(1)
+    const { parts } = JSON.parse(out) as BoardReport
+    expect(parts[0]).toMatchObject({ part: 'board', name: 'raspberry-pi-5', state: 'missing' })
+    expect(parts[0]!.text).toMatch(/^this box calls itself .*, and raspberry-pi-5 is for Raspberry Pi 5/)
+  })
+})

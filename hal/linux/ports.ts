@@ -49,5 +49,6 @@ function namesOf(device: string): string[] {
 
 function existing(path: string): string[] {
   if (!/[*?[]/.test(path)) return existsSync(path) ? [path] : []
-  return globSync(path).sort()
+  // ttyUSB2 comes before ttyUSB10.
+  return globSync(path).sort((one, other) => one.localeCompare(other, 'en', { numeric: true }))
 }

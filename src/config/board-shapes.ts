@@ -45,7 +45,7 @@ const rs485Shape = z.object({
   rtsOnSend: z
     .enum(['high', 'low'], { error: 'expected high or low' })
     .optional()
-    .meta({ description: 'Level of RTS while sending, with the kernel. Default high.' }),
+    .meta({ description: 'Level of RTS while sending, with the kernel. Default: as the device tree says, else high.' }),
   delayBefore: duration().optional().meta({ description: 'Between enabling the transmitter and the first bit.' }),
   delayAfter: duration().optional().meta({ description: 'Between the last bit and disabling it.' }),
   receiveWhileSending: z

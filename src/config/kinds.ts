@@ -1,5 +1,6 @@
 /** What a driver or a sink tells the configuration about its own keys. `catalog.ts` hands these in. */
 import type { z } from 'zod'
+import type { BoardDescription } from '../../hal/contract.ts'
 import type { GroupRef, Value, ValueKind } from '../contracts/batch.ts'
 import type { Tag, Upkeep } from '../contracts/driver.ts'
 import type { SinkConfiguration } from './configuration.ts'
@@ -56,6 +57,10 @@ export interface DriverKindSchema {
   /** The key that makes the gateway write to a device by itself, nobody commanding it; null: none does. `device`: from
    *  `resolveDevice`. */
   selfWrites?(device: unknown): string | null
+  /** The serial port that a connection needs for itself, as the file calls it; null: none. */
+  port?(connection: unknown): string | null
+  /** What is wrong with a connection on this board; `key` is the connection's. */
+  boardProblems?(connection: unknown, board: BoardDescription): readonly SettingsProblem[]
   /** Settings of one device joined with its connection's presets; becomes `DevicePlan.settings`. */
   resolveDevice(device: unknown, connection: unknown): unknown
 }

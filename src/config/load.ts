@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto'
 import { hostname } from 'node:os'
 import { dirname, resolve } from 'node:path'
 import type { z } from 'zod'
+import type { BoardDescription } from '../../hal/contract.ts'
 import type { Isa95Path } from '../contracts/batch.ts'
 import type { DevicePlan } from '../contracts/driver.ts'
 import { readBoard } from './boards.ts'
@@ -67,6 +68,7 @@ function loadText(
   const log = readLog(check, root.log, folder)
   const watchdog = readWatchdog(check, root.watchdog)
   const connections = readConnections(check, root.connections, kinds.drivers)
+  checkPorts(connections, board, places)
   const reader = new DeviceReader({
     check,
     texts,
@@ -103,6 +105,25 @@ function loadText(
       source: { file, sha256: createHash('sha256').update(frozen).digest('hex') },
       frozen,
     },
+  }
+}
+
+/** A serial port carries one connection, and must be able to do what the connection wants of it. */
+function checkPorts(connections: readonly Connection[], board: BoardDescription, places: Places): void {
+  const taken = new Map<string, string>()
+  for (const { name, settings, schema } of connections) {
+    if (settings === undefined) continue
+    for (const { key, text } of schema?.boardProblems?.(settings, board) ?? []) {
+      places.say(['connections', name, key], text, 'key')
+    }
+    const port = schema?.port?.(settings) ?? null
+    if (port === null) continue
+    const other = taken.get(port)
+    if (other !== undefined) {
+      const text = `${port} is the port of connection ${other} already: a wire is one connection, put the devices of both on one`
+      places.say(['connections', name, 'port'], text, 'value')
+    }
+    taken.set(port, name)
   }
 }
 

@@ -390,7 +390,7 @@ describe('a tag', () => {
   })
 
   it('of unit 0 on a line is only written, in whole registers, and never read back', () => {
-    const said = (tag: object, access: 'rw' | 'w', schema = modbusRtu) => {
+    const said = (tag: object, access: 'rw' | 'w', schema: typeof modbusRtu | typeof modbusTcp = modbusRtu) => {
       const wire = schema.connection.parse(schema === modbusTcp ? { host: 'plc' } : { port: 'rs485-1' })
       const device = schema.device.parse({ unitId: 0 })
       const found = schema.resolve(schema.tag.parse(tag), device, wire, { noValueBits: [], access })

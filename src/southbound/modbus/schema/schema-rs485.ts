@@ -73,6 +73,16 @@ function contradictions(given: Given): (readonly [string, string])[] {
   return wrong(all, 'cannot be had with mode adapter: the hardware switches by itself')
 }
 
+/** What a connection wants of a port and neither it nor the board makes possible; undefined: nothing. */
+export function lineProblem(
+  rs485: Rs485Settings,
+  ofBoard: Rs485Settings | undefined,
+  board: string,
+): string | undefined {
+  if (rs485.mode !== 'gpio' || rs485.enable !== undefined || ofBoard?.enable !== undefined) return undefined
+  return `mode gpio needs the line that enables the transmitter, and board ${board} names none for this port: add enable: { chip: …, line: … }`
+}
+
 /** Without the keys that were not given: they would hide what the board says. */
 function settled(given: object): Rs485Settings {
   const entries = Object.entries(given).filter(([, value]) => value !== undefined)

@@ -1,6 +1,7 @@
 /** The keys of Modbus connections, devices and tags. */
 import { fileURLToPath } from 'node:url'
 import { z } from 'zod'
+import type { BoardDescription, Rs485Settings } from '../../../../hal/contract.ts'
 import type { Value, ValueKind } from '../../../contracts/batch.ts'
 import type { Upkeep } from '../../../contracts/driver.ts'
 import { durationPattern, parseDuration } from '../../../contracts/units.ts'
@@ -11,7 +12,7 @@ import { LAYOUTS, TYPE_NAMES } from '../values/types.ts'
 import { type Digits, parseRange } from './address.ts'
 import { type GroupMember, groupProblems } from './schema-group.ts'
 import { resolveDevice, resolveTag } from './schema-resolve.ts'
-import { rs485Shape } from './schema-rs485.ts'
+import { lineProblem, rs485Shape } from './schema-rs485.ts'
 import { togetherProblem } from './schema-write.ts'
 
 function elsewhere(sentence: string) {
@@ -408,7 +409,11 @@ interface Joined {
   readonly upkeep?: Upkeep | undefined
 }
 
-type Problems = { readonly problems: readonly { readonly key: string; readonly text: string }[] }
+interface SettingsProblem {
+  readonly key: string
+  readonly text: string
+}
+type Problems = { readonly problems: readonly SettingsProblem[] }
 
 function joined(connection: z.ZodObject, ofDevice: z.ZodObject) {
   return {
@@ -442,8 +447,17 @@ const lineUnit = device(
   'The unit (slave) address on the wire, 1 to 247. 0: a broadcast, which all devices carry out and none answers.',
 )
 
-export const modbusRtu = joined(rtuConnection, lineUnit)
-export const modbusAscii = joined(asciiConnection, lineUnit)
+const onLine = {
+  port: (connection: unknown): string => (connection as { readonly port: string }).port,
+  boardProblems: (connection: unknown, board: BoardDescription): readonly SettingsProblem[] => {
+    const { port, rs485 } = connection as { readonly port: string; readonly rs485?: Rs485Settings }
+    const text = rs485 && lineProblem(rs485, board.ports[port]?.rs485, board.name)
+    return text === undefined ? [] : [{ key: 'rs485', text }]
+  },
+}
+
+export const modbusRtu = { ...joined(rtuConnection, lineUnit), ...onLine }
+export const modbusAscii = { ...joined(asciiConnection, lineUnit), ...onLine }
 export const modbusTcp = joined(
   tcpConnection,
   device({ from: 0, to: 255, preset: 1 }, 'The unit id, 0 to 255; behind a gateway it tells the devices apart.'),

@@ -5,6 +5,7 @@ import { boards, kinds } from '../src/catalog.ts'
 import { boardAlone } from '../src/config/board-alone.ts'
 import * as boardShapes from '../src/config/board-shapes.ts'
 import * as shapes from '../src/config/shapes.ts'
+import { rhythmOf } from '../src/contracts/rhythm.ts'
 import { type LightState, STATES } from '../src/health/language/states.ts'
 import { COUNTERS, metricOf, type Scope } from '../src/health/metrics/counters.ts'
 import { GAUGES } from '../src/health/metrics/gauges.ts'
@@ -322,34 +323,46 @@ const boardRows = shippedBoards(shelf).map(({ name, text }) => {
 })
 const hatRows = shippedBoards(`${shelf}/hats`).map(({ name, text }) => `| \`${name}\` | ${titleOf(text)} |`)
 
-const RHYTHMS: Readonly<Record<string, string>> = {
-  gap: 'steady with one gap every 3 s',
-  blink: 'blinks',
-  double: 'blinks twice, pauses',
-  'long-on': 'long on, short off',
-  steady: 'steady',
-  off: 'off',
+const LOOKS = [
+  ['green', 'gap', 'fine; short extra gaps are traffic'],
+  ['green', 'blink', 'waiting, starting, standby'],
+  ['green', 'double', 'updating: keep the power on'],
+  ['green', 'code', 'connecting: how far it gets'],
+  ['amber', 'long-on', 'degraded, data is safe; or maintenance soon'],
+  ['amber', 'code', 'readings are kept: how full the log is'],
+  ['red', 'blink', 'a fault that may end by itself'],
+  ['red', 'code', 'a fault, and which'],
+  ['red', 'double', 'a person is needed'],
+  ['red', 'steady', 'cannot run, cannot be used, or data is being lost'],
+] as const
+const WORDS: Readonly<Record<string, string>> = {
+  'green gap': 'lit, one gap every 3 s',
+  'green blink': 'slow, as long lit as dark',
+  'green double': 'lit, goes dark twice',
+  'green code': 'one long blink, then as many blinks as the number says',
+  'amber long-on': 'long on, short off',
+  'amber code': 'long on twice, then as many blinks as the number says',
+  'red blink': 'fast',
+  'red code': 'a flicker, as many blinks as the number says, a pause, those of the next number',
+  'red double': 'two short blinks, a pause',
+  'red steady': 'steady',
 }
 const stateRows = Object.entries(STATES as Readonly<Record<string, LightState>>).map(([id, state]) => {
   const { colour, pattern, code, means, todo } = state
-  const rhythm = pattern === 'code' ? `code ${code!.join('–')}` : RHYTHMS[pattern]
-  const looks = pattern === 'off' ? 'off' : `${colour}, ${rhythm}`
+  const rhythm = pattern === 'code' ? `code ${code!.join('–')}` : WORDS[`${colour} ${pattern}`]
+  const looks = pattern === 'off' ? 'off' : `${colour}: ${rhythm}`
   return `| ${id.slice(0, id.indexOf('.')).toUpperCase()} | ${looks} | ${means} | ${todo} |`
 })
-const rhythms = [
-  ['green', 'steady with one gap every 3 s', 'fine; short extra gaps are traffic'],
-  ['green', 'blinks', 'waiting'],
-  ['amber', 'long on, short off', 'degraded, data is safe; or maintenance soon'],
-  ['red', 'blinks', 'a fault that may end by itself'],
-  ['red', 'blinks twice, pauses', 'a person is needed'],
-  ['any', 'code', 'a fast flicker, then as many blinks as the number says, a pause, and those of the next number'],
-  ['red', 'steady', 'cannot run, cannot be used, or data is being lost'],
-].map((row) => `| ${row.join(' | ')} |`)
+const rhythms = LOOKS.map(([colour, pattern, meaning]) => {
+  const beats = rhythmOf({ colour, pattern, code: [2] }).map(({ colour, ms }) => (colour === 'off' ? `(${ms})` : ms))
+  const shown = pattern === 'steady' ? '' : `, ms: ${beats.join(' ')}`
+  return `| ${colour} | ${WORDS[`${colour} ${pattern}`]}${shown}${pattern === 'code' ? ' for 2' : ''} | ${meaning} |`
+})
 
 const HARDWARE: Readonly<Record<string, string>> = {
   boards: ['| name | board | ports | lamps | |', '| --- | --- | --- | --- | --- |', ...boardRows].join('\n'),
   hats: ['| name | hat |', '| --- | --- |', ...hatRows].join('\n'),
-  rhythms: ['| colour | rhythm | meaning |', '| --- | --- | --- |', ...rhythms].join('\n'),
+  rhythms: ['| colour | rhythm, dark times in brackets | meaning |', '| --- | --- | --- |', ...rhythms].join('\n'),
   leds: ['| lamp | looks | means | to do |', '| --- | --- | --- | --- |', ...stateRows].join('\n'),
   keys: table(boardShapes.boardShape),
   port: table(boardShapes.portShape),

@@ -355,6 +355,7 @@ export class Field {
       at,
       notices,
       lights: lights({ connections, devices: asked, sinks, log, ...this.#standing(), ...box }),
+      ...(box.machine === undefined ? {} : { machine: box.machine }),
       counters: { ...this.#pipeline.counters(), ...this.#door.counters(), ...this.#upkeep.counters() },
       connections,
       devices,

@@ -100,6 +100,8 @@ export interface Light {
   readonly code?: readonly number[]
   /** What, why, what to do. */
   readonly text: string
+  /** The same of what else stands against this light, the worse first; absent: nothing. */
+  readonly also?: readonly string[]
 }
 
 export interface GatewayReport {
@@ -111,6 +113,8 @@ export interface GatewayReport {
   /** How the configuration in force came to be, when it is not the file's: "the file cannot be read, the last good one is used". */
   readonly notices: readonly string[]
   readonly lights: readonly Light[]
+  /** What the kernel tells of the box; absent: nothing yet, or the half that asks does not run. */
+  readonly machine?: MachineReport
   readonly connections: readonly ConnectionReport[]
   readonly devices: readonly DeviceReport[]
   readonly sinks: readonly SinkReport[]
@@ -122,6 +126,27 @@ export interface GatewayReport {
   readonly halves?: readonly HalfReport[]
   /** Those that answered. */
   readonly processes?: readonly ProcessReport[]
+}
+
+export interface MachineReport {
+  readonly celsius?: number
+  /** Where the kernel begins to slow the box down. */
+  readonly tripCelsius?: number
+  readonly throttled?: 'heat' | 'voltage'
+  readonly storages: readonly {
+    readonly path: string
+    readonly readOnly: boolean
+    readonly freeBytes: number
+    readonly totalBytes: number
+    /** Of flash memory, 0–1. */
+    readonly lifeUsed?: number
+  }[]
+  readonly links: readonly {
+    readonly name: string
+    readonly carrier: boolean
+    /** Without those that are good for the own segment only. */
+    readonly addresses: number
+  }[]
 }
 
 /** What a process of the gateway takes of the machine. */

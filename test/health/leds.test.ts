@@ -407,6 +407,21 @@ describe('NET, of a sink that was never reached', () => {
   })
 })
 
+describe('a light with several causes', () => {
+  it('shows the worst and tells the others behind it, the worse first', () => {
+    const machine: Machine = { storages: [], links: [], celsius: 99 }
+    const { id, also } = light('SYS', { machine, clock: 'unsynced', stalled: ['bus1: hangs'] })
+    expect(id).toBe('sys.stalled')
+    expect(also).toEqual([expect.stringMatching(/^the box is at 99/), expect.stringMatching(/^the clock is not set/)])
+    expect(light('SYS')).not.toHaveProperty('also')
+  })
+
+  it('does not tell what is only waited for', () => {
+    const devices = [device('a', false), device('b', null)]
+    expect(light('BUS', { devices })).not.toHaveProperty('also')
+  })
+})
+
 describe('the language', () => {
   it('has a sentence for every state, with what to do where something is to be done', () => {
     for (const [id, { means, todo, grade }] of Object.entries(STATES)) {

@@ -6,6 +6,7 @@ import type {
   GatewayReport,
   HalfReport,
   LogReport,
+  MachineReport,
   SinkReport,
 } from '../../contracts/report.ts'
 import { bar, type Column, table } from './table.ts'
@@ -155,4 +156,23 @@ function inked(line: string, colour: Ink | null, style: Style): string {
 export function headline(report: GatewayReport): string {
   const up = duration(Math.max(0, report.at - report.startedAt))
   return `Fieldgate ${report.version}  ${harmless(report.gateway)}  up ${up}  revision ${report.revision.slice(0, 12)}`
+}
+
+/** What the box is like: heat, storage, network. */
+export function machineLines(machine: MachineReport, columns: number): string[] {
+  const { celsius, throttled, storages, links } = machine
+  const slow = throttled === undefined ? [] : [`slowed down for ${throttled === 'heat' ? 'heat' : 'want of voltage'}`]
+  const parts = [
+    ...(celsius === undefined ? [] : [`${Math.round(celsius)} °C`]),
+    ...slow,
+    ...storages.map(({ path, readOnly, freeBytes, totalBytes, lifeUsed }) => {
+      const worn = lifeUsed === undefined ? '' : `, ${percent(lifeUsed)} of its life used`
+      return `${harmless(path)} ${bytes(freeBytes)} of ${bytes(totalBytes)} free${readOnly ? ', read-only' : ''}${worn}`
+    }),
+    ...links.map(({ name, carrier, addresses }) => {
+      const reached = addresses === 0 ? 'no address' : addresses === 1 ? '1 address' : `${addresses} addresses`
+      return `${harmless(name)} ${carrier ? reached : 'no link'}`
+    }),
+  ]
+  return wrap(`BOX  ${parts.join(' · ')}`, columns, '     ')
 }

@@ -3,7 +3,16 @@ import type { Budget } from '../../contracts/budget.ts'
 import type { DeviceReport, GatewayReport, Light } from '../../contracts/report.ts'
 import { budgetLines } from './budget.ts'
 import { spoken } from './lights.ts'
-import { connectionLines, deviceLines, halfLines, headline, logLines, sinkLines, stateText } from './sections.ts'
+import {
+  connectionLines,
+  deviceLines,
+  halfLines,
+  headline,
+  logLines,
+  machineLines,
+  sinkLines,
+  stateText,
+} from './sections.ts'
 import { ascii, cut, harmless, type Ink, ink, pad, type Style, wrap } from './text.ts'
 import { percent } from './words.ts'
 
@@ -36,6 +45,7 @@ export function renderStatus(report: GatewayReport, options: { columns: number; 
     ),
   )
   if (report.log !== null) lines.push('', ...logLines(report.log, columns, style))
+  if (report.machine !== undefined) lines.push('', ...machineLines(report.machine, columns))
   return lines
     .map((line) => (style.unicode ? line : ascii(line)))
     .map((line) => cut(line, columns))
@@ -47,7 +57,11 @@ export function lightLines(lights: readonly Light[], columns: number, style: Sty
   return lights.flatMap((light) => {
     const colour: Ink = light.colour === 'off' ? 'dim' : light.colour
     const name = `${pad(light.role, 3)}  ${pad(spoken(light), 19)} `
-    const lines = wrap(name + harmless(light.text), columns, ' '.repeat(name.length))
+    const indent = ' '.repeat(name.length)
+    const also = (light.also ?? []).flatMap((text) =>
+      wrap(`also: ${harmless(text)}`, columns - name.length, '').map((line) => indent + line),
+    )
+    const lines = [...wrap(name + harmless(light.text), columns, indent), ...also]
     return lines.map((line, at) =>
       at === 0 ? ink(line.slice(0, name.length), colour, style) + line.slice(name.length) : line,
     )

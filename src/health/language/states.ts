@@ -261,7 +261,10 @@ export function rank(light: Light): number {
   return GRADES.indexOf(stateOf(light.id as StateId).grade)
 }
 
-/** Of those that apply, one at least, the worst, and among equals the first. */
+/** Of those that apply, one at least, the worst, and among equals the first; the others stand behind it unless they are fine. */
 export function worst(lights: readonly Light[]): Light {
-  return lights.reduce((chosen, each) => (rank(each) < rank(chosen) ? each : chosen))
+  const chosen = lights.reduce((least, each) => (rank(each) < rank(least) ? each : least))
+  const others = lights.filter((each) => each !== chosen && rank(each) < GRADES.indexOf('fine'))
+  if (others.length === 0) return chosen
+  return { ...chosen, also: others.toSorted((one, other) => rank(one) - rank(other)).map(({ text }) => text) }
 }

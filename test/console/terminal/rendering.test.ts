@@ -141,6 +141,29 @@ describe('the overview', () => {
     expect(render({ ...given, style: PLAIN })).toContain('fault: 127.0.0.1:1502 refuses')
   })
 
+  it('tells in status what else stands against a light, and what the box is like', () => {
+    const [sys, ...others] = REPORT.lights
+    const report = {
+      ...REPORT,
+      lights: [{ ...sys!, also: ['the box is at 91 °C; give it air', 'the clock is not set'] }, ...others],
+      machine: {
+        celsius: 91,
+        throttled: 'heat' as const,
+        storages: [{ path: '/data', readOnly: true, freeBytes: 2 ** 30, totalBytes: 2 ** 32, lifeUsed: 0.3 }],
+        links: [
+          { name: 'eth0', carrier: true, addresses: 2 },
+          { name: 'eth1', carrier: false, addresses: 0 },
+        ],
+      },
+    }
+    const text = renderStatus(report, { columns: 200, style: PLAIN })
+    expect(text).toMatch(/^ +also: the box is at 91/m)
+    expect(text).toMatch(/^ +also: the clock is not set$/m)
+    expect(text).toMatch(
+      /^BOX {2}91 .C . slowed down for heat . \/data 1.0 GiB of 4.0 GiB free, read-only, 30 ?% of its life used . eth0 2 addresses . eth1 no link$/m,
+    )
+  })
+
   it('blinks: a frame later the double blink looks different', () => {
     const report = {
       ...REPORT,

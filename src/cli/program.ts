@@ -254,6 +254,21 @@ export const COMMANDS: readonly Description[] = [
     load: () => import('./board.ts'),
   },
   {
+    name: 'bundle',
+    summary: 'one file with all that somebody needs who is to find out what is wrong, without passwords and keys',
+    more:
+      'A .tar.gz with status, board, metrics, check, what the log holds, the last frames and faults of each connection, journal, kernel,\n' +
+      'disks and network. The configuration keeps its structure; values that may be secrets, and comments, are removed, and are\n' +
+      'looked for in everything else. The service may run or not: a part that is not there says why. Names of devices, hosts and\n' +
+      'addresses stay in it. Mode 0600.',
+    options: [['--out <file>', 'where to, where nothing must stand yet (fieldgate-bundle-TIME.tar.gz here)']],
+    examples: [
+      ['bundle', 'collect everything into a file in this folder'],
+      ['bundle --out /mnt/usb/gw-01.tar.gz --json', 'onto a stick, with a list of the parts as one JSON document'],
+    ],
+    load: () => import('./bundle.ts'),
+  },
+  {
     name: 'import',
     words: '[words...]',
     summary: 'connections, devices and tags from another product’s file, as a configuration of ours',

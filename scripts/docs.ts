@@ -188,6 +188,13 @@ const page = `${INTRODUCTION.trim()}
 
 ${table(shapes.gatewayShape)}
 
+## \`board\`
+
+The hardware the service runs on: the name of a board, a board file, or a map of these keys. See [hardware.md](hardware.md) for the boards
+and hats there are, and for files of one’s own. Default: \`generic\`.
+
+${table(boardShapes.chosenShape)}
+
 ## \`connections\`
 
 One for each wire or host, by name; \`driver\` says which kind it is.

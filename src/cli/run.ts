@@ -113,6 +113,7 @@ export const command: Command = async ({ file, json, options, screen, clock, sig
       report: () => half.report(notices),
       areOpen: () => surfaces.areOpen,
       hardware: configuration.watchdog.hardware ? () => half.watchdog?.() : undefined,
+      systemdCannot: configuration.board.watchdog?.toggle !== undefined,
     })
     if (!signal.aborted) await new Promise((resolve) => signal.addEventListener('abort', resolve, { once: true }))
     log.info('stopping')

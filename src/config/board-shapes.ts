@@ -21,7 +21,7 @@ const lineShape = z.object({
 })
 
 const buttonShape = lineShape.extend({
-  debounce: duration().optional().meta({ description: 'Shorter changes are bouncing contacts. Default 30ms.' }),
+  debounce: duration().optional().meta({ description: 'Shorter changes are bouncing contacts. Default 20ms.' }),
   reset: z.enum(['allowed', 'refused'], { error: 'expected allowed or refused' }).optional().meta({
     description:
       'allowed: held for 15 seconds it puts the box back to what came from the factory, and wipes what is not delivered. Default refused.',
@@ -106,7 +106,8 @@ export const boardShape = z.object({
 })
 
 /** `board:` of the gateway file, where it is a map. */
-export const chosenShape = boardShape.omit({ title: true, models: true, boards: true }).extend({
+export const chosenShape = z.object({
   name: text.meta({ description: 'A board that is shipped, or a board file.' }),
   hat: text.optional().meta({ description: 'What is plugged onto it: a hat that is shipped, or a file.' }),
+  ...boardShape.omit({ title: true, models: true, boards: true }).shape,
 })

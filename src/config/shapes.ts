@@ -260,7 +260,7 @@ export const logShape = z.object({
 export const watchdogShape = z.object({
   hardware: z.boolean({ error: 'expected true or false' }).default(false).meta({
     description:
-      'true: the service arms the board’s own watchdog and feeds it while everything makes progress; a box that hangs, or whose service ends without being stopped, is reset. For boxes without systemd: where systemd watches the service, it is systemd that holds the watchdog (RuntimeWatchdogSec), and this does nothing.',
+      'true: the service arms the board’s own watchdog and feeds it while everything makes progress; a box that hangs, or whose service ends without being stopped, is reset. For boxes without systemd: where systemd watches the service, it is systemd that holds the watchdog (RuntimeWatchdogSec), and this does nothing, except for the watchdog of a Revolution Pi Connect.',
   }),
 })
 

@@ -59,6 +59,19 @@ describe('a process', () => {
     for (const folder of folders.splice(0)) rmSync(folder, { recursive: true, force: true })
   })
 
+  it('leaves the watchdog of the box to systemd, except one that systemd cannot hold', () => {
+    let armed = 0
+    const hardware = () => {
+      armed++
+      return { timeoutMs: 60_000, feed: () => {}, disarm: () => {} }
+    }
+    const running = { report: () => nothing, areOpen: () => true, hardware }
+    watched().watch.running(running)
+    expect(armed).toBe(0)
+    watched().watch.running({ ...running, systemdCannot: true })
+    expect(armed).toBe(1)
+  })
+
   it('is ready when it runs, reloads in one piece however deep, and says that it stops', async () => {
     const { told, watch, run } = watched()
     run()

@@ -32,19 +32,30 @@ export function lampReports(board: BoardDescription, around: Surroundings): Part
 
 function roleReport(role: LedRole, lamp: Readonly<Record<string, LampAddress>>, around: Surroundings): PartReport {
   const colours = Object.entries(lamp).map(([colour, address]) => {
-    const one = 'led' in address ? kernelLamp(address.led, around) : lineReport(address.gpio, around)
-    return { ...one, text: `${colour} ${one.text}` }
+    const one: LampReport = 'led' in address ? kernelLamp(address.led, around) : lineReport(address.gpio, around)
+    return { colour, ...one }
   })
+  // What is wrong with both in the same words is said once.
+  const texts = new Map<string, string[]>()
+  for (const { colour, what, text } of colours) {
+    texts.set(text, [...(texts.get(text) ?? []), what === undefined ? colour : `${colour} ${what}`])
+  }
+  const said = [...texts].map(([text, which]) => `${which.join(' and ')} ${text}`.trim())
   return {
     part: 'led',
     name: role,
     device: colours[0]?.device ?? null,
     state: worst(colours.map(({ state }) => state)),
-    text: colours.map(({ text }) => text).join('; '),
+    text: said.join('; '),
   }
 }
 
-function kernelLamp(name: string, around: Surroundings): Pick<PartReport, 'device' | 'state' | 'text'> {
+interface LampReport extends Pick<PartReport, 'device' | 'state' | 'text'> {
+  /** The lamp, where the text is about it and does not name it. */
+  readonly what?: string
+}
+
+function kernelLamp(name: string, around: Surroundings): LampReport {
   const folder = join(around.root, FOLDER, name)
   const device = `/${FOLDER}/${name}`
   const brightness = join(folder, 'brightness')
@@ -54,12 +65,12 @@ function kernelLamp(name: string, around: Surroundings): Pick<PartReport, 'devic
       there.length === 0
         ? 'this kernel has no lamps at all: load the driver (leds-gpio), or leave the lamp out of the board file'
         : `there are ${there.join(', ')}: correct the board file`
-    return { device: null, state: 'missing', text: `${name} is not there; ${instead}` }
+    return { device: null, state: 'missing', what: name, text: `not there; ${instead}` }
   }
   if (!may(brightness, 'write')) {
     return { device, state: 'refused', text: noRights(`the lamp ${name}`, brightness, undefined).message }
   }
-  return { device, state: 'found', text: `${name} (${triggerText(name, around)})` }
+  return { device, state: 'found', what: name, text: `(${triggerText(name, around)})` }
 }
 
 /** `none [timer] heartbeat`: the one in brackets drives it. */

@@ -54,11 +54,13 @@ export class Watch {
     this.#feeder.enter('starting')
   }
 
-  /** Everything has begun trying. `hardware`: the watchdog of the box, where it is to be armed. */
+  /** Everything has begun trying. `hardware`: the watchdog of the box, where it is to be armed. `systemdCannot`: it is none of the
+   *  kernel's, so that systemd cannot hold it. */
   running(options: {
     readonly report: () => GatewayReport | UplinkReport
     readonly areOpen: () => boolean
     readonly hardware: (() => Watchdog | undefined) | undefined
+    readonly systemdCannot?: boolean
   }): void {
     const { notifier, clock } = this.#options
     this.#status = () => worst(options.report())
@@ -75,7 +77,8 @@ export class Watch {
     sockets.report({ condition: 'fine', text: 'are open' })
     this.ledger.settled()
     // Two who feed one device: systemd has it then.
-    if (options.hardware !== undefined && notifier.watchdogMs === undefined) this.#feeder.arm(options.hardware)
+    const ours = notifier.watchdogMs === undefined || options.systemdCannot === true
+    if (options.hardware !== undefined && ours) this.#feeder.arm(options.hardware)
     this.#feeder.enter('running')
     notifier.ready()
   }

@@ -103,7 +103,7 @@ describe('what a board of Linux is described as', () => {
       'chip expander: found',
     ])
     expect(found['port rs485-1']!.text).toMatch(/ttyUSB0; the adapter switches its direction; gives .* every 16 ms/)
-    expect(found['led SYS']!.text).toBe('green sys:green (brightness 0); red sys:red (brightness 0)')
+    expect(found['led SYS']!.text).toBe('green sys:green and red sys:red (brightness 0)')
     expect(found['button button']!.text).toBe('line 8 (GPIO8) of expander')
     expect(found['watchdog watchdog']!.text).toBe('armed by nobody yet; i6300ESB timer, 30 s')
     expect(found['chip expander']!.text).toBe('gpiochip0, 16 lines')
@@ -131,7 +131,7 @@ describe('what a board of Linux is described as', () => {
     const missing = Object.values(found).filter(({ state }) => state === 'missing')
     expect(Object.fromEntries(missing.map(({ part, name, text }) => [`${part} ${name}`, text]))).toEqual({
       'port bus': 'bus is not there: board carrier says /dev/ttyS9, and there is no such device (needs enable_uart=1)',
-      'led SYS': 'green ACT is not there; there are sys:green, sys:red: correct the board file',
+      'led SYS': 'green ACT not there; there are sys:green, sys:red: correct the board file',
       'led BUS': 'red there is no GPIO chip pinctrl-rp1: this box has expander (gpiochip0); correct the board file',
       'led NET': 'green expander has no line 99: it has 16, 0 to 15; correct the board file',
       'button button': expect.stringMatching(

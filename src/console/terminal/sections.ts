@@ -7,6 +7,7 @@ import type {
   HalfReport,
   LogReport,
   MachineReport,
+  ProcessReport,
   SinkReport,
 } from '../../contracts/report.ts'
 import { bar, type Column, table } from './table.ts'
@@ -145,6 +146,20 @@ export function halfLines(halves: readonly HalfReport[], columns: number, style:
     const odd = !running || revisions.size > 1
     const lines = wrap(`${pad(half, 6)}  ${harmless(text)}${own}`, columns, '        ')
     return lines.map((line) => inked(line, odd ? (running ? 'amber' : 'red') : null, style))
+  })
+}
+
+/** Of each process: who is fed, how late everything was, and who makes no progress. */
+export function healthLines(processes: readonly ProcessReport[], columns: number, style: Style): string[] {
+  return processes.flatMap(({ side, health }) => {
+    if (health === undefined) return []
+    const { components, watchdog, longestStallMs } = health
+    const late = longestStallMs === 0 ? '' : `; everything was late by ${longestStallMs} ms at the most`
+    const stalled = components.flatMap(({ name, state, stalled }) => (stalled ? [`${name}: ${state.text}`] : []))
+    const head = pad(side === 'both' ? 'Watchdog' : `Watchdog, ${side}`, 18)
+    const fed = stalled.length > 0 ? `not fed: ${stalled.join('; ')}` : watchdog.state.text
+    const colour = stalled.length > 0 || watchdog.state.condition !== 'fine' ? 'red' : null
+    return wrap(`${head}  ${harmless(fed)}${late}`, columns, ' '.repeat(20)).map((line) => inked(line, colour, style))
   })
 }
 

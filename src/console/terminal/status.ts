@@ -8,6 +8,7 @@ import {
   deviceLines,
   halfLines,
   headline,
+  healthLines,
   logLines,
   machineLines,
   sinkLines,
@@ -46,6 +47,8 @@ export function renderStatus(report: GatewayReport, options: { columns: number; 
   )
   if (report.log !== null) lines.push('', ...logLines(report.log, columns, style))
   if (report.machine !== undefined) lines.push('', ...machineLines(report.machine, columns))
+  const health = healthLines(report.processes ?? [], columns, style)
+  if (health.length > 0) lines.push('', ...health)
   return lines
     .map((line) => (style.unicode ? line : ascii(line)))
     .map((line) => cut(line, columns))

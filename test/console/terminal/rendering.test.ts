@@ -78,6 +78,52 @@ describe('a status', () => {
     }
   })
 
+  it('says of each process whether it is fed, how late everything was, and who hangs', () => {
+    const since = { wall: AT, monotonic: 0, boot: 'b', clock: 'synced' } as const
+    const standing = (name: string, stalled: boolean) => ({
+      name,
+      state: stalled
+        ? ({ condition: 'fault', text: 'no progress since 14:03:20 UTC (130 s, 120 s are in order)' } as const)
+        : ({ condition: 'fine', text: 'goes on' } as const),
+      since,
+      ageMs: 0,
+      allowanceMs: 1000,
+      stalled,
+    })
+    const vitals = { startedAt: AT, cpuMs: 1, residentBytes: 1, heapBytes: 1 }
+    const watchdog = (text: string) => ({ by: ['systemd'], state: { condition: 'fine', text } }) as const
+    const report = {
+      ...REPORT,
+      processes: [
+        {
+          side: 'field' as const,
+          ...vitals,
+          health: {
+            components: [standing('door', false), standing('connection bus1', true)],
+            watchdog: watchdog('fed: systemd'),
+            longestStallMs: 0,
+            counters: {},
+          },
+        },
+        {
+          side: 'uplink' as const,
+          ...vitals,
+          health: {
+            components: [standing('door', false)],
+            watchdog: watchdog('fed: systemd'),
+            longestStallMs: 812,
+            counters: {},
+          },
+        },
+      ],
+    }
+    const text = renderStatus(report, { columns: 120, style: PLAIN })
+    expect(text).toContain(
+      'Watchdog, field     not fed: connection bus1: no progress since 14:03:20 UTC (130 s, 120 s are in order)',
+    )
+    expect(text).toContain('Watchdog, uplink    fed: systemd; everything was late by 812 ms at the most')
+  })
+
   it('says which half of two processes is away, and that their configurations differ', () => {
     const running = { running: true, revision: REPORT.revision, text: 'running' }
     const away = { half: 'field', running: false, revision: null, text: 'not running: no device is read' } as const

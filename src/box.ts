@@ -8,6 +8,7 @@ import type { Board, Button, Machine, PartReport, Unsubscribe } from '../hal/con
 import type { Clock, Stop } from './contracts/clock.ts'
 import type { Counters, Logger } from './contracts/component.ts'
 import { sentence } from './contracts/errors.ts'
+import { type HealthLedger, type Line, unwatched } from './contracts/health.ts'
 import {
   type After,
   type ButtonRules,
@@ -32,6 +33,10 @@ const HELD_MS = 50
 const MACHINE_MS = 10_000
 /** The board is described, and certificates are read, this often. */
 const BOARD_MS = 60_000
+/** Lamps are shown anew each second: below this only the timer can have gone. */
+const LAMPS_ALLOWANCE_MS = 60_000
+/** Files of the kernel, and certificates on the disk: as long as a disk may take that repeats a command for minutes. */
+const MACHINE_ALLOWANCE_MS = 180_000
 
 /** What runs in the box, as far as its lamps show it. */
 export interface Inhabitant {
@@ -51,12 +56,14 @@ export interface BoxOptions {
   readonly button: ButtonRules
   /** Carries out what the button asks for, and says in a sentence what became of it. */
   readonly act: (gesture: 'set-up' | 'factory-reset') => Promise<string>
+  readonly health?: HealthLedger
 }
 
 export class Box {
   readonly #options: BoxOptions
   readonly #lamps: Lamps
   readonly #stops: (Stop | Unsubscribe)[] = []
+  #lines: { readonly lamps: Line; readonly machine: Line; readonly board: Line } | undefined
   #inhabitant: Inhabitant | undefined
   #machine: Machine | undefined
   #parts: readonly PartReport[] = []
@@ -82,11 +89,15 @@ export class Box {
   start(inhabitant: Inhabitant): void {
     const { clock } = this.#options
     this.#inhabitant = inhabitant
+    this.#enrol()
     this.#traffic = { ...inhabitant.traffic() }
     this.refresh()
     this.#listen()
     this.#stops.push(
-      clock.every(LOOK_MS, () => this.refresh()),
+      clock.every(LOOK_MS, () => {
+        this.refresh()
+        this.#lines?.lamps.progress()
+      }),
       clock.every(TRAFFIC_MS, () => this.#lookForTraffic()),
       clock.every(MACHINE_MS, () => void this.#lookAtMachine()),
       clock.every(BOARD_MS, () => void this.#lookAtBoard()),
@@ -101,7 +112,22 @@ export class Box {
     this.#showEnds?.()
     this.#lamps.stop()
     this.#button?.close()
+    this.#lines?.lamps.leave()
+    this.#lines?.machine.leave()
+    this.#lines?.board.leave()
     await this.#options.board.close()
+  }
+
+  #enrol(): void {
+    const { health = unwatched } = this.#options
+    const lamps = health.enrol({ name: 'lamps', allowanceMs: LAMPS_ALLOWANCE_MS })
+    lamps.report({ condition: 'fine', text: 'are shown anew each second' })
+    const machine = health.enrol({ name: 'machine', allowanceMs: MACHINE_ALLOWANCE_MS })
+    machine.report({ condition: 'fine', text: 'is looked at each ten seconds' })
+    const board = health.enrol({ name: 'board', allowanceMs: MACHINE_ALLOWANCE_MS })
+    board.report({ condition: 'fine', text: 'is looked at each minute, and certificates with it' })
+    for (const line of [machine, board]) line.idle()
+    this.#lines = { lamps, machine, board }
   }
 
   /** What is known of the box, for the report. */
@@ -245,14 +271,17 @@ export class Box {
   // ── machine and board ────────────────────────────────────────────────────────────────────────
 
   async #lookAtMachine(): Promise<void> {
+    this.#lines?.machine.begin()
     this.#machine = await this.#options.machine().catch((thrown) => {
       this.#options.log.debug(sentence(thrown))
       return this.#machine
     })
+    this.#lines?.machine.idle()
   }
 
   async #lookAtBoard(): Promise<void> {
     const { board, log, certificates } = this.#options
+    this.#lines?.board.begin()
     try {
       const before = new Set(this.#parts.map(({ text }) => text))
       const { parts } = await board.describe()
@@ -262,5 +291,6 @@ export class Box {
     } catch (thrown) {
       log.debug(sentence(thrown))
     }
+    this.#lines?.board.idle()
   }
 }

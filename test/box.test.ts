@@ -3,8 +3,10 @@ import type { Machine, PartReport } from '../hal/contract.ts'
 import { SimulatedBoard } from '../hal/simulated/board.ts'
 import { Box, type BoxOptions } from '../src/box.ts'
 import type { BoxFacts, GatewayFacts } from '../src/health/language/facts.ts'
+import { Ledger } from '../src/health/ledger.ts'
 import { lights } from '../src/health/leds.ts'
 import { ManualClock } from '../src/time/manual-clock.ts'
+import { HaltingClock } from './health/halting-clock.ts'
 
 const HEALTHY: GatewayFacts = {
   connections: [{ name: 'bus1', state: { condition: 'fine', text: 'open' } }],
@@ -24,14 +26,14 @@ function box(options: Partial<BoxOptions> & { parts?: PartReport[] } = {}) {
   }
   const said: string[] = []
   const say = (text: string): void => void said.push(text)
-  const state = { facts: HEALTHY, bus: 0, net: 0, machine: MACHINE }
+  const state = { facts: HEALTHY, bus: 0, net: 0, machine: MACHINE, hangs: false }
   const noted: string[] = []
   const acts: string[] = []
   const one = new Box({
     board,
     clock,
     log: { debug: () => {}, info: say, warn: say, error: say },
-    machine: async () => state.machine,
+    machine: () => (state.hangs ? new Promise(() => {}) : Promise.resolve(state.machine)),
     certificates: async () => [],
     button: { reset: false },
     act: async (gesture) => {
@@ -49,7 +51,10 @@ function box(options: Partial<BoxOptions> & { parts?: PartReport[] } = {}) {
   const shown = (): string =>
     (['SYS', 'BUS', 'NET', 'HA'] as const).map((role) => board.lamps[role]!.shown[0]!.replace('o', '.')).join('')
   const light = (role: string) => lights({ ...state.facts, ...one.facts() }).find((each) => each.role === role)!
-  return { clock, board, box: one, start, state, shown, said, noted, acts, light }
+  const hang = (): void => {
+    state.hangs = true
+  }
+  return { clock, board, box: one, hang, start, state, shown, said, noted, acts, light }
 }
 
 async function hold({ board, clock }: ReturnType<typeof box>, ms: number): Promise<void> {
@@ -85,6 +90,24 @@ describe('the box', () => {
     one.state.net++
     await one.clock.advance(140)
     expect(one.shown()).toBe('gg..')
+  })
+
+  it('is late where its lamps are not shown any more, or a look at the machine never ends', async () => {
+    const clock = new HaltingClock()
+    const ledger = new Ledger({ clock })
+    const one = box({ clock, health: ledger, board: new SimulatedBoard({ clock }) })
+    one.start()
+    await clock.advance(10 * 60_000)
+    expect(ledger.stalled()).toEqual([])
+    one.hang()
+    clock.lost.add(1000)
+    await clock.advance(61_000)
+    expect(ledger.stalled()).toEqual([expect.stringMatching(/^lamps: no progress/)])
+    clock.lost.delete(1000)
+    await clock.advance(180_000)
+    expect(ledger.stalled()).toEqual([expect.stringMatching(/^machine: no progress/)])
+    await one.box.stop()
+    expect(ledger.standings()).toEqual([])
   })
 
   it('says what the machine and the board lack', async () => {

@@ -10,7 +10,7 @@ export async function openBoth(options: HalfOptions): Promise<Half> {
   const { configuration, clock, log } = options
   const board = await boardOf(configuration.board, clock)
   const gateway = await Gateway.open({ ...options, board })
-  const box = openBox({ board, clock, log, configuration: () => gateway.configuration })
+  const box = openBox({ board, clock, log, ledger: options.ledger, configuration: () => gateway.configuration })
   return {
     get configuration() {
       return gateway.configuration

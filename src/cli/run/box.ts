@@ -6,6 +6,7 @@ import { Box } from '../../box.ts'
 import type { Configuration } from '../../config/configuration.ts'
 import type { Clock } from '../../contracts/clock.ts'
 import type { Logger } from '../../contracts/component.ts'
+import type { HealthLedger } from '../../contracts/health.ts'
 import type { GatewayReport } from '../../contracts/report.ts'
 import { type CertificateSource, certificates } from '../../health/certificates.ts'
 import { has } from './given.ts'
@@ -16,15 +17,17 @@ export function openBox(options: {
   readonly board: Board
   readonly clock: Clock
   readonly log: Logger
+  readonly ledger: HealthLedger
   /** As it is in force. */
   readonly configuration: () => Configuration
 }): Box {
-  const { board, clock, log, configuration } = options
+  const { board, clock, log, ledger, configuration } = options
   const { board: description } = configuration()
   return new Box({
     board,
     clock,
     log,
+    health: ledger,
     machine: () => readMachine({ paths: [configuration().log.path, dirname(configuration().source.file)] }),
     certificates: () => certificates(sourcesIn(configuration()), clock.wall()),
     button: { reset: description.button?.reset === 'allowed' },

@@ -41,7 +41,7 @@ export function noRights(what: string, path: string, thrown: unknown): Configura
   return new ConfigurationFault(`${what} may not be used by user ${user} (${path}): ${remedy}`, { cause: thrown })
 }
 
-function userName(): string {
+export function userName(): string {
   try {
     return userInfo().username
   } catch {

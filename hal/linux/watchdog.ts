@@ -4,7 +4,7 @@ import { closeSync, constants, existsSync, openSync, readFileSync, writeSync } f
 import { basename, join } from 'node:path'
 import { ConfigurationFault } from '../../src/contracts/errors.ts'
 import type { Watchdog } from '../contract.ts'
-import { type Box, codeOf, isRefused, noRights, unavailable } from './box.ts'
+import { type Box, codeOf, isRefused, unavailable, userName } from './box.ts'
 import { ioctl as kernel } from './kernel.ts'
 
 /** `_IOR('W', …)` and `_IOWR('W', …)` of `int`, and of `struct watchdog_info` for the first. */
@@ -118,7 +118,12 @@ function open(path: string, text: string, root: string): number {
         thrown,
       )
     }
-    if (isRefused(thrown)) throw noRights(text, path, thrown)
+    if (isRefused(thrown)) {
+      throw new ConfigurationFault(
+        `${text} may not be opened by user ${userName()}: let systemd feed it (RuntimeWatchdogSec= in system.conf) and leave watchdog: out of the board file, or give the device to the service (a udev rule, DeviceAllow= in the unit)`,
+        { cause: thrown },
+      )
+    }
     const what = codeOf(thrown) === 'ENOENT' ? 'is not there' : `cannot be opened (${codeOf(thrown)})`
     throw new ConfigurationFault(`${text} ${what}: load its driver, or leave watchdog: out of the board file`, {
       cause: thrown,

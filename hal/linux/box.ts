@@ -36,7 +36,7 @@ export function noRights(what: string, path: string, thrown: unknown): Configura
   const group = groupOf(path)
   const remedy =
     group === undefined || group === 'root'
-      ? `only root may; the udev rules of the package give it to the group of the service: install them, then unplug or restart`
+      ? `only root may; the udev rules of the package give it to the group of the service: install them, then restart the box`
       : `group ${group} may: sudo usermod -aG ${group} ${user}, then restart the service`
   return new ConfigurationFault(`${what} may not be used by user ${user} (${path}): ${remedy}`, { cause: thrown })
 }

@@ -98,10 +98,10 @@ export class Box {
         this.refresh()
         this.#lines?.lamps.progress()
       }),
-      clock.every(TRAFFIC_MS, () => this.#lookForTraffic()),
       clock.every(MACHINE_MS, () => void this.#lookAtMachine()),
       clock.every(BOARD_MS, () => void this.#lookAtBoard()),
     )
+    if (this.#lamps.roles.length > 0) this.#stops.push(clock.every(TRAFFIC_MS, () => this.#lookForTraffic()))
     void this.#lookAtMachine().then(() => this.#lookAtBoard())
   }
 

@@ -1,5 +1,9 @@
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
-import type { Machine, PartReport } from '../hal/contract.ts'
+import type { LedDescription, LedRole, Machine, PartReport } from '../hal/contract.ts'
+import { openBoard } from '../hal/linux/board.ts'
 import { SimulatedBoard } from '../hal/simulated/board.ts'
 import { Box, type BoxOptions } from '../src/box.ts'
 import type { BoxFacts, GatewayFacts } from '../src/health/language/facts.ts'
@@ -17,8 +21,8 @@ const HEALTHY: GatewayFacts = {
 
 const MACHINE: Machine = { storages: [], links: [{ name: 'eth0', carrier: true, addresses: 1 }] }
 
-function box(options: Partial<BoxOptions> & { parts?: PartReport[] } = {}) {
-  const clock = new ManualClock()
+function box(options: Partial<BoxOptions> & { parts?: PartReport[]; clock?: ManualClock } = {}) {
+  const { clock = new ManualClock() } = options
   const board = new SimulatedBoard({ clock })
   const { parts, ...given } = options
   if (parts !== undefined) {
@@ -233,6 +237,53 @@ describe('the button of the box', () => {
     await hold(one, 31_000)
     expect(one.box.counters().stuckButtons).toBe(2)
     expect(one.acts).toEqual([])
+  })
+})
+
+describe('the box on Linux, its lamps being files of the kernel', () => {
+  it('moves them as the language says when a device dies, and leaves them as they were found', async () => {
+    const root = mkdtempSync(join(tmpdir(), 'fieldgate-box-'))
+    const at = (lamp: string, file: string): string => join(root, 'sys/class/leds', lamp, file)
+    const read = (lamp: string, file: string): string => readFileSync(at(lamp, file), 'utf8').trim()
+    const leds: Partial<Record<LedRole, LedDescription>> = {}
+    for (const role of ['SYS', 'BUS', 'NET', 'HA'] as const) {
+      const description: Record<string, { led: string }> = {}
+      for (const colour of ['green', 'red']) {
+        const name = `${colour}:${role}`
+        description[colour] = { led: name }
+        mkdirSync(at(name, '.'), { recursive: true })
+        const files = { brightness: '0', max_brightness: '1', trigger: 'none [heartbeat] timer pattern' }
+        for (const [file, text] of Object.entries({ ...files, delay_on: '500', delay_off: '500', pattern: '' })) {
+          writeFileSync(at(name, file), `${text}\n`)
+        }
+      }
+      leds[role] = description
+    }
+    const clock = new ManualClock()
+    const description = { name: 'test', title: 'test', models: [], ports: {}, leds }
+    const board = openBoard({ description, clock, root })
+    const one = box({ board, clock })
+    one.start()
+    await clock.advance(100)
+    expect([read('green:SYS', 'trigger'), read('green:SYS', 'brightness')]).toEqual(['none', '1'])
+    expect(read('green:HA', 'brightness')).toBe('0')
+    // A kernel goes on listing what it has.
+    for (const colour of ['green', 'red']) writeFileSync(at(`${colour}:BUS`, 'trigger'), '[none] timer pattern\n')
+    const silent = HEALTHY.devices.map((device) => ({ ...device, answers: false, text: 'no reply' }))
+    one.state.facts = { ...HEALTHY, devices: silent }
+    await clock.advance(1000)
+    // The code, one blink and two, is the kernel's from here on; the green lamp is dark.
+    expect(read('red:BUS', 'trigger')).toBe('pattern')
+    expect(read('red:BUS', 'pattern')).not.toBe('')
+    expect(read('green:BUS', 'brightness')).toBe('0')
+    one.state.facts = { ...HEALTHY, sinks: [{ ...HEALTHY.sinks[0]!, state: { condition: 'fault', text: 'away' } }] }
+    await clock.advance(1000)
+    // Amber is both, made by the process.
+    expect([read('red:NET', 'brightness'), read('green:NET', 'brightness')]).toEqual(['1', '1'])
+    expect(read('red:NET', 'trigger')).toBe('none')
+    await one.box.stop()
+    expect(read('green:SYS', 'trigger')).toBe('heartbeat')
+    rmSync(root, { recursive: true })
   })
 })
 

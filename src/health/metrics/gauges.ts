@@ -107,6 +107,16 @@ const standings = (seen: Seen) =>
   healths(seen).flatMap(({ side, health }) => health.components.map((one) => ({ side, ...one })))
 const component = each(['side', 'component'], standings, ({ side, name }) => ({ side, component: name }))
 const light = ({ report }: Seen) => report.lights
+const storage = each(
+  ['path'],
+  ({ report }) => report.machine?.storages ?? [],
+  ({ path }) => ({ path }),
+)
+const link = each(
+  ['interface'],
+  ({ report }) => report.machine?.links ?? [],
+  ({ name }) => ({ interface: name }),
+)
 
 /** Devices of this connection that are read or written. */
 function own({ report }: Seen, { name }: ConnectionReport): readonly DeviceReport[] {
@@ -156,14 +166,38 @@ export const GAUGES: readonly Gauge[] = [
   {
     name: 'fieldgate_light_info',
     type: 'gauge',
-    help: 'Always 1: the rhythm of this light, its blink code where it has one.',
-    labels: ['role', 'pattern', 'code'],
+    help: 'Always 1: the state that this light shows, its rhythm, and its blink code where it has one.',
+    labels: ['role', 'state', 'pattern', 'code'],
     samples: (seen) =>
-      light(seen).map(({ role, pattern, code = [] }) => ({
-        labels: { role, pattern, code: code.join('.') },
+      light(seen).map(({ role, id, pattern, code = [] }) => ({
+        labels: { role, state: id, pattern, code: code.join('.') },
         value: 1,
       })),
   },
+  gateway(
+    'fieldgate_box_temperature_celsius',
+    'Of the hottest part of the box.',
+    ({ report }) => report.machine?.celsius,
+  ),
+  gateway(
+    'fieldgate_box_throttled',
+    '1: the processor runs slower than it could, for heat or for want of voltage.',
+    ({ report: { machine } }) => (machine === undefined ? null : flag(machine.throttled !== undefined)),
+  ),
+  storage('fieldgate_storage_free_bytes', 'What is left of the file system under this folder.', (one) => one.freeBytes),
+  storage('fieldgate_storage_size_bytes', 'Of the file system under this folder.', (one) => one.totalBytes),
+  storage('fieldgate_storage_read_only', '1: nothing can be stored under this folder.', (one) => flag(one.readOnly)),
+  storage(
+    'fieldgate_storage_life_used_ratio',
+    'How much of its life the flash memory under this folder has used up, by its own account.',
+    (one) => one.lifeUsed,
+  ),
+  link('fieldgate_link_carrier', '1: the network interface has a link.', (one) => flag(one.carrier)),
+  link(
+    'fieldgate_link_addresses',
+    'Addresses of the network interface that reach beyond its own segment.',
+    (one) => one.addresses,
+  ),
 
   stateOf(
     'fieldgate_connection_state',

@@ -47,8 +47,8 @@ export async function openFieldHalf({ run, ...options }: HalfOptions): Promise<H
       const stopped = field.stop()
       box.refresh()
       await stopped
-      await box.stop()
       await end.close()
+      await box.stop()
     },
     reload: (after) => field.reload(after),
     consequences: (changes) =>

@@ -28,7 +28,8 @@ export const COMMANDS: readonly Description[] = [
     name: 'run',
     summary: 'the service: reads the devices, keeps the log, delivers to the sinks',
     more:
-      'Runs until SIGTERM or SIGINT, then drains for a bounded time. Logs are JSON lines on stderr.\n' +
+      'Runs until SIGTERM or SIGINT, then drains for a bounded time. Logs are JSON lines on stderr, or\n' +
+      'entries of the journal where stderr is that. SIGHUP takes the file anew, as apply does.\n' +
       'With --side it runs one half: field has the devices and writes the log, uplink delivers it. Two users of one group can\n' +
       'run them, field without a network to the outside, uplink without devices. Either half goes on while the other is away.\n' +
       'Beside them, --side console tells metrics and health of both over HTTP, without devices and without the log.',

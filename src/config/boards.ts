@@ -1,12 +1,12 @@
 /** The board: a file of the shipped ones or one's own, with a hat on it, and what the gateway file says otherwise. */
-import { readdirSync } from 'node:fs'
 import { basename, dirname, join } from 'node:path'
 import type { BoardDescription, LedDescription, LedRole, LineAddress, PortDescription } from '../../hal/contract.ts'
 import * as shapes from './board-shapes.ts'
 import { type Check, isMap, type Keys, supposed } from './check.ts'
 import type { Kinds } from './kinds.ts'
+import { families, fitting, listIn, namesIn } from './shelf.ts'
 import { unknownName } from './spelling.ts'
-import { readText, type Texts } from './texts.ts'
+import type { Texts } from './texts.ts'
 import { parseTree } from './tree.ts'
 
 interface Options {
@@ -45,7 +45,7 @@ export function readBoard(given: unknown, options: Options): BoardDescription {
     return GENERIC
   }
   const reader = new BoardReader(options)
-  const board = reader.file(name, 'board', typeof given === 'string' ? PATH : [...PATH, 'name'])
+  const board = reader.file(name, 'board', typeof given === 'string' ? PATH : [...PATH, 'name'], hat)
   const upper = typeof hat === 'string' ? reader.file(hat, 'hat', [...PATH, 'hat']) : undefined
   if (hat !== undefined && hat !== null && typeof hat !== 'string') {
     check.places.say([...PATH, 'hat'], 'expected the name of a hat, or a file', 'value')
@@ -78,12 +78,12 @@ class BoardReader {
     this.#options = options
   }
 
-  file(given: string, noun: 'board' | 'hat', path: readonly string[]): BoardFile | undefined {
+  file(given: string, noun: 'board' | 'hat', path: readonly string[], hat?: unknown): BoardFile | undefined {
     const { check, texts, env, boards } = this.#options
     const isFile = given.includes('/') || /\.ya?ml$/.test(given)
     const shelf = boards?.shipped ?? '/nonexistent'
     const folder = noun === 'hat' ? join(shelf, 'hats') : shelf
-    const name = isFile ? basename(given).replace(/\.ya?ml$/, '') : noun === 'board' ? this.#member(given) : given
+    const name = isFile ? basename(given).replace(/\.ya?ml$/, '') : noun === 'board' ? this.#member(given, hat) : given
     const known = namesIn(folder)
     const shipped = `shipped ${noun === 'hat' ? 'hats' : 'boards'}/${name}.yaml`
     if (!isFile && !known.includes(name) && !texts.kept(shipped)) {
@@ -119,18 +119,21 @@ class BoardReader {
     return { name, shipped: !isFile, keys, own: check.object(shapes.boardShape, own, PATH) ?? {} }
   }
 
-  /** `auto` and the name of a family (`raspberry-pi`) are the board that the box says it is. */
-  #member(name: string): string {
+  /** `auto` and the name of a family (`raspberry-pi`) are the board that the box says it is. Elsewhere, as where a file is only
+   *  checked, a family is its latest member, so that what is written beside it can be held against something. */
+  #member(name: string, hat: unknown): string {
     const { boards, notice } = this.#options
     if (boards === undefined) return name
     const all = namesIn(boards.shipped)
-    const candidates = name === 'auto' ? all : all.filter((one) => one.startsWith(`${name}-`))
-    if (all.includes(name) || candidates.length === 0) return name
-    const model = boards.model ?? 'nothing at all'
-    const found = fitting(boards).find((one) => candidates.includes(one))
+    const fits = (one: string): boolean => name === 'auto' || one.startsWith(`${name}-`)
+    if (all.includes(name) || !all.some(fits)) return name
+    const found = fitting(boards).find(fits)
     if (found !== undefined) return found
-    notice(`board: ${name} fits no board that is known: this box calls itself ${model}; it is taken as generic`)
-    return 'generic'
+    const under = typeof hat === 'string' ? listIn(join(boards.shipped, 'hats', `${basename(hat)}.yaml`), 'boards') : []
+    const supposed = (name === 'auto' ? under : all.filter(fits)).at(-1) ?? GENERIC.name
+    const itself = boards.model ?? 'nothing at all'
+    notice(`board: ${name} fits no board that is known: this box calls itself ${itself}; it is taken as ${supposed}`)
+    return supposed
   }
 
   description(keys: Keys, names: Pick<BoardDescription, 'name' | 'title' | 'models'>): BoardDescription {
@@ -206,44 +209,6 @@ function withMs(keys: Keys | undefined): Keys | undefined {
   return Object.fromEntries(
     Object.entries(keys).map(([key, value]) => [durations.includes(key) ? `${key}Ms` : key, value]),
   )
-}
-
-/** The shipped boards that the box may be, by what it calls itself; the nearest first. */
-export function fitting(boards: NonNullable<Kinds['boards']>): string[] {
-  const { shipped } = boards
-  const found = namesIn(shipped).flatMap((name) => {
-    const read = readText(join(shipped, `${name}.yaml`))
-    const { value } = parseTree(read.ok ? read.text : '', { folder: shipped, env: {} })
-    const models = isMap(value) && Array.isArray(value.models) ? value.models.map(String) : []
-    const rank = nearness(models, boards)
-    return rank === undefined ? [] : [{ name, rank }]
-  })
-  return found.sort((one, other) => one.rank - other.rank).map(({ name }) => name)
-}
-
-/** How near a board with these models is to the box: 0 is nearest. undefined: it is another. */
-export function nearness(
-  models: readonly string[],
-  { model, compatible = [] }: NonNullable<Kinds['boards']>,
-): number | undefined {
-  const at = compatible.findIndex((word) => models.includes(word))
-  if (at >= 0) return at
-  return model !== null && models.some((beginning) => model.startsWith(beginning)) ? compatible.length : undefined
-}
-
-/** `raspberry-pi` for several `raspberry-pi-…`. */
-function families(names: readonly string[]): string[] {
-  const stems = names.flatMap((name) => (name.includes('-') ? [name.slice(0, name.lastIndexOf('-'))] : []))
-  return [...new Set(stems)].filter((stem) => stems.indexOf(stem) !== stems.lastIndexOf(stem))
-}
-
-function namesIn(folder: string): string[] {
-  try {
-    const files = readdirSync(folder).filter((file) => file.endsWith('.yaml'))
-    return files.map((file) => file.slice(0, -'.yaml'.length)).sort()
-  } catch {
-    return []
-  }
 }
 
 /** Maps key by key, the upper one winning; what names a lamp or a line is replaced whole. */

@@ -156,6 +156,17 @@ describe('a family', () => {
     expect((await complaints('board: rasberry-pi\n'))[0]).toContain('did you mean "raspberry-pi"?')
   })
 
+  it('is the latest where the box is none of them, so that a file can be checked anywhere, and this is said', async () => {
+    const found = await loaded('board: { name: raspberry-pi, hat: seeed-rs485 }\n', 'Desk PC')
+    expect(found.ok && found.configuration.board.name).toBe('raspberry-pi-5+seeed-rs485')
+    expect(found.ok && found.notices).toEqual([
+      'board: raspberry-pi fits no board that is known: this box calls itself Desk PC; it is taken as raspberry-pi-5',
+    ])
+    expect((await board('board: { name: auto, hat: seeed-rs485 }\n', 'Desk PC')).name).toBe(
+      'raspberry-pi-5+seeed-rs485',
+    )
+  })
+
   it('is told by what the device tree is compatible with before the computer on it', async () => {
     const tree = ['kunbus,revpi-connect4', 'brcm,bcm2711']
     const model = 'Raspberry Pi Compute Module 4 Rev 1.1'

@@ -62,7 +62,7 @@ export const command: Command = async ({ file, json, options, screen, clock, sig
   )
   const status = async () => ({
     ...half.report(notices),
-    processes: [{ ...vitals(side, { clock, startedAt }), health: watch.report() }],
+    processes: [{ ...vitals(side, { clock, startedAt }), counters: surfaces.counters(), health: watch.report() }],
   })
   // Halves that run apart are told of by the console's process.
   const endpoint =

@@ -158,6 +158,8 @@ export interface ProcessReport {
   readonly cpuMs: number
   readonly residentBytes: number
   readonly heapBytes: number
+  /** What its sockets count; absent: it has none. */
+  readonly counters?: Counters
   /** Absent: nobody watches over it. */
   readonly health?: HealthReport
 }

@@ -3,6 +3,7 @@
 import { mkdir } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { type Method, SocketServer } from '../../commands/socket.ts'
+import type { Counters } from '../../contracts/component.ts'
 
 export type Methods = Readonly<Record<string, Method>>
 export type SocketName = 'inspect' | 'control' | 'door' | 'command'
@@ -12,6 +13,7 @@ export class Surfaces {
   readonly #folder: string
   readonly #group: number | undefined
   readonly #open = new Map<SocketName, SocketServer>()
+  readonly #past: Record<string, number> = {}
 
   /** `group`: whose members may transmit on demand and change the configuration; undefined: the process's own. */
   constructor(options: { folder: string; group?: number | undefined }) {
@@ -27,6 +29,7 @@ export class Surfaces {
     for (const [name, server] of this.#open) {
       if (sockets[name] !== undefined) continue
       this.#open.delete(name)
+      addTo(this.#past, server.counters())
       await server.stop()
     }
     for (const [name, methods] of Object.entries(sockets) as [SocketName, Methods][]) {
@@ -43,9 +46,22 @@ export class Surfaces {
     return [...this.#open.values()].every(({ isOpen }) => isOpen)
   }
 
+  /** Of all its sockets, those that were shut too. */
+  counters(): Counters {
+    const sums: Record<string, number> = { ...this.#past }
+    for (const server of this.#open.values()) addTo(sums, server.counters())
+    return Object.fromEntries(
+      Object.entries(sums).map(([name, count]) => [`socket${name[0]!.toUpperCase()}${name.slice(1)}`, count]),
+    )
+  }
+
   async stop(): Promise<void> {
     const servers = [...this.#open.values()]
     this.#open.clear()
     await Promise.all(servers.map((server) => server.stop()))
   }
+}
+
+function addTo(sums: Record<string, number>, counters: Counters): void {
+  for (const [name, count] of Object.entries(counters)) sums[name] = (sums[name] ?? 0) + count
 }

@@ -3,7 +3,6 @@ import type { Counters } from '../../contracts/component.ts'
 import type { GatewayReport } from '../../contracts/report.ts'
 import { described, metricOf, type Scope } from './counters.ts'
 import { GAUGES } from './gauges.ts'
-import { healthsOf } from './healths.ts'
 
 export interface Sample {
   readonly labels: Readonly<Record<string, string>>
@@ -54,7 +53,10 @@ function countersOf({ report, devices, console: endpoint }: Seen): readonly Fami
     ...counted('log', log === null ? [] : [{ labels: {}, counters: log.counters }]),
     ...counted(
       'process',
-      healthsOf(report).map(({ side, health }) => ({ labels: { side }, counters: health.counters })),
+      (report.processes ?? []).map(({ side, counters, health }) => ({
+        labels: { side },
+        counters: { ...counters, ...health?.counters },
+      })),
     ),
     ...counted('console', endpoint === undefined ? [] : [{ labels: {}, counters: endpoint }]),
   ]

@@ -180,6 +180,11 @@ export const GAUGES: readonly Gauge[] = [
     ({ report }) => report.machine?.celsius,
   ),
   gateway(
+    'fieldgate_box_trip_temperature_celsius',
+    'Where the kernel begins to slow the box down.',
+    ({ report }) => report.machine?.tripCelsius,
+  ),
+  gateway(
     'fieldgate_box_throttled',
     '1: the processor runs slower than it could, for heat or for want of voltage.',
     ({ report: { machine } }) => (machine === undefined ? null : flag(machine.throttled !== undefined)),

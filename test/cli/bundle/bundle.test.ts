@@ -169,6 +169,9 @@ describe('the archive', () => {
       const { told, files } = await bundled()
       expect([...files.keys()].sort()).toEqual(told.parts.map(({ name }) => name).sort())
       expect(tracesOf(Object.values(PLANTED), files)).toEqual([])
+      // Nothing of it was to be taken out of what the gateway says by itself.
+      const own = await fieldgate(['status', '--config', file, '--json'], { env })
+      expect(tracesOf(Object.values(PLANTED), new Map([['report', Buffer.from(own.out)]]))).toEqual([])
       const text = (name: string) => files.get(name)!.toString('utf8')
       expect(text('status.txt')).toContain('gw-07')
       expect(text('status.json')).toContain('"name": "oven"')

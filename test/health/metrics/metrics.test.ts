@@ -4,30 +4,20 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { beforeAll, describe, expect, it } from 'vitest'
-import { openBoard } from '../../../hal/linux/board.ts'
-import { notifier } from '../../../hal/linux/notify.ts'
 import * as catalog from '../../../src/catalog.ts'
 import { oven } from '../../../src/cli/demo/plant/oven.ts'
 import { TcpDevice } from '../../../src/cli/demo/plant/tcp-device.ts'
-import { Watch } from '../../../src/cli/run/watch.ts'
-import { load } from '../../../src/config/load.ts'
 import type { GatewayReport } from '../../../src/contracts/report.ts'
-import { Gateway } from '../../../src/gateway.ts'
 import { COUNTERS, described, metricOf, type Scope } from '../../../src/health/metrics/counters.ts'
 import { expose, wantsOpenMetrics } from '../../../src/health/metrics/exposition.ts'
 import { familiesOf, type Seen } from '../../../src/health/metrics/families.ts'
 import { GAUGES } from '../../../src/health/metrics/gauges.ts'
-import { vitals } from '../../../src/health/vitals.ts'
-import { SystemClock } from '../../../src/time/system-clock.ts'
-import { freePort, until } from '../../peers/processes.ts'
+import { ended, fieldgate, freePort, gateway, until } from '../../peers/processes.ts'
 import { readMetrics } from './text-format.ts'
-
-const QUIET = { debug() {}, info() {}, warn() {}, error() {} }
 
 /** One gateway with each driver and each sink of the catalog; one of its devices is really there. */
 async function reportOfEverything(): Promise<GatewayReport> {
   const folder = mkdtempSync(join(tmpdir(), 'fieldgate-metrics-'))
-  const clock = new SystemClock()
   const port = await freePort()
   const device = new TcpDevice(oven('oven', 2), port)
   await device.on()
@@ -48,29 +38,23 @@ devices:
   text: { connection: blueprint, station: 1, ${tag('address: t, type: number')} }
 sinks:
   mqtt: { type: mqtt, url: "mqtt://127.0.0.1:1", from: oldest }
+console: { listen: off }
 log: { path: ${join(folder, 'log')} }
 `,
   )
-  const loaded = await load({ file, kinds: await catalog.kinds(), env: {} })
-  if (!loaded.ok) throw new Error(JSON.stringify(loaded.problems, null, 1))
-  const { configuration } = loaded
-  expect(Object.keys(catalog.drivers).sort()).toEqual(configuration.connections.map(({ driver }) => driver).sort())
-  expect(Object.keys(catalog.sinks).sort()).toEqual(configuration.sinks.map(({ type }) => type).sort())
-  const board = openBoard({ description: configuration.board, clock })
-  const gateway = await Gateway.open({ configuration, clock, board, log: QUIET, version: '1.2.3' })
-  const startedAt = clock.monotonic()
-  const watch = new Watch({ clock, log: QUIET, notifier: notifier({}) })
-  await gateway.start()
+  const child = await gateway(file)
   try {
-    return await until('the device to answer and what it says to be stored', () => {
-      const report = gateway.report(['a notice'])
+    return await until('the device to answer, and what it says to be stored', async () => {
+      const { stdout } = await fieldgate('status', '--config', file, '--json')
+      const report = JSON.parse(stdout) as GatewayReport
+      expect(Object.keys(catalog.drivers).sort()).toEqual(report.connections.map(({ driver }) => driver).sort())
+      expect(Object.keys(catalog.sinks).sort()).toEqual(report.sinks.map(({ type }) => type).sort())
       const all = report.devices.filter(({ connection }) => connection === 'modbus-tcp')
       const done = all.every(({ answers }) => answers === true) && report.sinks[0]!.receipt!.pending > 1
-      return done && { ...report, processes: [{ ...vitals('both', { clock, startedAt }), health: watch.report() }] }
+      return done && report.machine !== undefined && report
     })
   } finally {
-    watch.end()
-    await gateway.stop(0)
+    await ended(child)
     await device.off()
     rmSync(folder, { recursive: true, force: true })
   }
@@ -224,7 +208,11 @@ describe('the metrics of a gateway', () => {
   })
 
   it('leave out what is not there, and no more', async () => {
-    const { processes: _, ...report } = {
+    const {
+      processes: _,
+      machine: __,
+      ...report
+    } = {
       ...seen.report,
       log: null,
       sinks: [],

@@ -2,7 +2,7 @@
 import type { LineAddress, LineSettings, Rs485Settings } from '../contract.ts'
 import { Direction } from './direction.ts'
 import type { Ioctl } from './kernel.ts'
-import { clearRs485, isEnabled, readRs485, setRs485 } from './rs485.ts'
+import { clearRs485, isEnabled, readRs485, restoreRs485, setRs485 } from './rs485.ts'
 import type { Switch } from './sending-thread.ts'
 import { unavailable } from './serial-fault.ts'
 
@@ -11,7 +11,8 @@ export interface Gate {
   readonly gated: boolean | undefined
   /** Sends in place of the port. */
   readonly send?: (frame: Uint8Array) => Promise<void>
-  close(): Promise<void>
+  /** The port is left as it was found. `gone`: it is not there any more, and its number may be another file's. */
+  close(gone: boolean): Promise<void>
 }
 
 /** An output, off from the beginning. Throws with a sentence. */
@@ -29,18 +30,37 @@ interface Options {
   readonly openLine: OpenLine | undefined
 }
 
-const OWN_WAY = { close: () => Promise.resolve() }
-
 /** Throws Retryable, with what to do. */
 export async function gateOf(options: Options): Promise<Gate> {
-  const { fd, where, settings, board, ioctl } = options
+  const { fd, settings, board, ioctl } = options
+  const found = readRs485(fd, ioctl)
   const told = settings.rs485 ?? board
-  if (told === undefined) return { ...OWN_WAY, gated: found(fd, ioctl) }
-  const rs485: Rs485Settings = { ...board, ...settings.rs485, mode: told.mode }
+  if (told === undefined) {
+    const gated = found !== null && isEnabled(found) ? true : undefined
+    return { gated, close: () => Promise.resolve() }
+  }
+  const restore = (): void => restoreRs485(fd, found, ioctl)
+  try {
+    const gate = await chosen(options, { ...board, ...settings.rs485, mode: told.mode })
+    return {
+      ...gate,
+      async close(gone) {
+        if (!gone) restore()
+        await gate.close(gone)
+      },
+    }
+  } catch (thrown) {
+    restore()
+    throw thrown
+  }
+}
+
+async function chosen(options: Options, rs485: Rs485Settings): Promise<Gate> {
+  const { fd, where, ioctl } = options
   const { mode, enable } = rs485
   if (mode === 'kernel' || mode === 'auto') {
     const answer = setRs485(fd, rs485, ioctl)
-    if ('gated' in answer) return { ...OWN_WAY, gated: true }
+    if ('gated' in answer) return { gated: true, close: () => Promise.resolve() }
     if ('lacking' in answer) {
       throw unavailable(
         `${where}: its driver switches the transmitter, but ${answer.lacking}: leave that key of rs485 out`,
@@ -52,19 +72,18 @@ export async function gateOf(options: Options): Promise<Gate> {
       )
     }
   }
-  if (mode === 'gpio' || (mode === 'auto' && enable !== undefined)) return byLine(options, rs485)
   clearRs485(fd, ioctl)
-  return { ...OWN_WAY, gated: undefined }
+  if (mode === 'gpio' || (mode === 'auto' && enable !== undefined)) return byLine(options, rs485)
+  return { gated: undefined, close: () => Promise.resolve() }
 }
 
-async function byLine({ fd, device, where, settings, ioctl, openLine }: Options, rs485: Rs485Settings): Promise<Gate> {
+async function byLine({ device, where, settings, openLine }: Options, rs485: Rs485Settings): Promise<Gate> {
   const { enable: address, delayBeforeMs = 0, delayAfterMs = 0 } = rs485
   if (address === undefined || openLine === undefined) {
     throw unavailable(
       `${where} has no line that enables its transmitter, neither of the connection nor of the board: add enable: { chip: …, line: … } to its rs485`,
     )
   }
-  clearRs485(fd, ioctl)
   const line = openLine(address)
   try {
     const { baudRate, dataBits, parity, stopBits } = settings
@@ -87,10 +106,4 @@ async function byLine({ fd, device, where, settings, ioctl, openLine }: Options,
     line.close()
     throw thrown
   }
-}
-
-/** As the device tree or somebody before us has left it. */
-function found(fd: number, ioctl: Ioctl): true | undefined {
-  const structure = readRs485(fd, ioctl)
-  return structure !== null && isEnabled(structure) ? true : undefined
 }

@@ -37,7 +37,7 @@ export function isEnabled(found: Uint8Array): boolean {
   return (flagsOf(found) & Rs485Flag.enabled) !== 0
 }
 
-/** What to ask for: what is said nowhere stays as the device tree or whoever came before has set it. */
+/** What to ask for: what is said nowhere stays as the device tree has set it. */
 export function wantedRs485(found: Uint8Array, settings: Rs485Settings): Uint8Array {
   const wanted = Uint8Array.from(found)
   const fields = new DataView(wanted.buffer)
@@ -100,13 +100,26 @@ export function setRs485(
   return lacking === null ? { gated: true } : { lacking }
 }
 
-/** Off again, where somebody left it on. */
+/** Off, where somebody left it on. */
 export function clearRs485(fd: number, ioctl: Ioctl): void {
   const found = readRs485(fd, ioctl)
   if (found === null || !isEnabled(found)) return
   const off = Uint8Array.from(found)
   new DataView(off.buffer).setUint32(0, (flagsOf(found) & ~Rs485Flag.enabled) >>> 0, LITTLE)
   ioctl(fd, TIOCSRS485, off)
+}
+
+/** As it was found: a driver keeps its settings when a port is closed, and what is said nowhere must not depend on what was
+ *  said before. */
+export function restoreRs485(fd: number, found: Uint8Array | null, ioctl: Ioctl): void {
+  const now = found === null ? null : readRs485(fd, ioctl)
+  if (found === null || now === null || found.every((byte, at) => byte === now[at])) return
+  try {
+    ioctl(fd, TIOCSRS485, Uint8Array.from(found))
+  } catch (thrown) {
+    // It goes away at this very moment.
+    if (!(thrown instanceof KernelFault)) throw thrown
+  }
 }
 
 function flagsOf(structure: Uint8Array): number {

@@ -74,9 +74,9 @@ export class LinuxSerialPort implements SerialPort {
       await this.#prepare(native, settings, device)
       if (!native.isOpen) throw unavailable(`${this.#where} was unplugged or failed`)
     } catch (thrown) {
-      if (native !== undefined) await closed(native)
-      await this.#gate?.close()
+      await this.#gate?.close(native?.isOpen !== true)
       this.#gate = undefined
+      if (native !== undefined) await closed(native)
       claim.end()
       throw thrown
     }
@@ -130,7 +130,7 @@ export class LinuxSerialPort implements SerialPort {
     const gate = this.#gate
     this.#native = undefined
     this.#gate = undefined
-    await gate?.close()
+    await gate?.close(native?.isOpen !== true)
     if (native !== undefined) await closed(native)
   }
 
@@ -203,7 +203,7 @@ export class LinuxSerialPort implements SerialPort {
       this.#native = undefined
       const gate = this.#gate
       this.#gate = undefined
-      void gate?.close()
+      void gate?.close(true)
       const why = error ? explain(error, this.#where) : (fault ?? `${this.#name} was closed`)
       for (const listen of this.#close) listen(why)
     })

@@ -19,7 +19,7 @@ import {
   type LineInfo,
   lineDescriptor,
 } from './gpio-structures.ts'
-import { type Ioctl, ioctl as kernel } from './kernel.ts'
+import { type Ioctl, KernelFault, ioctl as kernel } from './kernel.ts'
 
 /** A line this process switches. */
 export interface OutputLine {
@@ -70,7 +70,7 @@ export class LineRequest implements OutputLine {
     const chip = findChip(address.chip, box)
     const chipFd = openSync(chip.path, 'r+')
     try {
-      const line = findLine(chipFd, chip, address.line, ioctl)
+      const line = found(chipFd, chip, address.line, ioctl)
       const polarity = address.activeLow ? LineFlag.activeLow : 0
       const bias = address.bias === undefined ? 0 : BIAS[address.bias]
       const config = { ...base, flags: base.flags | polarity | bias }
@@ -125,6 +125,23 @@ export class LineRequest implements OutputLine {
   }
 }
 
+/** Kernels before 5.10 know chips but not this version's questions about lines. */
+function found(fd: number, chip: Chip, wanted: LineAddress['line'], ioctl: Ioctl): LineInfo {
+  try {
+    return findLine(fd, chip, wanted, ioctl)
+  } catch (thrown) {
+    if (!(thrown instanceof KernelFault)) throw thrown
+    const text = `line ${wanted} of ${chip.label || chip.name}`
+    if (!TOO_OLD.includes(thrown.code)) throw unavailable(`${text} cannot be had: ${thrown.code}`, thrown)
+    throw new ConfigurationFault(
+      `${text} cannot be had from this kernel (${thrown.code}): lines are given since 5.10; bring the kernel up to date`,
+      { cause: thrown },
+    )
+  }
+}
+
+const TOO_OLD = ['ENOTTY', 'EINVAL']
+
 function refusal(thrown: unknown, chip: Chip, line: LineInfo): Error {
   const text = lineText(chip, line)
   if (codeOf(thrown) === 'EBUSY') {
@@ -132,7 +149,7 @@ function refusal(thrown: unknown, chip: Chip, line: LineInfo): Error {
     return unavailable(`${text} is used by ${user}: free it there, or name another line in the board file`, thrown)
   }
   if (isRefused(thrown)) return noRights(text, chip.path, thrown)
-  if (['ENOTTY', 'EINVAL'].includes(codeOf(thrown))) {
+  if (TOO_OLD.includes(codeOf(thrown))) {
     return new ConfigurationFault(
       `${text} cannot be had as it is described (${codeOf(thrown)}): the chip lacks the direction, or the kernel is older than 5.10`,
       { cause: thrown },

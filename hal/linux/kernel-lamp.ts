@@ -44,21 +44,28 @@ export class KernelLamp {
         `there is no lamp ${name} in /sys/class/leds: this box has ${others || 'none'}; correct the board file, or load the lamp's driver`,
       )
     }
-    this.#max = Number(this.#read('max_brightness')) || 1
-    this.tints = this.#has('multi_intensity') ? this.#read('multi_index').split(/\s+/) : undefined
-    this.#before = this.#found()
-    this.#open()
+    const found = this.#said(() => {
+      this.#brightness = this.#open()
+      const tints = this.#has('multi_intensity') ? this.#read('multi_index').split(/\s+/) : undefined
+      return { max: Number(this.#read('max_brightness')) || 1, tints, before: this.#found() }
+    })
+    this.#max = found.max
+    this.tints = found.tints
+    this.#before = found.before
   }
 
   set(on: boolean): void {
     this.#stopTimer()
-    this.#still()
-    this.#level(on)
+    this.#said(() => {
+      this.#still()
+      this.#level(on)
+    })
   }
 
   /** Shares of its colours, 0 to 1, in the order of `tints`; seen with the next `set`. */
   tint(shares: readonly number[]): void {
-    this.#write('multi_intensity', shares.map((share) => Math.round(share * this.#max)).join(' '))
+    const levels = shares.map((share) => Math.round(share * this.#max)).join(' ')
+    this.#said(() => this.#write('multi_intensity', levels))
   }
 
   /** `exact`: in step with another lamp's other beats; `timer` always begins with light. */
@@ -71,15 +78,24 @@ export class KernelLamp {
 
   /** What no loaded module gives is not in the list, and would be EINVAL; a module may be loaded later. */
   #known(trigger: string): boolean {
-    if (!this.#triggers.has(trigger)) {
-      for (const each of this.#read('trigger').split(/\s+/)) this.#triggers.add(each.replace(/^\[|\]$/g, ''))
-    }
+    if (!this.#triggers.has(trigger)) this.#said(() => this.#list())
     return this.#triggers.has(trigger)
+  }
+
+  /** Adds what the list has; returns the trigger in force. */
+  #list(): string {
+    const list = this.#read('trigger')
+    for (const each of list.split(/\s+/)) this.#triggers.add(each.replace(/^\[|\]$/g, ''))
+    return /\[([^\]]+)\]/.exec(list)?.[1] ?? 'none'
   }
 
   /** false: the kernel refused, and the lamp is dark. */
   blink(beats: readonly Beat[], way: 'timer' | 'pattern'): boolean {
     this.#stopTimer()
+    return this.#said(() => this.#begin(beats, way))
+  }
+
+  #begin(beats: readonly Beat[], way: 'timer' | 'pattern'): boolean {
     try {
       // Setting a trigger puts the lamp out; setting it anew begins anew.
       if (this.#trigger !== way) this.#write('trigger', way)
@@ -87,7 +103,7 @@ export class KernelLamp {
       this.#give(beats, way, 0)
       return true
     } catch (thrown) {
-      if (codeOf(thrown) !== 'EINVAL') throw this.#fault(thrown)
+      if (codeOf(thrown) !== 'EINVAL') throw thrown
       this.#still()
       return false
     }
@@ -147,7 +163,7 @@ export class KernelLamp {
   }
 
   #found(): [string, string][] {
-    const trigger = this.#has('trigger') ? (/\[([^\]]+)\]/.exec(this.#read('trigger'))?.[1] ?? 'none') : undefined
+    const trigger = this.#has('trigger') ? this.#list() : undefined
     const files = ['multi_intensity', ...(trigger === 'none' || trigger === undefined ? ['brightness'] : [])]
     const settings = trigger === 'timer' ? ['delay_on', 'delay_off'] : trigger === 'pattern' ? ['pattern'] : []
     const kept = [...files, ...settings].filter((file) => this.#has(file))
@@ -165,27 +181,14 @@ export class KernelLamp {
   }
 
   #open(): number {
-    if (this.#brightness !== undefined) return this.#brightness
-    try {
-      this.#brightness = openSync(join(this.#folder, 'brightness'), 'r+')
-      return this.#brightness
-    } catch (thrown) {
-      throw this.#fault(thrown)
-    }
+    return openSync(join(this.#folder, 'brightness'), 'r+')
   }
 
   /** One write to a file that stays open; as many digits always, since a plain file of a test would keep the rest. */
   #level(on: boolean): void {
-    const fd = this.#open()
+    this.#brightness ??= this.#open()
     const full = String(this.#max)
-    try {
-      writeSync(fd, on ? full : '0'.repeat(full.length), 0)
-    } catch (thrown) {
-      closeSync(fd)
-      this.#brightness = undefined
-      this.#trigger = undefined
-      throw this.#fault(thrown)
-    }
+    writeSync(this.#brightness, on ? full : '0'.repeat(full.length), 0)
   }
 
   #has(file: string): boolean {
@@ -198,6 +201,18 @@ export class KernelLamp {
 
   #write(file: string, value: string): void {
     writeFileSync(join(this.#folder, file), value)
+  }
+
+  /** Whatever it throws becomes a sentence; the files are opened anew the next time, as they may be others. */
+  #said<T>(act: () => T): T {
+    try {
+      return act()
+    } catch (thrown) {
+      if (this.#brightness !== undefined) closeSync(this.#brightness)
+      this.#brightness = undefined
+      this.#trigger = undefined
+      throw this.#fault(thrown)
+    }
   }
 
   #fault(thrown: unknown): Error {

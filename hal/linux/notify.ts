@@ -26,27 +26,36 @@ export function notifier(env: Readonly<Record<string, string | undefined>>): Not
   const path = env.NOTIFY_SOCKET
   let socket: Datagram | undefined
   let lost = 0
-  const tell = (...lines: readonly string[]): void => {
-    if (path === undefined || path === '') return
+  // Without READY=1 a start ends as a failure: a state that was not taken goes with the next message.
+  let owed: readonly string[] = []
+  const tell = (...lines: readonly string[]): boolean => {
+    if (path === undefined || path === '') return true
     try {
       socket ??= openDatagram(path)
-      socket.send(Buffer.from(lines.join('\n')))
+      socket.send(Buffer.from([...owed, ...lines].join('\n')))
+      owed = []
+      return true
     } catch {
       lost++
+      return false
     }
+  }
+  const state = (...lines: readonly string[]): void => {
+    owed = []
+    if (!tell(...lines)) owed = lines
   }
   return {
     watchdogMs: path === undefined || path === '' ? undefined : watchdogMs(env),
     get lost() {
       return lost
     },
-    ready: () => tell('READY=1'),
+    ready: () => state('READY=1'),
     // Type=notify-reload compares it with when it sent the signal: CLOCK_MONOTONIC in microseconds.
-    reloading: () => tell('RELOADING=1', `MONOTONIC_USEC=${process.hrtime.bigint() / 1000n}`),
-    stopping: () => tell('STOPPING=1'),
-    status: (text) => tell(`STATUS=${text.replace(/\s+/g, ' ').slice(0, LONGEST_STATUS)}`),
-    watchdog: () => tell('WATCHDOG=1'),
-    extendTimeout: (ms) => tell(`EXTEND_TIMEOUT_USEC=${Math.round(ms * 1000)}`),
+    reloading: () => state('RELOADING=1', `MONOTONIC_USEC=${process.hrtime.bigint() / 1000n}`),
+    stopping: () => state('STOPPING=1'),
+    status: (text) => void tell(`STATUS=${text.replace(/\s+/g, ' ').slice(0, LONGEST_STATUS)}`),
+    watchdog: () => void tell('WATCHDOG=1'),
+    extendTimeout: (ms) => void tell(`EXTEND_TIMEOUT_USEC=${Math.round(ms * 1000)}`),
   }
 }
 

@@ -241,6 +241,15 @@ describe('a line of an old kernel', () => {
     )
   })
 
+  it('cannot be a button: that is said with the kernel that can', () => {
+    chips.old = true
+    const fault = thrownBy(() => LineRequest.input({ chip: 'pinctrl-rp1', line: 2 }, chips)) as Error
+    expect(fault).toBeInstanceOf(ConfigurationFault)
+    expect(fault.message).toBe(
+      'line 2 of pinctrl-rp1 cannot be had from this kernel (EINVAL): lines are given since 5.10; bring the kernel up to date',
+    )
+  })
+
   it('is not asked for where the character device gives lines', () => {
     const line = openOutput({ chip: 'pinctrl-rp1', line: 1 }, chips)
     expect(chips.isHeld(1)).toBe(true)

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import type { LedDescription } from '../../hal/contract.ts'
 import { openLed } from '../../hal/linux/leds.ts'
-import { ConfigurationFault } from '../../src/contracts/errors.ts'
+import { ConfigurationFault, Retryable } from '../../src/contracts/errors.ts'
 import { Chips } from './chips.ts'
 
 let root: string
@@ -23,14 +23,22 @@ const lamp = (name: string, files: Readonly<Record<string, string>> = {}): void 
 }
 const open = (description: LedDescription) => openLed({ role: 'SYS', description, root })
 const lit = (...names: string[]): boolean[] => names.map((name) => Number(read(name, 'brightness')) > 0)
-const messageOf = (act: () => unknown): string => {
+const half = [
+  { colour: 'green', ms: 100 },
+  { colour: 'off', ms: 200 },
+] as const
+const thrownBy = (act: () => unknown): Error => {
   try {
     act()
   } catch (thrown) {
-    expect(thrown).toBeInstanceOf(ConfigurationFault)
-    return (thrown as Error).message
+    return thrown as Error
   }
   throw new Error('nothing was thrown')
+}
+const messageOf = (act: () => unknown): string => {
+  const fault = thrownBy(act)
+  expect(fault).toBeInstanceOf(ConfigurationFault)
+  return fault.message
 }
 
 describe('a lamp of the kernel', () => {
@@ -96,16 +104,18 @@ describe('a lamp of the kernel', () => {
     lamp('ACT')
     const led = open({ green: { led: 'ACT' } })
     led.show('green')
-    led.show('off')
+    // The brightness of a lamp that is gone takes nothing any more: here, a file that cannot be written.
+    expect(led.blink(half)).toBe(true)
     rmSync(at('ACT', '.'), { recursive: true })
-    expect(() =>
-      led.blink([
-        { colour: 'green', ms: 100 },
-        { colour: 'off', ms: 100 },
-      ]),
-    ).not.toThrow()
+    mkdirSync(at('ACT', 'trigger'), { recursive: true })
+    const fault = thrownBy(() => led.show('green'))
+    expect(fault).toBeInstanceOf(Retryable)
+    expect(fault.message).toBe('the lamp ACT failed (EISDIR): its driver may be gone')
+    expect(() => led.blink(half)).toThrow(Retryable)
+    rmSync(at('ACT', '.'), { recursive: true })
     lamp('ACT')
     led.show('green')
+    expect(lit('ACT')).toEqual([true])
     led.close()
   })
 })

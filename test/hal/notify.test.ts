@@ -1,3 +1,4 @@
+import { renameSync } from 'node:fs'
 import { afterEach, describe, expect, it } from 'vitest'
 import { notifier } from '../../hal/linux/notify.ts'
 import { Datagrams } from './datagrams.ts'
@@ -54,6 +55,19 @@ describe('what systemd is told', () => {
     const long = notifier({ NOTIFY_SOCKET: `/${'x'.repeat(200)}` })
     long.ready()
     expect(long.lost).toBe(1)
+  })
+
+  it('is told later that it is ready, when it was not there or had no room: the last state, with the next message', () => {
+    const socket = systemd()
+    renameSync(socket.path, `${socket.path}-away`)
+    const told = notifier({ NOTIFY_SOCKET: socket.path })
+    told.reloading()
+    told.ready()
+    told.status('all answer')
+    renameSync(`${socket.path}-away`, socket.path)
+    told.watchdog()
+    told.watchdog()
+    expect(socket.take()).toEqual(['READY=1\nWATCHDOG=1', 'WATCHDOG=1'])
   })
 
   it('does not wait for a systemd that does not read', () => {

@@ -299,6 +299,33 @@ const rows: [what: string, check: () => unknown][] = [
     },
   ],
 ]
+rows.push([
+  'where they never come the process keeps its word, and promises no more',
+  async () => {
+    for (const file of ['brightness', 'trigger']) chmodSync(`/sys/class/leds/ha:red/${file}`, 0o666)
+    const steps = [
+      { colour: 'red', ms: 150 },
+      { colour: 'off', ms: 250 },
+    ] as const
+    process.seteuid!(NOBODY)
+    try {
+      const led = openLed({ role: 'HA', description: { red: { led: 'ha:red' } } })
+      assert.equal(led.blink(steps), true)
+      await sleep(2000)
+      near(await watched(7, 2500), [
+        [1, 150],
+        [0, 250],
+        [1, 150],
+      ])
+      assert.equal(led.blink(steps), false)
+      led.show('red')
+      assert.equal(level(7), 1)
+      led.close()
+    } finally {
+      process.seteuid!(0)
+    }
+  },
+])
 const watchdog = { device: '/dev/watchdog', timeoutMs: 4000 }
 rows.push([
   'the watchdog is armed, fed, taken, and disarmed by its letter',

@@ -1,0 +1,166 @@
+/** The root of a slot: Debian's tar, the kernel's modules, Fieldgate's package and the files of the image, as a squashfs. */
+import {
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs'
+import { join } from 'node:path'
+import type { Archive } from '../debian.ts'
+import { EPOCH, UNPACKED } from '../layout.ts'
+import { hashOf, run, step } from '../step.ts'
+import type { Kernel } from './kernel.ts'
+
+const FILES = join(import.meta.dirname, '../files')
+const PROVISION = join(import.meta.dirname, '../provision')
+
+export interface Slot {
+  readonly archive: Archive
+  readonly root: string
+  readonly kernel: Kernel
+  /** Fieldgate's Debian package. */
+  readonly deb: string
+}
+
+/** What Debian's tools would have done here, slowly: one file of all authorities, and the names by which OpenSSL finds them. */
+function certificates(root: string): void {
+  const from = join(root, 'usr/share/ca-certificates/mozilla')
+  const to = join(root, 'etc/ssl/certs')
+  mkdirSync(to, { recursive: true })
+  const names = readdirSync(from)
+    .filter((name) => name.endsWith('.crt'))
+    .sort()
+  writeFileSync(join(to, 'ca-certificates.crt'), names.map((name) => readFileSync(join(from, name), 'utf8')).join(''))
+  for (const name of names) copyFileSync(join(from, name), join(to, name.replace(/\.crt$/, '.pem')))
+  run('openssl', ['rehash', to])
+}
+
+/** Lays a file, or a folder's content, over what is there. */
+function laid(from: string, to: string): void {
+  if (statSync(from).isDirectory()) run('cp', ['-r', '--preserve=mode,links', `${from}/.`, to])
+  else copyFileSync(from, to)
+}
+
+function unpack(archive: Archive, made: string, root: string): void {
+  const take = (name: string, ...paths: string[]): void => {
+    const [deb] = archive.download(made, [name])
+    const tree = join(made, 'one')
+    run('dpkg-deb', ['-x', deb!, tree])
+    for (const path of paths.length === 0 ? readdirSync(tree) : paths) {
+      laid(join(tree, path), join(root, path))
+    }
+    rmSync(tree, { recursive: true })
+    rmSync(deb!)
+  }
+  take(UNPACKED.certificates)
+  certificates(root)
+  take(UNPACKED.grubTools, 'usr/bin/grub-editenv')
+  for (const name of UNPACKED.updater) take(name, 'usr')
+}
+
+/** No time, no chance, nothing of this machine: what else would differ between two builds. */
+function settle(root: string): void {
+  const gone = [
+    'etc/hostname',
+    'etc/resolv.conf',
+    'etc/machine-id',
+    'etc/shadow-',
+    'etc/passwd-',
+    'etc/group-',
+    'etc/gshadow-',
+    'var/lib/dbus/machine-id',
+    'var/log/dpkg.log',
+    'var/log/alternatives.log',
+    'var/log/apt',
+    'var/log/bootstrap.log',
+    'var/cache/ldconfig/aux-cache',
+    'var/cache/debconf',
+    'var/lib/systemd/random-seed',
+    'var/lib/systemd/catalog/database',
+    'var/lib/dpkg/status-old',
+    'var/lib/dpkg/lock',
+    'var/lib/dpkg/lock-frontend',
+    'var/lib/apt',
+    'etc/.pwd.lock',
+  ]
+  for (const name of gone) rmSync(join(root, name), { recursive: true, force: true })
+  for (const name of readdirSync(join(root, 'etc/ssh'))) {
+    if (name.startsWith('ssh_host_')) rmSync(join(root, 'etc/ssh', name))
+  }
+  writeFileSync(join(root, 'etc/hostname'), 'fieldgate\n')
+  writeFileSync(join(root, 'etc/machine-id'), '')
+  // Nothing waits to be updated at a boot: what ConditionNeedsUpdate= compares is as old as /usr.
+  for (const name of ['etc/.updated', 'var/.updated']) writeFileSync(join(root, name), '')
+  writeFileSync(join(root, 'etc/hosts'), '127.0.0.1 localhost\n::1 localhost\n')
+  run('ln', ['-sf', '../run/systemd/resolve/stub-resolv.conf', join(root, 'etc/resolv.conf')])
+}
+
+export function slot({ archive, root, kernel, deb }: Slot): string {
+  const folder = step({
+    name: 'slot',
+    from: {
+      root,
+      kernel: kernel.folder,
+      deb: hashOf(deb),
+      files: hashOf(FILES, PROVISION),
+      code: hashOf(import.meta.filename),
+      unpacked: [UNPACKED.certificates, UNPACKED.grubTools, ...UNPACKED.updater].map((name) => archive.version(name)),
+    },
+    make: (made) => {
+      const tree = join(made, 'root')
+      mkdirSync(tree)
+      run('tar', ['-xpf', root, '--numeric-owner', '-C', tree])
+      unpack(archive, made, tree)
+      mkdirSync(join(tree, 'usr/lib/modules'), { recursive: true })
+      laid(join(kernel.folder, 'lib/modules'), join(tree, 'usr/lib/modules'))
+      mkdirSync(join(tree, 'data'))
+      laid(FILES, tree)
+      install(tree, deb)
+      // Beside the package's modules, of which it uses two; Node runs it as it is.
+      mkdirSync(join(tree, 'usr/lib/fieldgate/image'))
+      laid(PROVISION, join(tree, 'usr/lib/fieldgate/image'))
+      run('rm', ['-rf', join(tree, 'etc/systemd/system')])
+      mkdirSync(join(tree, 'etc/systemd/system'))
+      run('chroot', [tree, 'systemctl', 'preset-all'])
+      for (const unit of ['systemd-logind.service', 'sshd-keygen.service']) {
+        run('ln', ['-sf', '/dev/null', join(tree, 'etc/systemd/system', unit)])
+      }
+      run('chroot', [tree, 'systemctl', 'set-default', 'multi-user.target'])
+      settle(tree)
+      run('mksquashfs', [
+        tree,
+        join(made, 'root.squashfs'),
+        '-comp',
+        'zstd',
+        '-Xcompression-level',
+        '15',
+        '-b',
+        '256K',
+        '-all-time',
+        String(EPOCH),
+        '-mkfs-time',
+        String(EPOCH),
+        '-reproducible',
+        '-no-xattrs',
+        '-no-exports',
+        '-quiet',
+        '-no-progress',
+      ])
+      rmSync(tree, { recursive: true })
+    },
+  })
+  return join(folder, 'root.squashfs')
+}
+
+function install(tree: string, deb: string): void {
+  // The users' numbers first, so that an update finds on the data partition the owners that it left there.
+  run('chroot', [tree, 'systemd-sysusers', 'fieldgate-image.conf'])
+  copyFileSync(deb, join(tree, 'fieldgate.deb'))
+  run('chroot', [tree, 'dpkg', '--install', '--force-confdef', '/fieldgate.deb'])
+  rmSync(join(tree, 'fieldgate.deb'))
+  if (!existsSync(join(tree, 'usr/bin/fieldgate'))) throw new Error('the package brought no /usr/bin/fieldgate')
+}

@@ -4,7 +4,7 @@
  *    gateway ─► facts ─► language ─► lamps             button ─► gestures ─► locate, set-up, factory reset
  *    board, machine ─────┘
  */
-import type { Board, Button, Machine, PartReport, Unsubscribe } from '../hal/contract.ts'
+import type { Board, Button, Machine, PartReport, Unsubscribe, Watchdog } from '../hal/contract.ts'
 import type { Clock, Stop } from './contracts/clock.ts'
 import type { Counters, Logger } from './contracts/component.ts'
 import { sentence } from './contracts/errors.ts'
@@ -70,6 +70,7 @@ export class Box {
   #certificates: readonly CertificateFacts[] = []
   #button: Button | undefined
   #buttonFault: string | undefined
+  #watchdogFault: string | undefined
   #hold = RELEASED
   #holding: Stop | undefined
   /** A show that runs until its end: locate, or the test. */
@@ -130,9 +131,31 @@ export class Box {
     this.#lines = { lamps, machine, board }
   }
 
+  /** Of the board, armed as soon as it is asked for; what stands against that is shown, too. Throws as the board does. */
+  watchdog(): Watchdog | undefined {
+    const tried = <T>(act: () => T): T => {
+      try {
+        const done = act()
+        this.#watchdogFault = undefined
+        return done
+      } catch (thrown) {
+        this.#watchdogFault = `watchdog: ${sentence(thrown)}`
+        throw thrown
+      }
+    }
+    const watchdog = tried(() => this.#options.board.watchdog())
+    if (watchdog === undefined) {
+      this.#watchdogFault =
+        'watchdog: the board has none that the service could arm; take watchdog: out of the gateway file'
+      return undefined
+    }
+    return { timeoutMs: watchdog.timeoutMs, feed: () => tried(() => watchdog.feed()), disarm: () => watchdog.disarm() }
+  }
+
   /** What is known of the box, for the report. */
   facts(): BoxFacts {
-    const faults = [...this.#lamps.faults(), ...(this.#buttonFault === undefined ? [] : [this.#buttonFault])]
+    const own = [this.#buttonFault, this.#watchdogFault]
+    const faults = [...this.#lamps.faults(), ...own.filter((text) => text !== undefined)]
     return {
       ...(this.#machine === undefined ? {} : { machine: this.#machine }),
       parts: this.#parts,

@@ -6,6 +6,7 @@ import type { LedDescription, LedRole, Machine, PartReport } from '../hal/contra
 import { openBoard } from '../hal/linux/board.ts'
 import { SimulatedBoard } from '../hal/simulated/board.ts'
 import { Box, type BoxOptions } from '../src/box.ts'
+import { ConfigurationFault } from '../src/contracts/errors.ts'
 import type { BoxFacts, GatewayFacts } from '../src/health/language/facts.ts'
 import { Ledger } from '../src/health/ledger.ts'
 import { lights } from '../src/health/leds.ts'
@@ -112,6 +113,34 @@ describe('the box', () => {
     expect(ledger.stalled()).toEqual([expect.stringMatching(/^machine: no progress/)])
     await one.box.stop()
     expect(ledger.standings()).toEqual([])
+  })
+
+  it('shows a watchdog that cannot be armed or fed, until it can', async () => {
+    const one = box()
+    one.start()
+    await one.clock.advance(100)
+    one.board.watchdog = () => {
+      throw new ConfigurationFault('the watchdog /dev/watchdog0 is taken: another program feeds it; stop that')
+    }
+    expect(() => one.box.watchdog()).toThrow(/is taken/)
+    expect(one.light('SYS')).toMatchObject({ colour: 'amber' })
+    expect(one.light('SYS').text).toMatch(/watchdog: the watchdog \/dev\/watchdog0 is taken/)
+    one.board.watchdog = () => undefined
+    expect(one.box.watchdog()).toBeUndefined()
+    expect(one.light('SYS').text).toMatch(/the board has none/)
+    let broken = false
+    const feed = (): void => {
+      if (broken) throw new ConfigurationFault('the watchdog could not be fed (EIO)')
+    }
+    one.board.watchdog = () => ({ timeoutMs: 15_000, feed, disarm: () => {} })
+    const watchdog = one.box.watchdog()!
+    expect(one.light('SYS').colour).toBe('green')
+    broken = true
+    expect(() => watchdog.feed()).toThrow(/EIO/)
+    expect(one.light('SYS').text).toMatch(/could not be fed/)
+    broken = false
+    watchdog.feed()
+    expect(one.light('SYS').colour).toBe('green')
   })
 
   it('says what the machine and the board lack', async () => {

@@ -3,12 +3,14 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import type { GatewayReport } from '../../src/contracts/report.ts'
+import type { GatewayReport, HealthReport } from '../../src/contracts/report.ts'
 import { Datagrams } from '../hal/datagrams.ts'
 import { fieldgate, freePort, service, sleep, until } from './processes.ts'
 import { keep, newFolder } from './workshop.ts'
 
 const WATCHDOG_MS = 600
+
+type Health = HealthReport['watchdog'] & { readonly errors: readonly string[] }
 
 interface Service {
   readonly child: ChildProcess
@@ -152,6 +154,31 @@ ${more}`,
       half.child.kill('SIGTERM')
       expect(await half.ended).toBe(0)
     }
+  })
+
+  it('arms the watchdog of the box only where no systemd watches it, and only when it is told to', async () => {
+    const alone = { NOTIFY_SOCKET: undefined, WATCHDOG_USEC: undefined }
+    const asked = async (more: string, env: NodeJS.ProcessEnv): Promise<Health> => {
+      await configure(more)
+      const { child, ended, lines } = await start([], env)
+      await until('it to run', () => lines().some(({ msg }) => msg === 'running'))
+      const health = await until('its report', async () => (await report()).processes?.[0]?.health)
+      child.kill('SIGTERM')
+      expect(await ended).toBe(0)
+      return {
+        ...health.watchdog,
+        errors: lines()
+          .filter(({ level }) => level === 50)
+          .map(({ msg }) => msg),
+      }
+    }
+    const wanted = 'board: simulated\nwatchdog: { hardware: true }'
+    expect(await asked('board: simulated', alone)).toMatchObject({ by: [], state: { condition: 'fine' } })
+    expect(await asked(wanted, alone)).toMatchObject({ by: ['device'], state: { condition: 'fine' }, errors: [] })
+    expect(await asked(wanted, {})).toMatchObject({ by: ['systemd'] })
+    const without = await asked('board: generic\nwatchdog: { hardware: true }', alone)
+    expect(without).toMatchObject({ by: [], state: { condition: 'refused' } })
+    expect(without.errors[0]).toMatch(/^the watchdog of the box cannot be armed: .*; everything else works$/)
   })
 
   it.each([

@@ -32,7 +32,7 @@ export async function openBoth(options: HalfOptions): Promise<Half> {
     reload: (after) => gateway.reload(after),
     consequences: (changes) => gateway.consequences(changes),
     report: (notices) => withBox(gateway.report(notices, box.facts()), box),
-    watchdog: () => board.watchdog(),
+    watchdog: () => box.watchdog(),
     looks: lookingAt(gateway.field, clock),
     changes: { ...retrying((sink, positions) => gateway.retry(sink, positions)), ...lampMethods(box) },
     sockets: () => doorOf(gateway.field, gateway.configuration),

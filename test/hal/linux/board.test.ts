@@ -1,10 +1,16 @@
+import { existsSync } from 'node:fs'
+import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import type { BoardDescription, LedRole, PartReport } from '../../../hal/contract.ts'
 import { openBoard } from '../../../hal/linux/board.ts'
-import { ConfigurationFault } from '../../../src/contracts/errors.ts'
+import { ConfigurationFault, Retryable } from '../../../src/contracts/errors.ts'
 import { SystemClock } from '../../../src/time/system-clock.ts'
 import { boardSuite } from '../../contracts/board-suite.ts'
+import { started } from '../../peers/processes.ts'
 import { BoxTree } from '../box-tree.ts'
+
+const SOCAT = '/usr/bin/socat'
+if (!existsSync(SOCAT)) console.warn('skipped: a port of the board needs socat, which is not installed')
 
 const DESCRIPTION: BoardDescription = {
   name: 'carrier',
@@ -234,6 +240,28 @@ describe('what a board of Linux is described as', () => {
     const { parts: again } = await board.describe()
     expect(again[0]!.text).toContain('the kernel switches its direction, and does already')
     expect(asked).toBe(1)
+  })
+})
+
+describe.skipIf(!existsSync(SOCAT))('a port whose transmitter a line of the board enables', () => {
+  it('is refused, with who has the line, while somebody else has it', async () => {
+    const box = whole()
+    const link = join(box.root, 'dev/ttyAMA0')
+    const ends = [`pty,raw,echo=0,link=${link}`, `pty,raw,echo=0,link=${link}-far`]
+    const child = await started(SOCAT, ['-d', '-d', ...ends], /starting data transfer loop/)
+    box.busy(4, 'spi0 CS1')
+    const enable = { chip: 'expander', line: 4 }
+    const ports = { bus: { devices: ['/dev/ttyAMA0'], rs485: { mode: 'gpio' as const, enable } } }
+    const board = open(box, { ...DESCRIPTION, ports })
+    const line = { baudRate: 9600, dataBits: 8, parity: 'none', stopBits: 1 } as const
+    const fault = await board
+      .serial('bus')
+      .open(line)
+      .catch((thrown: unknown) => thrown)
+    expect(fault).toBeInstanceOf(Retryable)
+    expect((fault as Error).message).toMatch(/line 4 \(GPIO4\) of expander.*spi0 CS1/)
+    child.kill('SIGKILL')
+    box.close()
   })
 })
 

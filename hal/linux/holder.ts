@@ -4,16 +4,36 @@ import { readdirSync, readFileSync, readlinkSync, statSync } from 'node:fs'
 import { readdir } from 'node:fs/promises'
 import { basename, join } from 'node:path'
 
+const PROMPT = /^(a?getty|login)$/
+
 /** For people: `another program, ModemManager (process 712)`, and what to do. */
 export interface Holder {
   readonly who: string
   readonly remedy: string
+  /** A gateway, this box's service perhaps. */
+  readonly fieldgate: boolean
 }
 
 /** `device`: the file itself, links followed. null: nobody, as far as this user may see. Processes of others show their files
  *  only to root; their locks everybody may see. */
 export async function holderOf(device: string, root = '/'): Promise<Holder | null> {
   return kernelConsole(device, root) ?? (await opener(device, root)) ?? locker(device, root) ?? uucpLocker(device, root)
+}
+
+/** Of a port that was refused and of which `holderOf` knows nothing: who was started with its name, or is known to try each port.
+ *  A guess, and worded as one. */
+export function suspectOf(device: string, root = '/'): Holder {
+  const proc = join(root, 'proc')
+  const commands = processes(proc).map((pid) => ({ pid, words: wordsOf(pid, root) }))
+  const found =
+    commands.find(({ pid, words }) => pid !== process.pid && words.includes(device)) ??
+    commands.find(({ pid }) => text(join(proc, `${pid}/comm`))?.trim() === 'ModemManager')
+  const remedy = `"sudo fuser -v ${device}" names it`
+  if (found === undefined) {
+    return { who: 'another program, which this user may not see', remedy, fieldgate: false }
+  }
+  const { who, ...rest } = program(found.pid, device, root)
+  return { ...rest, who: who.replace('program, ', 'program, probably ') }
 }
 
 /** The kernel prints its messages there, whoever else writes. /proc/consoles is what it made of /proc/cmdline. */
@@ -27,7 +47,7 @@ function kernelConsole(device: string, root: string): Holder | null {
     word === undefined
       ? 'put "console=tty1" on the kernel\'s command line, so that the firmware\'s own choice does not hold, and restart the box'
       : `remove "${word}" from the kernel's command line (on a Raspberry Pi console=serial0,… in /boot/firmware/cmdline.txt) and restart the box`
-  return { who: "another, the kernel's console", remedy }
+  return { who: "another, the kernel's console", remedy, fieldgate: false }
 }
 
 async function opener(device: string, root: string): Promise<Holder | null> {
@@ -39,6 +59,8 @@ async function opener(device: string, root: string): Promise<Holder | null> {
       // Awaited one by one: the event loop has its turn between two processes.
       files = await readdir(join(proc, `${pid}/fd`))
     } catch {
+      // A login prompt is root's and locks nothing; what it was started with everybody may read.
+      if (isPrompt(pid, device, root)) return program(pid, device, root)
       continue
     }
     const open = files.map((file) => link(join(proc, `${pid}/fd`, file)))
@@ -81,17 +103,34 @@ function program(pid: number, device: string, root: string): Holder {
   const name = text(join(root, `proc/${pid}/comm`))?.trim()
   if (name === undefined || pid <= 0) {
     const who = pid > 0 ? `another program, process ${pid}, of which this user may see no more` : 'another program'
-    return { who, remedy: `"sudo fuser -v ${device}" names it` }
+    return { who, remedy: `"sudo fuser -v ${device}" names it`, fieldgate: false }
   }
   const unit = /\/([^/\n]+\.service)$/m.exec(text(join(root, `proc/${pid}/cgroup`)) ?? '')?.[1]
-  return { who: `another program, ${name} (process ${pid})`, remedy: remedyFor(name, pid, unit, device) }
+  const fieldgate = isFieldgate(wordsOf(pid, root))
+  const who = fieldgate ? `another Fieldgate (process ${pid})` : `another program, ${name} (process ${pid})`
+  return { who, remedy: remedyFor(name, pid, unit, device), fieldgate }
+}
+
+/** By its program or its script: the name of a port may be anything. */
+function isFieldgate([command = '', script = '']: readonly string[]): boolean {
+  return [command, script].some((word) => /(^|\/)fieldgate(\/|$)|(^|\/)src\/main\.[jt]s$/.test(word))
+}
+
+function isPrompt(pid: number, device: string, root: string): boolean {
+  const words = wordsOf(pid, root)
+  return PROMPT.test(basename(words[0] ?? '')) && (words.includes(basename(device)) || words.includes(device))
+}
+
+/** What it was started with. */
+function wordsOf(pid: number, root: string): string[] {
+  return (text(join(root, `proc/${pid}/cmdline`)) ?? '').split('\0')
 }
 
 function remedyFor(name: string, pid: number, unit: string | undefined, device: string): string {
   if (name === 'ModemManager') {
     return 'it looks for modems on every adapter; "sudo systemctl disable --now ModemManager", or a udev rule with ENV{ID_MM_PORT_IGNORE}="1"'
   }
-  if (/^(a?getty|login)$/.test(name)) {
+  if (PROMPT.test(name)) {
     return `a login prompt waits there; "sudo systemctl disable --now serial-getty@${basename(device)}.service"`
   }
   if (name === 'brltty') return 'it takes adapters for Braille displays; "sudo apt-get remove brltty"'

@@ -4,7 +4,7 @@ import type { SerialPort as NativePort } from 'serialport'
 import type { LineFacts, LineSettings, Rs485Settings, SerialPort, Unsubscribe } from '../contract.ts'
 import { type Gate, gateOf, type OpenLine } from './gate.ts'
 import { bindingOf, hearHangup } from './hangup.ts'
-import { type Holder, holderOf } from './holder.ts'
+import { type Holder, holderOf, suspectOf } from './holder.ts'
 import { ioctl as call, type Ioctl } from './kernel.ts'
 import { lowerLatency } from './low-latency.ts'
 import { explain, explainOpening, unavailable, whereOf } from './serial-fault.ts'
@@ -146,7 +146,7 @@ export class LinuxSerialPort implements SerialPort {
     return claim
   }
 
-  #taken({ who, remedy }: Holder, cause?: Error): Error {
+  #taken({ who, remedy }: Pick<Holder, 'who' | 'remedy'>, cause?: Error): Error {
     return unavailable(`${this.#where} is in use by ${who}: ${remedy}`, cause)
   }
 
@@ -163,8 +163,7 @@ export class LinuxSerialPort implements SerialPort {
     }
     const sentence = explainOpening(error, this.#where, device, this.#root)
     if (sentence !== null) throw unavailable(sentence, error)
-    const unseen = { who: 'another program, which this user may not see', remedy: `"sudo fuser -v ${device}" names it` }
-    throw this.#taken((await holderOf(device, this.#root)) ?? unseen, error)
+    throw this.#taken((await holderOf(device, this.#root)) ?? suspectOf(device, this.#root), error)
   }
 
   /** Who switches the transmitter, and what else the kernel is told about an open port. */

@@ -4,7 +4,7 @@ import { existsSync, mkdirSync, mkdtempSync, realpathSync, rmSync, statSync, sym
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { holderOf } from '../../hal/linux/holder.ts'
+import { holderOf, suspectOf } from '../../hal/linux/holder.ts'
 import { ended, started } from '../peers/processes.ts'
 
 let root: string
@@ -26,8 +26,12 @@ function plant(file: string, text: string): void {
 }
 
 /** A process with these files open. */
-function process_(pid: number, options: { name?: string; unit?: string; open?: readonly string[] }): void {
-  const { name = 'minicom', unit, open = [] } = options
+function process_(
+  pid: number,
+  options: { name?: string; unit?: string; open?: readonly string[]; words?: readonly string[] },
+): void {
+  const { name = 'minicom', unit, open = [], words = [name] } = options
+  plant(`proc/${pid}/cmdline`, `${words.join('\0')}\0`)
   plant(`proc/${pid}/comm`, `${name}\n`)
   plant(`proc/${pid}/stat`, `${pid} (${name}) S`)
   plant(`proc/${pid}/cgroup`, unit === undefined ? '0::/user.slice/session-2.scope\n' : `0::/system.slice/${unit}\n`)
@@ -48,6 +52,7 @@ describe('a port', () => {
     expect(await holder()).toEqual({
       who: 'another program, minicom (process 712)',
       remedy: 'stop it ("sudo kill 712")',
+      fieldgate: false,
     })
   })
 
@@ -78,9 +83,40 @@ describe('a port', () => {
     expect(await holder()).toEqual({
       who: 'another program, process 712, of which this user may see no more',
       remedy: `"sudo fuser -v ${device}" names it`,
+      fieldgate: false,
     })
     plant('proc/locks', `2: OFDLCK ADVISORY  WRITE -1 ${fileId()} 0 EOF\n`)
     expect((await holder())!.who).toBe('another program')
+  })
+
+  test('that a login prompt of root waits at is found by what it was started with', async () => {
+    process_(712, { name: 'agetty', words: ['/sbin/agetty', '-o', '-p -- \\u', '115200', 'ttyUSB0', 'vt220'] })
+    rmSync(join(root, 'proc/712/fd'), { recursive: true })
+    expect((await holder())!.remedy).toMatch(/serial-getty@ttyUSB0/)
+    process_(713, { name: 'vi', words: ['vi', 'ttyUSB0'] })
+    rmSync(join(root, 'proc/712'), { recursive: true })
+    rmSync(join(root, 'proc/713/fd'), { recursive: true })
+    expect(await holder()).toBeNull()
+  })
+
+  test('that another gateway has says so', async () => {
+    process_(712, { name: 'node', words: ['/usr/lib/fieldgate/bin/node', 'run'], open: [device] })
+    expect(await holder()).toMatchObject({ who: 'another Fieldgate (process 712)', fieldgate: true })
+  })
+
+  test('that was refused, by somebody who cannot be seen, is guessed at', () => {
+    expect(suspectOf(device, root)).toEqual({
+      who: 'another program, which this user may not see',
+      remedy: `"sudo fuser -v ${device}" names it`,
+      fieldgate: false,
+    })
+    process_(700, { name: 'ModemManager' })
+    expect(suspectOf(device, root)).toMatchObject({
+      who: 'another program, probably ModemManager (process 700)',
+      remedy: expect.stringContaining('ID_MM_PORT_IGNORE'),
+    })
+    process_(712, { name: 'mbusd', words: ['mbusd', '-p', device] })
+    expect(suspectOf(device, root).who).toBe('another program, probably mbusd (process 712)')
   })
 
   test('that somebody only waits for is free', async () => {

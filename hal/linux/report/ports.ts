@@ -51,6 +51,9 @@ async function portReport(
     return { ...part, device, state: 'found', text: `${device}, open by Fieldgate (process ${opener.pid})${hint}` }
   }
   const holder = await holderOf(file, around.root)
+  if (holder?.fieldgate === true) {
+    return { ...part, device, state: 'found', text: `${device}, open by ${holder.who.replace('another ', '')}${hint}` }
+  }
   if (holder !== null) {
     return { ...part, device, state: 'in use', text: `${device} is in use by ${holder.who}: ${holder.remedy}` }
   }

@@ -5,7 +5,7 @@ import { absent } from '../../src/cli/status.ts'
 import type { GatewayReport } from '../../src/contracts/report.ts'
 import { Ledger } from '../../src/health/ledger.ts'
 import { ManualClock } from '../../src/time/manual-clock.ts'
-import { freePort } from '../peers/processes.ts'
+import { freePort, until } from '../peers/processes.ts'
 
 const clock = new ManualClock()
 const ledger = new Ledger({ clock })
@@ -62,5 +62,35 @@ describe('/healthz', () => {
     const [status, text] = await health(async () => absent(known, 'nobody'))
     expect(status).toBe(503)
     expect(text).toMatch(/^field half: not running.*\nuplink half: not running/)
+  })
+})
+
+describe('/metrics', () => {
+  it('is made once for all who ask at once', async () => {
+    let asked = 0
+    let go = (): void => {}
+    const gate = new Promise<void>((resolve) => (go = resolve))
+    const endpoint = openEndpoint({
+      clock,
+      log,
+      health: ledger,
+      report: async () => {
+        asked++
+        await gate
+        return ofOneProcess({})
+      },
+    })
+    stop = () => endpoint.stop()
+    const port = await freePort()
+    await endpoint.configure({ host: '127.0.0.1', port })
+    const answers = Array.from({ length: 8 }, () => fetch(`http://127.0.0.1:${port}/metrics`))
+    await until('all of them to have asked', () => endpoint.counters().requests === 8)
+    go()
+    const texts = await Promise.all(answers.map(async (answer) => (await answer).text()))
+    expect(new Set(texts).size).toBe(1)
+    expect(texts[0]).toContain('fieldgate_build_info{version="1"} 1')
+    expect(asked).toBe(1)
+    await fetch(`http://127.0.0.1:${port}/metrics`)
+    expect(asked).toBe(2)
   })
 })

@@ -7,14 +7,9 @@ import type { Clock, Stop } from '../../contracts/clock.ts'
 import type { Counters, Logger, State } from '../../contracts/component.ts'
 import { sentence } from '../../contracts/errors.ts'
 import type { HealthLedger, Line } from '../../contracts/health.ts'
+import { type Listen, spelt, whyNot } from './address.ts'
 import { Allowance } from './allowance.ts'
-import { isOurName } from './names.ts'
-
-export interface Listen {
-  /** An address or a name of this box; empty: every address. */
-  readonly host: string
-  readonly port: number
-}
+import { refusalOf, TOO_MANY } from './refusal.ts'
 
 export interface Asked {
   readonly query: URLSearchParams
@@ -40,7 +35,6 @@ interface EndpointOptions {
 
 const AGAIN_MS = 10_000
 const MOST_CONNECTIONS = 32
-const LONGEST_URL = 512
 const MOST_HEADER_BYTES = 8192
 const HEADERS_MS = 5000
 const REQUEST_MS = 10_000
@@ -73,6 +67,8 @@ export class Endpoint {
   #again: Stop | undefined
   /** Set while it has been said. */
   #trouble: string | undefined
+  /** What went wrong last inside: said once while it stays so. */
+  #fault: string | undefined
   #state: State = { condition: 'waiting', text: 'not started' }
   #done = 0
 
@@ -175,55 +171,41 @@ export class Endpoint {
   async #serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
     this.#counts.requests++
     response.on('error', () => response.destroy())
-    const page = this.#pageFor(request, response)
-    if (page === undefined) return
+    const { method, url = '', headers } = request
+    const { pages } = this.#options
+    const refusal = this.#allowance.take()
+      ? refusalOf(
+          { method, url, headers },
+          { names: [hostname(), this.#listen?.host ?? ''], paths: Object.keys(pages) },
+        )
+      : TOO_MANY
+    if (refusal !== undefined) {
+      this.#counts[refusal.counter]++
+      say(response, refusal.status, `${refusal.text}\n`, { ...refusal.headers, connection: 'close' })
+      return
+    }
+    const [path = '', query = ''] = url.split('?', 2)
     const { clock, log } = this.#options
     const call = { since: clock.monotonic() }
     this.#underWay.add(call)
     try {
-      const { status, contentType, text } = await page()
+      const { status, contentType, text } = await pages[path]!({
+        query: new URLSearchParams(query),
+        accept: headers.accept,
+      })
+      this.#fault = undefined
       say(response, status, text, { 'content-type': contentType })
     } catch (thrown) {
       this.#counts.faults++
-      log.debug(`the console endpoint could not answer ${request.url}: ${sentence(thrown)}`)
+      const fault = `the console endpoint cannot answer ${path}: ${sentence(thrown)}`
+      if (fault !== this.#fault) log.warn(fault)
+      this.#fault = fault
       // What went wrong inside is for the journal alone.
       say(response, 500, 'this cannot be told at the moment: see the journal\n')
     } finally {
       this.#underWay.delete(call)
       this.#done = clock.monotonic()
     }
-  }
-
-  /** undefined: refused, and answered. */
-  #pageFor(request: IncomingMessage, response: ServerResponse): (() => Promise<Answer>) | undefined {
-    const { method, url = '', headers } = request
-    const refuse = (
-      kind: keyof Counters,
-      status: number,
-      text: string,
-      more: Record<string, string> = {},
-    ): undefined => {
-      ;(this.#counts as Record<string, number>)[kind]!++
-      say(response, status, `${text}\n`, { ...more, connection: 'close' })
-      return undefined
-    }
-    if (!this.#allowance.take()) return refuse('refusedRates', 429, 'too many requests', { 'retry-after': '1' })
-    if (!isOurName(headers.host, [hostname(), this.#listen?.host ?? ''])) {
-      return refuse('refusedHosts', 421, 'this box has no such name: ask it by its address')
-    }
-    if (method !== 'GET' && method !== 'HEAD') {
-      return refuse('refusedMethods', 405, 'only GET and HEAD', { allow: 'GET, HEAD' })
-    }
-    if (url.length > LONGEST_URL) return refuse('badRequests', 414, `an address has at most ${LONGEST_URL} characters`)
-    // Whoever only looks sends nothing along.
-    if (headers['content-length'] !== undefined || headers['transfer-encoding'] !== undefined) {
-      return refuse('badRequests', 413, 'nothing is taken here')
-    }
-    const [path = '', query = ''] = url.split('?', 2)
-    const { pages } = this.#options
-    const page = Object.hasOwn(pages, path) ? pages[path] : undefined
-    if (page === undefined) return refuse('refusedPaths', 404, `there are ${Object.keys(pages).join(', ')}`)
-    return () => page({ query: new URLSearchParams(query), accept: headers.accept })
   }
 
   /** What is no HTTP, too long or too slow. */
@@ -257,20 +239,4 @@ function say(
     'content-length': Buffer.byteLength(text),
   })
   response.end(text)
-}
-
-function spelt({ host, port }: Listen): string {
-  return `${host.includes(':') ? `[${host}]` : host}:${port}`
-}
-
-function whyNot({ code, message }: NodeJS.ErrnoException, listen: Listen): string {
-  const where = spelt(listen)
-  if (code === 'EADDRINUSE') {
-    return `${where} is taken by another program: stop that, or give console.listen another port, or off`
-  }
-  if (code === 'EADDRNOTAVAIL' || code === 'ENOTFOUND' || code === 'EAI_AGAIN') {
-    return `this box has no address ${listen.host} at the moment: correct console.listen`
-  }
-  if (code === 'EACCES') return `${where} may not be taken by this user: give console.listen a port from 1024 on`
-  return `${where} cannot be opened (${code ?? message})`
 }

@@ -7,16 +7,25 @@ export interface Exposition {
   readonly text: string
 }
 
-/** The library is loaded with the first one. */
+/** The library is loaded with the first one. `rest`: lets others have their turn; awaited between families, so that thousands of
+ *  devices do not keep a poll waiting. */
 export async function expose(
-  families: readonly Family[],
-  { openMetrics }: { readonly openMetrics: boolean },
+  families: Iterable<Family>,
+  options: { readonly openMetrics: boolean; readonly rest?: () => Promise<void> },
 ): Promise<Exposition> {
+  const { openMetrics, rest } = options
   const { Registry } = await import('prom-client')
-  const registry = new Registry<RegistryContentType>()
-  registry.setContentType(openMetrics ? Registry.OPENMETRICS_CONTENT_TYPE : Registry.PROMETHEUS_CONTENT_TYPE)
-  for (const family of families) registry.registerMetric(snapshot(family))
-  return { contentType: registry.contentType, text: await registry.metrics() }
+  const contentType = openMetrics ? Registry.OPENMETRICS_CONTENT_TYPE : Registry.PROMETHEUS_CONTENT_TYPE
+  const pieces: string[] = []
+  for (const family of families) {
+    const registry = new Registry<RegistryContentType>()
+    registry.setContentType(contentType)
+    registry.registerMetric(snapshot(family))
+    // It ends OpenMetrics with each; there is one end.
+    pieces.push((await registry.metrics()).replace(/# EOF\n$/, ''))
+    await rest?.()
+  }
+  return { contentType, text: pieces.join('') + (openMetrics ? '# EOF\n' : '') }
 }
 
 /** The library's own metrics are counted up where things happen; ours are counted elsewhere and only told here. What it asks of a

@@ -25,41 +25,39 @@ export interface Seen {
   readonly console?: Counters
 }
 
-/** In an order that does not change; families without a sample are left out. */
-export function familiesOf(seen: Seen): readonly Family[] {
-  const gauges = GAUGES.filter((gauge) => seen.devices || gauge.devices !== true).map(
-    ({ name, type, help, samples }) => ({ name, type, help, samples: [...samples(seen)] }),
-  )
-  return [...gauges, ...countersOf(seen)].filter(({ samples }) => samples.length > 0)
+/** In an order that does not change, one after the other: whoever takes them may rest in between. */
+export function* familiesOf(seen: Seen): Generator<Family, void, void> {
+  for (const { name, type, help, devices, samples } of GAUGES) {
+    if (devices === true && !seen.devices) continue
+    const all = [...samples(seen)]
+    if (all.length > 0) yield { name, type, help, samples: all }
+  }
+  yield* countersOf(seen)
 }
 
-function countersOf({ report, devices, console: endpoint }: Seen): readonly Family[] {
-  const { connections, sinks, log } = report
+function* countersOf({ report, devices, console: endpoint }: Seen): Generator<Family, void, void> {
+  const { connections, sinks, log, processes = [] } = report
+  yield* counted('gateway', [{ labels: {}, counters: report.counters }])
+  yield* counted(
+    'connection',
+    connections.map(({ name, counters }) => ({ labels: { connection: name }, counters })),
+  )
   const perDevice = report.devices.map(({ name, connection, counters }) => ({
     labels: { connection, device: name },
     counters,
   }))
-  return [
-    ...counted('gateway', [{ labels: {}, counters: report.counters }]),
-    ...counted(
-      'connection',
-      connections.map(({ name, counters }) => ({ labels: { connection: name }, counters })),
-    ),
-    ...counted('device', devices ? perDevice : summed(perDevice)),
-    ...counted(
-      'sink',
-      sinks.map(({ name, counters }) => ({ labels: { sink: name }, counters })),
-    ),
-    ...counted('log', log === null ? [] : [{ labels: {}, counters: log.counters }]),
-    ...counted(
-      'process',
-      (report.processes ?? []).map(({ side, counters, health }) => ({
-        labels: { side },
-        counters: { ...counters, ...health?.counters },
-      })),
-    ),
-    ...counted('console', endpoint === undefined ? [] : [{ labels: {}, counters: endpoint }]),
-  ]
+  yield* counted('device', devices ? perDevice : summed(perDevice))
+  yield* counted(
+    'sink',
+    sinks.map(({ name, counters }) => ({ labels: { sink: name }, counters })),
+  )
+  if (log !== null) yield* counted('log', [{ labels: {}, counters: log.counters }])
+  const perProcess = processes.map(({ side, counters, health }) => ({
+    labels: { side },
+    counters: { ...counters, ...health?.counters },
+  }))
+  yield* counted('process', perProcess)
+  if (endpoint !== undefined) yield* counted('console', [{ labels: {}, counters: endpoint }])
 }
 
 interface Counting {
@@ -67,21 +65,19 @@ interface Counting {
   readonly counters: Counters
 }
 
-function counted(scope: Scope, all: readonly Counting[]): readonly Family[] {
-  const families = new Map<string, { readonly factor: number; readonly help: string; readonly samples: Sample[] }>()
-  for (const { labels, counters } of all) {
-    for (const [counter, count] of Object.entries(counters)) {
-      const { name, factor } = metricOf(scope, counter)
-      const family = families.get(name) ?? {
-        factor,
-        help: described(scope, counter) ?? `Counts ${counter}.`,
-        samples: [],
-      }
-      families.set(name, family)
-      family.samples.push({ labels, value: count * factor })
+function* counted(scope: Scope, all: readonly Counting[]): Generator<Family, void, void> {
+  // Those of one scope mostly count the same: a driver that counts something else adds to it.
+  const names = new Set<string>()
+  for (const { counters } of all) for (const name in counters) names.add(name)
+  for (const counter of names) {
+    const { name, factor } = metricOf(scope, counter)
+    const samples: Sample[] = []
+    for (const { labels, counters } of all) {
+      const count = counters[counter]
+      if (count !== undefined) samples.push({ labels, value: count * factor })
     }
+    yield { name, type: 'counter', help: described(scope, counter) ?? `Counts ${counter}.`, samples }
   }
-  return [...families].map(([name, { help, samples }]) => ({ name, type: 'counter', help, samples }))
 }
 
 /** What the devices of one connection count together. */

@@ -5,7 +5,7 @@ import { REPORT } from '../../console/terminal/sample-report.ts'
 
 /** `NAME{labels} value` of all metrics whose name begins so. */
 function told(report: typeof REPORT, beginning: string): string[] {
-  return familiesOf({ report, devices: false, console: undefined } as never)
+  return [...familiesOf({ report, devices: false, console: undefined } as never)]
     .filter(({ name }) => name.startsWith(beginning))
     .flatMap(({ name, samples }) =>
       [...samples].map(({ labels, value }) => `${name}${JSON.stringify(labels)} ${value}`),

@@ -152,7 +152,7 @@ describe('the metrics of a gateway', () => {
       (await read({ ...seen, report: { ...seen.report, devices } })).samples.length
     expect(await count(many)).toBe(await count([one!]))
     const labels = new Set(
-      familiesOf({ ...seen, devices: true }).flatMap(({ samples }) =>
+      [...familiesOf({ ...seen, devices: true })].flatMap(({ samples }) =>
         samples.flatMap((one) => Object.keys(one.labels)),
       ),
     )
@@ -168,7 +168,7 @@ describe('the metrics of a gateway', () => {
   })
 
   it('follow the conventions: prefix, _total for counters alone, base units', () => {
-    const families = familiesOf({ ...seen, devices: true })
+    const families = [...familiesOf({ ...seen, devices: true })]
     for (const { name, type, help } of families) {
       expect(name).toMatch(/^fieldgate_[a-z0-9]+(_[a-z0-9]+)*$/)
       expect(name.endsWith('_total'), name).toBe(type === 'counter')
@@ -232,7 +232,7 @@ describe('the metrics of a gateway', () => {
   })
 
   it('declare the labels that they have', () => {
-    const families = new Map(familiesOf({ ...seen, devices: true }).map((family) => [family.name, family]))
+    const families = new Map([...familiesOf({ ...seen, devices: true })].map((family) => [family.name, family]))
     for (const { name, labels } of GAUGES) {
       for (const sample of families.get(name)?.samples ?? []) expect(Object.keys(sample.labels), name).toEqual(labels)
     }
@@ -243,6 +243,13 @@ describe('the metrics of a gateway', () => {
     const { samples, families } = await read({ report, devices: false })
     expect(samples.find(({ name }) => name === 'fieldgate_new_wait_seconds_total')?.value).toBe(1.5)
     expect(families.get('fieldgate_odd_ones_total')?.help).toBe('Counts oddOnes.')
+  })
+
+  it('let others have their turn between one name and the next', async () => {
+    let turns = 0
+    const rest = async () => void turns++
+    const { text } = await expose(familiesOf(seen), { openMetrics: false, rest })
+    expect(turns).toBe(readMetrics(text, 'text').families.size)
   })
 
   it('are in OpenMetrics for who asks for it', async () => {

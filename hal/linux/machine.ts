@@ -78,22 +78,33 @@ async function supplyOf(root: string): Promise<Pick<Machine, 'throttled'>> {
 async function storagesOf(paths: readonly string[], root: string): Promise<readonly StorageReport[]> {
   const mounts = mountsIn((await textOf(join(root, 'proc/self/mountinfo'))) ?? '')
   const found = await Promise.all([...new Set(paths)].map((path) => storageOf(path, root, mounts)))
-  return found.flatMap((storage) => storage ?? [])
+  // Folders of one file system are told once.
+  const seen = new Set<string>()
+  return found.flatMap((one) => {
+    if (one === undefined || seen.has(one.on)) return []
+    seen.add(one.on)
+    return [one.storage]
+  })
 }
 
-async function storageOf(path: string, root: string, mounts: readonly Mount[]): Promise<StorageReport | undefined> {
+async function storageOf(
+  path: string,
+  root: string,
+  mounts: readonly Mount[],
+): Promise<{ readonly on: string; readonly storage: StorageReport } | undefined> {
   try {
     const { bsize, bavail, blocks } = await statfs(path)
     const whole = await realpath(path)
     const mount = mounts.filter(({ at }) => at === '/' || whole === at || whole.startsWith(`${at}/`)).at(-1)
     const lifeUsed = mount === undefined ? undefined : await lifeOf(mount.device, root)
-    return {
+    const storage = {
       path,
       readOnly: mount?.readOnly ?? false,
       freeBytes: bsize * bavail,
       totalBytes: bsize * blocks,
       ...(lifeUsed === undefined ? {} : { lifeUsed }),
     }
+    return { on: mount === undefined ? path : `${mount.device} ${mount.at}`, storage }
   } catch {
     // Whoever needs the folder says that it is not there.
     return undefined
@@ -152,7 +163,9 @@ async function linksOf(
     // Reading it fails with EINVAL while the interface is down.
     const carrier = (await textOf(join(folder, name, 'carrier'))) === '1'
     const usable = (addresses[name] ?? []).filter(({ address }) => !/^(fe80:|169\.254\.)/i.test(address))
-    links.push({ name, carrier, addresses: usable.length })
+    // A bridge that is in use counts, and what the kernel keeps ready for nobody does not.
+    const isHardware = (await readlink(join(folder, name, 'device')).catch(() => undefined)) !== undefined
+    if (isHardware || usable.length > 0) links.push({ name, carrier, addresses: usable.length })
   }
   return links
 }

@@ -47,7 +47,8 @@ function isNew({ state, receipt }: SinkFacts): boolean {
 /** The first thing that is not there, in the order in which a connection needs them. Who was refused had all of them. */
 function connecting({ name, state }: SinkFacts, { machine, clock }: Facts): Light {
   const says = `${name}: ${state.text}`
-  if (state.cause === 'refused') return light('net.refused', { says })
+  // Who knows the cause says what to do about it.
+  if (state.cause === 'refused') return light('net.refused', { says, todo: '' })
   if (machine !== undefined) {
     const linked = machine.links.filter(({ carrier }) => carrier)
     if (machine.links.length > 0 && linked.length === 0)
@@ -56,7 +57,7 @@ function connecting({ name, state }: SinkFacts, { machine, clock }: Facts): Ligh
       return light('net.no-address', { says: `${says}; the box has no network address` })
     }
   }
-  if (state.cause === 'name') return light('net.no-name', { says })
+  if (state.cause === 'name') return light('net.no-name', { says, todo: '' })
   if (clock === 'unsynced') return light('net.no-name', { says: `${says}; the clock is not set` })
   return light('net.connecting', { says })
 }

@@ -45,26 +45,35 @@ describe('the machine', () => {
   })
 
   it('tells of each link whether a cable is in and whether others reach it', async () => {
-    const machine = await read(
-      {
-        'sys/class/net/lo/type': '772',
-        'sys/class/net/lo/carrier': '1',
-        'sys/class/net/eth0/type': '1',
-        'sys/class/net/eth0/carrier': '1',
-        'sys/class/net/eth1/type': '1',
-        'sys/class/net/wlan0/type': '1',
-        'sys/class/net/wlan0/carrier': '0',
-      },
-      { eth0: [{ address: '192.168.1.10' }, { address: 'fe80::1' }], wlan0: [{ address: '169.254.3.4' }] },
-    )
+    const root = tree({
+      'sys/class/net/lo/type': '772',
+      'sys/class/net/lo/carrier': '1',
+      'sys/class/net/eth0/type': '1',
+      'sys/class/net/eth0/carrier': '1',
+      'sys/class/net/eth1/type': '1',
+      'sys/class/net/wlan0/type': '1',
+      'sys/class/net/wlan0/carrier': '0',
+      'sys/class/net/ifb0/type': '1',
+      'sys/class/net/br0/type': '1',
+      'sys/class/net/br0/carrier': '1',
+    })
+    for (const name of ['eth0', 'eth1', 'wlan0'])
+      symlinkSync('../../../somewhere', join(root, `sys/class/net/${name}/device`))
+    const addresses = {
+      eth0: [{ address: '192.168.1.10' }, { address: 'fe80::1' }],
+      wlan0: [{ address: '169.254.3.4' }],
+      br0: [{ address: '10.0.0.1' }],
+    }
+    const machine = await readMachine({ paths: [], root, addresses })
     expect(machine.links).toEqual([
+      { name: 'br0', carrier: true, addresses: 1 },
       { name: 'eth0', carrier: true, addresses: 1 },
       { name: 'eth1', carrier: false, addresses: 0 },
       { name: 'wlan0', carrier: false, addresses: 0 },
     ])
   })
 
-  it('knows the storage under a folder: its room, whether it can be written, and how worn it is', async () => {
+  it('knows the storage under folders, each once: its room, whether it can be written, and how worn it is', async () => {
     const root = tree({
       'data/log/file': '',
       'sys/devices/mmc0/mmc0:0001/life_time': '0x03 0x09',
@@ -81,7 +90,8 @@ describe('the machine', () => {
         `21 1 179:2 / / rw,relatime - ext4 /dev/root rw\n22 21 179:3 / ${join(root, 'data')} ${options} - ext4 /dev/mmcblk0p3 rw\n`,
       )
     mounted('rw,noatime')
-    const [storage] = (await readMachine({ paths: [path, path], root })).storages
+    const [storage, ...others] = (await readMachine({ paths: [path, join(root, 'data')], root })).storages
+    expect(others).toEqual([])
     expect(storage).toMatchObject({ path, readOnly: false, lifeUsed: 0.9 })
     expect(storage!.totalBytes).toBeGreaterThan(storage!.freeBytes)
     mounted('ro,noatime')

@@ -19,7 +19,7 @@ import type { Inquiry } from './contracts/errand.ts'
 import { ConfigurationFault, Rejected, sentence } from './contracts/errors.ts'
 import type { Line } from './contracts/health.ts'
 import type { DeviceReport, GatewayReport, LiveValues, SinkReport } from './contracts/report.ts'
-import type { BoxFacts, GatewayFacts } from './health/language/facts.ts'
+import type { BoxFacts, DeviceFacts, GatewayFacts } from './health/language/facts.ts'
 import type { Ledger } from './health/ledger.ts'
 import { lights } from './health/leds.ts'
 import type { FieldEnd } from './log/ends.ts'
@@ -65,7 +65,7 @@ export class Field {
   #phase: 'starting' | 'running' | 'stopping' = 'starting'
   #configuration: Configuration
   /** Kept for the configuration it was made of. */
-  #planned: { readonly of: Configuration; readonly plans: readonly DeviceGroups[] } | undefined
+  #planned: Planned | undefined
   #tick: Stop | undefined
   #watch: Stop | undefined
   #lines: readonly Line[] = []
@@ -302,23 +302,38 @@ export class Field {
   facts(sinks: GatewayFacts['sinks']): GatewayFacts {
     return {
       connections: [...this.#connections].map(([name, { driver }]) => ({ name, state: driver.state() })),
-      devices: this.#read().map(({ device, groups }) => {
-        const connection = this.#connections.get(device.connection)
-        const attendance = connection?.poller.attendance(device.name)
-        const trouble = connection?.driver.deviceTrouble?.(device.name) ?? undefined
-        return {
-          name: device.name,
-          connection: device.connection,
-          enabled: device.enabled,
-          answers: attendance?.answers ?? null,
-          text: attendance?.text ?? '',
-          groups: groups.length,
-          ...(trouble === undefined ? {} : { trouble }),
-        }
-      }),
+      devices: this.#deviceFacts(),
       sinks,
       log: this.#end.report(),
       ...this.#standing(),
+    }
+  }
+
+  /** One object for all of them: there may be ten thousand, each second. */
+  *#deviceFacts(): Iterable<DeviceFacts> {
+    const facts: { -readonly [Key in keyof DeviceFacts]: DeviceFacts[Key] } = {
+      name: '',
+      connection: '',
+      enabled: true,
+      answers: null,
+      text: '',
+      groups: 0,
+      trouble: undefined,
+    }
+    let connection: Connection | undefined
+    for (const { device, groups } of this.#plans().read) {
+      if (facts.connection !== device.connection || connection === undefined) {
+        connection = this.#connections.get(device.connection)
+      }
+      const attendance = connection?.poller.attendance(device.name)
+      facts.name = device.name
+      facts.connection = device.connection
+      facts.enabled = device.enabled
+      facts.answers = attendance?.answers ?? null
+      facts.text = attendance?.text ?? ''
+      facts.groups = groups.length
+      facts.trouble = connection?.driver.deviceTrouble?.(device.name) ?? undefined
+      yield facts
     }
   }
 
@@ -333,9 +348,9 @@ export class Field {
   report(sinks: readonly SinkReport[], notices: readonly string[] = [], box: BoxFacts = {}): GatewayReport {
     const now = this.#clock.monotonic()
     const perConnection = new Map<string, DeviceReport[]>([...this.#connections.keys()].map((name) => [name, []]))
-    const read = new Set(this.#read().map(({ device }) => device))
+    const read = new Set(this.#plans().read.map(({ device }) => device))
     const asked: DeviceReport[] = []
-    const devices = this.#plans().map(({ device, groups }) => {
+    const devices = this.#plans().plans.map(({ device, groups }) => {
       const report = reportDevice({ device, groups, connection: this.#connections.get(device.connection), now })
       if (!read.has(device)) return report
       asked.push(report)
@@ -369,17 +384,21 @@ export class Field {
   }
 
   /** Devices with their groups. */
-  #plans(): readonly DeviceGroups[] {
+  #plans(): Planned {
     if (this.#planned?.of !== this.#configuration) {
-      this.#planned = { of: this.#configuration, plans: groupedByDevice(this.#configuration) }
+      const plans = groupedByDevice(this.#configuration)
+      const read = plans.filter(({ groups }) => !isOnlyWritten(groups))
+      this.#planned = { of: this.#configuration, plans, read }
     }
-    return this.#planned.plans
+    return this.#planned
   }
+}
 
+interface Planned {
+  readonly of: Configuration
+  readonly plans: readonly DeviceGroups[]
   /** Without those that are only written. */
-  #read(): readonly DeviceGroups[] {
-    return this.#plans().filter(({ groups }) => !isOnlyWritten(groups))
-  }
+  readonly read: readonly DeviceGroups[]
 }
 
 interface DeviceGroups {

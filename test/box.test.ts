@@ -13,9 +13,11 @@ import { lights } from '../src/health/leds.ts'
 import { ManualClock } from '../src/time/manual-clock.ts'
 import { HaltingClock } from './health/halting-clock.ts'
 
+const PRESS = { name: 'press', connection: 'bus1', enabled: true, answers: true, text: '', groups: 1 }
+
 const HEALTHY: GatewayFacts = {
   connections: [{ name: 'bus1', state: { condition: 'fine', text: 'open' } }],
-  devices: [{ name: 'press', connection: 'bus1', enabled: true, answers: true, text: '', groups: 1 }],
+  devices: [PRESS],
   sinks: [{ name: 'emqx', state: { condition: 'fine', text: 'connected' }, receipt: null }],
   log: { state: { condition: 'fine', text: '3 % full' }, bytes: 3, quotaBytes: 100 },
 }
@@ -75,7 +77,7 @@ describe('the box', () => {
     one.start()
     await one.clock.advance(100)
     expect(one.shown()).toBe('ggg.')
-    one.state.facts = { ...HEALTHY, devices: [{ ...HEALTHY.devices[0]!, answers: false, text: 'no reply' }] }
+    one.state.facts = { ...HEALTHY, devices: [{ ...PRESS, answers: false, text: 'no reply' }] }
     await one.clock.advance(1000)
     await one.clock.advance(50)
     expect(one.board.lamps.BUS!.told).toContain('red')
@@ -298,7 +300,7 @@ describe('the box on Linux, its lamps being files of the kernel', () => {
     expect(read('green:HA', 'brightness')).toBe('0')
     // A kernel goes on listing what it has.
     for (const colour of ['green', 'red']) writeFileSync(at(`${colour}:BUS`, 'trigger'), '[none] timer pattern\n')
-    const silent = HEALTHY.devices.map((device) => ({ ...device, answers: false, text: 'no reply' }))
+    const silent = [{ ...PRESS, answers: false, text: 'no reply' }]
     one.state.facts = { ...HEALTHY, devices: silent }
     await clock.advance(1000)
     // The code, one blink and two, is the kernel's from here on; the green lamp is dark.

@@ -1,6 +1,6 @@
 /** BUS: the devices, and the connections that lead to them. */
 import type { Light } from '../../contracts/report.ts'
-import type { DeviceFacts, Facts } from './facts.ts'
+import type { Facts } from './facts.ts'
 import { light, worst } from './states.ts'
 
 /** Names in a sentence; the others are counted. */
@@ -14,22 +14,29 @@ interface Census {
 }
 
 export function bus({ connections, devices }: Facts): Light {
-  const away: DeviceFacts[] = []
+  const away: string[] = []
+  let silent = 0
+  let silence = ''
   const perConnection = new Map<string, Census>()
   let asked = 0
   let unknown = 0
-  let refusing: DeviceFacts | undefined
+  let refusing: string | undefined
   for (const device of devices) {
     if (!device.enabled || device.groups === 0) continue
     asked++
-    const census = perConnection.get(device.connection) ?? { asked: 0, silent: 0 }
-    perConnection.set(device.connection, census)
+    let census = perConnection.get(device.connection)
+    if (census === undefined) {
+      census = { asked: 0, silent: 0 }
+      perConnection.set(device.connection, census)
+    }
     census.asked++
-    if (device.answers === false) {
+    const { answers } = device
+    if (answers === false) {
       census.silent++
-      away.push(device)
-    } else if (device.answers === null) unknown++
-    if (device.trouble !== undefined) refusing ??= device
+      if (silent++ === 0) silence = device.text
+      if (away.length < NAMED) away.push(device.name)
+    } else if (answers === null) unknown++
+    if (device.trouble !== undefined) refusing ??= `${device.name} ${device.trouble}`
   }
   if (asked === 0) return light('bus.idle')
 
@@ -49,8 +56,8 @@ export function bus({ connections, devices }: Facts): Light {
     }
   }
   const found = [...missing, ...unreached, ...nobody]
-  if (away.length > 0) found.push(light('bus.some-silent', { says: absent(away) }))
-  if (refusing !== undefined) found.push(light('bus.trouble', { says: `${refusing.name} ${refusing.trouble}` }))
+  if (silent > 0) found.push(light('bus.some-silent', { says: absent(away, silent, silence) }))
+  if (refusing !== undefined) found.push(light('bus.trouble', { says: refusing }))
   for (const { name, state } of connections) {
     if (state.condition === 'degraded') found.push(light('bus.degraded', { says: `${name}: ${state.text}` }))
   }
@@ -59,11 +66,7 @@ export function bus({ connections, devices }: Facts): Light {
   return worst(found)
 }
 
-function absent(away: readonly DeviceFacts[]): string {
-  const names = away
-    .slice(0, NAMED)
-    .map(({ name }) => name)
-    .join(', ')
-  const more = away.length > NAMED ? ` and ${away.length - NAMED} more` : ''
-  return `${names}${more} ${away.length === 1 ? 'does' : 'do'} not answer (${away[0]!.text})`
+function absent(names: readonly string[], silent: number, why: string): string {
+  const more = silent > names.length ? ` and ${silent - names.length} more` : ''
+  return `${names.join(', ')}${more} ${silent === 1 ? 'does' : 'do'} not answer (${why})`
 }

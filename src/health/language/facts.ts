@@ -3,15 +3,15 @@ import type { Machine, PartReport } from '../../../hal/contract.ts'
 import type { ClockQuality } from '../../contracts/clock.ts'
 import type { ConnectionReport, DeviceReport, LogReport, SinkReport } from '../../contracts/report.ts'
 
-export type DeviceFacts = Pick<
-  DeviceReport,
-  'name' | 'connection' | 'enabled' | 'answers' | 'text' | 'trouble' | 'groups'
->
+export type DeviceFacts = Pick<DeviceReport, 'name' | 'connection' | 'enabled' | 'answers' | 'text' | 'groups'> & {
+  readonly trouble?: string | undefined
+}
 
 /** What the gateway says of itself. */
 export interface GatewayFacts {
   readonly connections: readonly Pick<ConnectionReport, 'name' | 'state'>[]
-  readonly devices: readonly DeviceFacts[]
+  /** Looked at once, one after the other: each may be the same object with other values in it. */
+  readonly devices: Iterable<DeviceFacts>
   readonly sinks: readonly Pick<SinkReport, 'name' | 'state' | 'receipt'>[]
   readonly log: Pick<LogReport, 'state' | 'bytes' | 'quotaBytes'>
   /** Absent: running. */

@@ -2,6 +2,7 @@
 import { basename, dirname, join } from 'node:path'
 import type { BoardDescription, LedDescription, LedRole, LineAddress, PortDescription } from '../../hal/contract.ts'
 import * as shapes from './board-shapes.ts'
+import { sayTwiceUsed } from './board-uses.ts'
 import { type Check, isMap, type Keys, supposed } from './check.ts'
 import type { Kinds } from './kinds.ts'
 import { families, fitting, listIn, namesIn } from './shelf.ts'
@@ -150,13 +151,15 @@ class BoardReader {
     }
     const button = line(withMs(parsed?.button as Keys | undefined), [...PATH, 'button'])
     const watchdog = withMs(parsed?.watchdog as Keys | undefined) as BoardDescription['watchdog']
-    return {
+    const description = {
       ...names,
       ports: this.#ports(ports, line),
       leds: this.#leds(leds, line),
       ...(button === undefined ? {} : { button }),
       ...(watchdog === undefined ? {} : { watchdog }),
     }
+    sayTwiceUsed(description, check.places)
+    return description
   }
 
   #ports(given: unknown, line: LineOf): BoardDescription['ports'] {

@@ -276,6 +276,22 @@ watchdog: { timeout: 10ms }
     `)
   })
 
+  it('is a lamp or a line that two have, where the second has it', async () => {
+    const lines = '{ name: virt, leds: { BUS: { red: { led: "sys:red" } }, NET: { green: { gpio: { line: 8 } } } }, '
+    const rest = 'ports: { rs485-1: { rs485: { mode: gpio, enable: { line: 8 } } } } }\n'
+    expect((await complaints(`board: ${lines}${rest}`)).map((text) => text.replace(/^\S+:(\d+):\d+/, '$1'))).toEqual([
+      '1 board.leds.BUS.red: the lamp sys:red is used twice: it is SYS red already',
+      '1 board.ports.rs485-1.rs485.enable: line 8 of fieldgate-sim is used twice: it is NET green already',
+      '15 board.button: line 8 of fieldgate-sim is used twice: it is NET green already',
+    ])
+    expect(
+      (await board('board: { leds: { SYS: { green: { led: rgb }, red: { led: rgb } } }, name: generic }\n')).leds.SYS,
+    ).toEqual({
+      green: { led: 'rgb' },
+      red: { led: 'rgb' },
+    })
+  })
+
   it('is told when the file is no map, or no YAML', async () => {
     writeFileSync(join(folder, 'carrier.yaml'), '- a\n')
     expect(await complaints('board: carrier.yaml\n')).toEqual([

@@ -137,7 +137,18 @@ export const command: Command = async ({ file, json, options, screen, clock, sig
 /** SIGHUP, which is `systemctl reload`. Where a person looks on, it is the terminal that was closed, and ends the service. */
 function onHangUp(reload: () => Promise<void>): () => void {
   if (process.stdin.isTTY || process.stderr.isTTY) return () => {}
-  const hear = (): void => void reload()
+  let [runs, again] = [false, false]
+  // One that comes during another is for a file that may have changed since: it is read once more.
+  const hear = async (): Promise<void> => {
+    again = true
+    if (runs) return
+    runs = true
+    while (again) {
+      again = false
+      await reload()
+    }
+    runs = false
+  }
   process.on('SIGHUP', hear)
   return () => process.off('SIGHUP', hear)
 }

@@ -11,6 +11,8 @@ const STALL_MS = 100
 /** From here on somebody is told, at the most so often. */
 const TOLD_MS = 500
 const TELL_EVERY_MS = 10_000
+/** Before anything runs, code is loaded and files are looked through: that is told when it takes so long. */
+const TOLD_AT_START_MS = 5000
 /** The timer that measures is itself gone. */
 const GONE_MS = 30_000
 /** Below this share of the time the processor was not with this process. */
@@ -36,6 +38,7 @@ export class Stalls {
   #stop: Stop
   #toldAt = Number.NEGATIVE_INFINITY
   #untold = 0
+  #toldMs = TOLD_AT_START_MS
 
   constructor(options: StallsOptions) {
     const { clock, ledger, used } = options
@@ -62,12 +65,17 @@ export class Stalls {
         this.longestMs = Math.round(lateMs)
         this.#line.report({ condition: 'fine', text: `was late by ${this.longestMs} ms at the most` })
       }
-      if (lateMs >= TOLD_MS) this.#tell(lateMs, now)
+      if (lateMs >= this.#toldMs) this.#tell(lateMs, now)
     }
     this.#line.progress()
     this.#used = used()
     this.#lookedAt = now
     this.#expected = now + LOOK_MS
+  }
+
+  /** Everything runs: from now on nobody may be kept waiting. */
+  running(): void {
+    this.#toldMs = TOLD_MS
   }
 
   stop(): void {

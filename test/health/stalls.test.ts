@@ -10,6 +10,7 @@ function watched() {
   const ledger = new Ledger({ clock })
   const processor = { ms: 0 }
   const stalls = new Stalls({ clock, ledger, log, used: () => processor.ms })
+  stalls.running()
   return { clock, log, ledger, processor, stalls }
 }
 
@@ -47,6 +48,20 @@ describe('a loop that is kept from its timers', () => {
       'everything was late by 5000 ms: it was not given the processor (4 ms of it): other programs, swapping, or it was stopped',
     )
     expect(log.lines[1]!.facts).toMatchObject({ event: 'loop.stalled', lateMs: 5000, usedMs: 4 })
+  })
+
+  it('is told of while everything is being started only when it lasts', async () => {
+    const clock = new HaltingClock()
+    const log = new Said()
+    const ledger = new Ledger({ clock })
+    const stalls = new Stalls({ clock, ledger, log, used: () => 0 })
+    clock.halt(1400)
+    await clock.advance(100)
+    expect(log.lines).toEqual([])
+    expect(stalls.counters.loopStalls).toBe(1)
+    clock.halt(6000)
+    await clock.advance(100)
+    expect(log.of('warn')).toHaveLength(1)
   })
 
   it('does not fill the journal', async () => {

@@ -76,6 +76,7 @@ export class Watch {
     })
     sockets.report({ condition: 'fine', text: 'are open' })
     this.ledger.settled()
+    this.#stalls.running()
     // Two who feed one device: systemd has it then.
     const ours = notifier.watchdogMs === undefined || options.systemdCannot === true
     if (options.hardware !== undefined && ours) this.#feeder.arm(options.hardware)

@@ -14,6 +14,9 @@ export { unavailable } from './serial-fault.ts'
 /** <asm-generic/ioctls.h>: nobody but root opens it any more. */
 const TIOCEXCL = 0x540c
 
+/** Who looked a moment ago does not look again: `connect: per-cycle` opens a port each second, and looking takes milliseconds. */
+const LOOKED_MS = 5000
+
 /** The devices that are open in this process, or about to be. */
 const inUse = new Map<string, { readonly name: string }>()
 
@@ -28,9 +31,13 @@ export class LinuxSerialPort implements SerialPort {
   readonly #close = new Set<(why: string) => void>()
   readonly #monotonic: () => number
   #where: string
+  /** Links followed. */
+  #device = ''
   #facts: LineFacts
   #native: NativePort | undefined
   #gate: Gate | undefined
+  /** The device that was closed by us, and when. */
+  #ours: { readonly device: string; readonly at: number } | undefined
 
   /** `find` gives the device file for the name, anew at each opening: an adapter may come back as another file. `rs485`: what
    *  the board says, for what a line's own settings leave open. `openLine`: the line of a GPIO chip that enables the driver. */
@@ -64,11 +71,13 @@ export class LinuxSerialPort implements SerialPort {
     this.#where = whereOf(this.#name, path)
     this.#facts = factsOf(path)
     const device = realPath(path)
+    this.#device = device
     const claim = this.#claim(device)
     let native: NativePort | undefined
     try {
       // Opening it would change the settings of whoever has it.
-      const holder = await holderOf(device, this.#root)
+      const recent = this.#ours?.device === device && this.#monotonic() - this.#ours.at < LOOKED_MS
+      const holder = recent ? null : await holderOf(device, this.#root)
       if (holder !== null) throw this.#taken(holder)
       native = await this.#opened(settings, path, device)
       await this.#prepare(native, settings, device)
@@ -131,7 +140,9 @@ export class LinuxSerialPort implements SerialPort {
     this.#native = undefined
     this.#gate = undefined
     await gate?.close(native?.isOpen !== true)
-    if (native !== undefined) await closed(native)
+    if (native === undefined) return
+    await closed(native)
+    this.#ours = { device: this.#device, at: this.#monotonic() }
   }
 
   /** Two connections of one gateway do not lock each other out. */

@@ -21,6 +21,7 @@ import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { portVariable } from '../../hal/linux/ports.ts'
 import { portsThere } from '../../hal/linux/ports-there.ts'
+import { LinuxSerialPort } from '../../hal/linux/serial.ts'
 import { explainOpening } from '../../hal/linux/serial-fault.ts'
 import { Retryable } from '../../src/contracts/errors.ts'
 import { serialPortSuite } from '../contracts/serial-suite.ts'
@@ -217,6 +218,26 @@ describe.skipIf(!existsSync(socat))('a port that somebody has', () => {
     await one.close()
     await other.open(LINE)
     await other.close()
+    end()
+  })
+
+  test('is looked after once, and again only a while after it was closed', async () => {
+    const { near, end } = await pair()
+    let now = 0
+    const port = new LinuxSerialPort({ name: near, find: () => near, monotonic: () => now })
+    await port.open(LINE)
+    await port.close()
+    const child = await started(
+      '/usr/bin/perl',
+      ['-e', `open(my $port, '<', '${near}') or die; $| = 1; print "reads\n"; sleep`],
+      /reads/,
+    )
+    now = 4999
+    await port.open(LINE)
+    await port.close()
+    now += 5000
+    expect((await port.open(LINE).catch((thrown) => thrown)).message).toMatch(/in use by another program, perl/)
+    child.kill('SIGKILL')
     end()
   })
 

@@ -19,7 +19,7 @@ export async function describe(board: BoardDescription, around: Surroundings): P
       ...lampReports(board, around),
       ...buttonReports(board, around),
       ...(await watchdogReports(board, around)),
-      ...chipReports(around),
+      ...chipReports(board, around),
     ],
   }
 }

@@ -8,7 +8,7 @@ import type { Surroundings } from './surroundings.ts'
 /** What Fieldgate calls itself to the kernel. */
 const OWN = 'fieldgate'
 
-export function chipReports(around: Surroundings): PartReport[] {
+export function chipReports(board: BoardDescription, around: Surroundings): PartReport[] {
   const { chips, shut } = gpioChips(around)
   return [
     ...chips.map(
@@ -25,11 +25,18 @@ export function chipReports(around: Surroundings): PartReport[] {
         part: 'chip',
         name: path.slice(path.lastIndexOf('/') + 1),
         device: path,
-        state: 'refused',
+        // Whom no line is named of nobody misses.
+        state: namesLines(board) ? 'refused' : 'found',
         text: `cannot be looked at: ${(fault as Error).message}`,
       }),
     ),
   ]
+}
+
+function namesLines({ ports, leds, button }: BoardDescription): boolean {
+  const lamps = Object.values(leds).flatMap((lamp) => Object.values(lamp))
+  const enabled = Object.values(ports).some(({ rs485 }) => rs485?.enable !== undefined)
+  return button !== undefined || enabled || lamps.some((address) => 'gpio' in address)
 }
 
 export function buttonReports({ button }: BoardDescription, around: Surroundings): PartReport[] {

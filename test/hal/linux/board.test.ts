@@ -186,6 +186,16 @@ describe('what a board of Linux is described as', () => {
     )
   })
 
+  it('misses a chip that cannot be looked at only where a line of it may be named', async () => {
+    box.unplugged = true
+    const without = await parts({ ...DESCRIPTION, leds: { SYS: DESCRIPTION.leds.SYS! }, button: undefined as never })
+    expect(without['chip gpiochip0']).toMatchObject({
+      state: 'found',
+      text: expect.stringMatching(/^cannot be looked at/),
+    })
+    expect((await parts())['chip gpiochip0']!.state).toBe('refused')
+  })
+
   it('says why the box started, and whether the watchdog can be left', async () => {
     box.file('sys/class/watchdog/watchdog0/bootstatus', '32\n')
     box.file('sys/class/watchdog/watchdog0/nowayout', '1\n')

@@ -57,6 +57,8 @@ export interface BoxOptions {
   /** Carries out what the button asks for, and says in a sentence what became of it. */
   readonly act: (gesture: 'set-up' | 'factory-reset') => Promise<string>
   readonly health?: HealthLedger
+  /** Asked each second; absent: never. */
+  readonly isUpdating?: () => boolean
 }
 
 export class Box {
@@ -162,6 +164,7 @@ export class Box {
       faults,
       certificates: this.#certificates,
       setUp: this.#settingUp,
+      updating: this.#options.isUpdating?.() ?? false,
     }
   }
 

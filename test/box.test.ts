@@ -163,6 +163,16 @@ describe('the box', () => {
     expect(one.light('SYS').id).toBe('sys.hot')
   })
 
+  it('shows an update for as long as it goes on', async () => {
+    let updating = true
+    const one = box({ isUpdating: () => updating })
+    one.start()
+    await one.clock.advance(10)
+    expect(one.light('SYS').id).toBe('sys.updating')
+    updating = false
+    expect(one.light('SYS').id).toBe('sys.fine')
+  })
+
   it('goes on without a machine that tells anything', async () => {
     const one = box({ machine: () => Promise.reject(new RangeError('no sysfs')) })
     one.start()

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { sinksSeen } from '../../src/cli/run/sinks-seen.ts'
+import { sinksSeen, uplinkSilent } from '../../src/cli/run/sinks-seen.ts'
 import type { SinkConfiguration } from '../../src/config/configuration.ts'
 import type { Place } from '../../src/log/ends.ts'
 
@@ -54,5 +54,23 @@ describe('sinks, as the half sees them that does not run them', () => {
     const off = { ...sink, name: 'off', enabled: false } as SinkConfiguration
     const seen = sinksSeen({ sinks: [sink, off], places: [], now: NOW })
     expect(seen).toMatchObject([{ name: 's', state: { condition: 'waiting' }, receipt: null }])
+  })
+})
+
+describe('the uplink half, as the field half sees it', () => {
+  const silent = (given: Partial<Parameters<typeof uplinkSilent>[0]>): string | undefined =>
+    uplinkSilent({ sinks: [sink], places: [], now: NOW, startedAt: 0, ...given })
+
+  it('is away when no sink has told anything for a while', () => {
+    expect(silent({})).toContain('has said nothing for 100 s')
+    expect(silent({ places: [place(101_000)] })).toContain('nothing is delivered')
+    expect(silent({ places: [place(1000, 'the boot before')] })).toBeDefined()
+    expect(silent({ places: [place(99_000)] })).toBeUndefined()
+  })
+
+  it('is given as long to come, and is not missed where there is nothing to deliver', () => {
+    expect(silent({ startedAt: NOW.monotonic - 99_000 })).toBeUndefined()
+    expect(silent({ sinks: [] })).toBeUndefined()
+    expect(silent({ sinks: [{ ...sink, enabled: false }] })).toBeUndefined()
   })
 })

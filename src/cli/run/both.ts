@@ -7,10 +7,10 @@ import type { Half, HalfOptions } from './half.ts'
 import { retrying } from './retrying.ts'
 
 export async function openBoth(options: HalfOptions): Promise<Half> {
-  const { configuration, clock, log } = options
+  const { run, configuration, clock, log } = options
   const board = await boardOf(configuration.board, clock)
   const gateway = await Gateway.open({ ...options, board })
-  const box = openBox({ board, clock, log, ledger: options.ledger, configuration: () => gateway.configuration })
+  const box = openBox({ run, board, clock, log, ledger: options.ledger, configuration: () => gateway.configuration })
   return {
     get configuration() {
       return gateway.configuration

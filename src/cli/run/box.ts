@@ -1,5 +1,6 @@
 /** The box that the configuration names: its board, with lamps, button and machine. */
-import { dirname } from 'node:path'
+import { existsSync } from 'node:fs'
+import { join } from 'node:path'
 import type { Board } from '../../../hal/contract.ts'
 import { readMachine } from '../../../hal/linux/machine.ts'
 import { Box } from '../../box.ts'
@@ -20,18 +21,23 @@ export function openBox(options: {
   readonly ledger: HealthLedger
   /** As it is in force. */
   readonly configuration: () => Configuration
+  /** Where the sockets of the halves have their folders. */
+  readonly run: string
 }): Box {
-  const { board, clock, log, ledger, configuration } = options
+  const { board, clock, log, ledger, configuration, run } = options
   const { board: description } = configuration()
   return new Box({
     board,
     clock,
     log,
     health: ledger,
-    machine: () => readMachine({ paths: [configuration().log.path, dirname(configuration().source.file)] }),
+    // All that is written stands with the log. Other folders may be read-only on purpose.
+    machine: () => readMachine({ paths: [configuration().log.path] }),
     certificates: () => certificates(sourcesIn(configuration()), clock.wall()),
     button: { reset: description.button?.reset === 'allowed' },
     act: (gesture) => runHook(gesture),
+    // Whoever updates the box leaves it there meanwhile.
+    isUpdating: () => existsSync(join(run, 'updating')),
   })
 }
 

@@ -19,7 +19,7 @@ export async function openFieldHalf({ run, ...options }: HalfOptions): Promise<H
   const board = await boardOf(configuration.board, clock)
   const end = await openFieldEnd({ ...configuration.log, clock, log, health, headFile: join(run, 'head') })
   const field = await Field.open({ ...options, board, end })
-  const box = openBox({ board, clock, log, ledger: health, configuration: () => field.configuration })
+  const box = openBox({ run, board, clock, log, ledger: health, configuration: () => field.configuration })
   /** What the other half has told, as it is stored with the places. */
   const seen = () => {
     const { sinks } = field.configuration

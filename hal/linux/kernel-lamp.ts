@@ -64,7 +64,8 @@ export class KernelLamp {
 
   /** Shares of its colours, 0 to 1, in the order of `tints`; seen with the next `set`. */
   tint(shares: readonly number[]): void {
-    const levels = shares.map((share) => Math.round(share * this.#max)).join(' ')
+    // A colour that can only be on or off is on with any share.
+    const levels = shares.map((share) => Math.ceil(share * this.#max)).join(' ')
     this.#said(() => this.#write('multi_intensity', levels))
   }
 

@@ -263,6 +263,14 @@ describe('a lamp that mixes', () => {
     led.close()
   })
 
+  it('of colours that are only on or off has each of them on', () => {
+    lamp('rgb:status', { ...rgb, max_brightness: '1' })
+    const led = open({ red: one, green: one })
+    led.show('amber')
+    expect(read('rgb:status', 'multi_intensity')).toBe('1 1 0')
+    led.close()
+  })
+
   it('blinks in one colour, not in two', () => {
     lamp('rgb:status', { ...rgb, delay_on: '', delay_off: '' })
     const led = open({ red: one, green: one, amber: one })

@@ -27,13 +27,16 @@ try {
   }
   symlinkSync('/usr/lib/fieldgate/node_modules', join(copied, 'node_modules'))
   shell(`mksquashfs ${copied} ${folder}/tree.squashfs -quiet -noappend -comp gzip`)
+  const overlay = join(import.meta.dirname, 'mixing.dtso')
+  shell(`dtc -q -@ -I dts -O dtb -o ${folder}/mixing.dtbo ${overlay}`)
+  shell(`fdtoverlay -i ${newest('virt-*/virt.dtb')} -o ${folder}/virt.dtb ${folder}/mixing.dtbo`)
   const disk = (file: string): string[] => ['-drive', `file=${file},if=virtio,format=raw,readonly=on`]
   const child = spawn(
     'qemu-system-aarch64',
     [
       ...['-M', 'virt,acpi=off', '-cpu', 'cortex-a72', '-smp', '2', '-m', '1024', '-display', 'none', '-nodefaults'],
       ...['-serial', 'stdio', '-no-reboot', '-device', 'i6300esb', '-action', 'watchdog=reset'],
-      ...['-dtb', newest('virt-*/virt.dtb'), '-kernel', newest('kernel-*/vmlinuz'), '-initrd', `${folder}/initrd.gz`],
+      ...['-dtb', `${folder}/virt.dtb`, '-kernel', newest('kernel-*/vmlinuz'), '-initrd', `${folder}/initrd.gz`],
       ...['-append', 'console=ttyAMA0 quiet panic=1 VERIFY_WORDS=--bite'],
       ...disk(newest('slot-*/root.squashfs')),
       ...disk(`${folder}/tree.squashfs`),

@@ -2,11 +2,12 @@
  *  for is looked at from the other side, the simulated chip. Ends with 0 when everything held; `--bite` ends by a reset. */
 import assert from 'node:assert/strict'
 import { execFileSync, spawn } from 'node:child_process'
-import { chmodSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { openButton } from '../../../hal/linux/button.ts'
 import { LineRequest } from '../../../hal/linux/gpio.ts'
 import { gpioChips } from '../../../hal/linux/gpio-chips.ts'
+import { openSysfsOutput } from '../../../hal/linux/gpio-sysfs.ts'
 import { openLed } from '../../../hal/linux/leds.ts'
 import { openOutput } from '../../../hal/linux/output.ts'
 import { openWatchdog } from '../../../hal/linux/watchdog.ts'
@@ -14,7 +15,11 @@ import { openWatchdog } from '../../../hal/linux/watchdog.ts'
 const CHIP = 'fieldgate-sim'
 const BUTTON = { chip: CHIP, line: 'button', activeLow: true } as const
 const NOBODY = 65_534
-const folder = `/sys/devices/platform/fieldgate-sim/${readdirSync('/sys/devices/platform/fieldgate-sim').find((name) => /^gpiochip\d+$/.test(name))}`
+const chipFolder = (device: string): string => {
+  const above = `/sys/devices/platform/${device}`
+  return `${above}/${readdirSync(above).find((name) => /^gpiochip\d+$/.test(name))}`
+}
+const folder = chipFolder('fieldgate-sim')
 const level = (line: number): number => Number(readFileSync(`${folder}/sim_gpio${line}/value`, 'utf8'))
 const pull = (line: number, way: 'up' | 'down'): void => writeFileSync(`${folder}/sim_gpio${line}/pull`, `pull-${way}`)
 const lamp = (name: string, file: string): string => readFileSync(`/sys/class/leds/${name}/${file}`, 'utf8').trim()
@@ -28,9 +33,13 @@ const message = (act: () => unknown): string => {
 }
 
 /** How long each level of a line lasted; looked at by another process, so that this one may hang. */
-async function watched(line: number, ms: number): Promise<readonly (readonly [level: number, ms: number])[]> {
+async function watched(
+  line: number,
+  ms: number,
+  chip = folder,
+): Promise<readonly (readonly [level: number, ms: number])[]> {
   const program = `
-    const { openSync, readSync } = require('fs'), fd = openSync('${folder}/sim_gpio${line}/value'), byte = Buffer.alloc(1)
+    const { openSync, readSync } = require('fs'), fd = openSync('${chip}/sim_gpio${line}/value'), byte = Buffer.alloc(1)
     const out = [], until = performance.now() + ${ms}
     let last, since
     for (;;) {
@@ -324,6 +333,80 @@ rows.push([
     } finally {
       process.seteuid!(0)
     }
+  },
+])
+rows.push([
+  'a lamp that mixes shows what its colours make together, and blinks in it',
+  async () => {
+    const name = readdirSync('/sys/class/leds').find((each) => existsSync(`/sys/class/leds/${each}/multi_intensity`))
+    assert.ok(name !== undefined, 'the kernel made no lamp that mixes')
+    const bank = chipFolder('mixing-sim')
+    const seen = (): string => [0, 1].map((line) => readFileSync(`${bank}/sim_gpio${line}/value`, 'utf8')[0]).join('')
+    const led = openLed({ role: 'SYS', description: { red: { led: name }, green: { led: name } } })
+    const levels = (['red', 'amber', 'green', 'off'] as const).map((colour) => {
+      led.show(colour)
+      return seen()
+    })
+    assert.deepEqual(levels, ['10', '11', '01', '00'])
+    const steps = [
+      { colour: 'red', ms: 150 },
+      { colour: 'off', ms: 250 },
+    ] as const
+    assert.equal(led.blink(steps), true)
+    near(await watched(0, 2500, bank), [
+      [1, 150],
+      [0, 250],
+      [1, 150],
+    ])
+    led.close()
+    return name
+  },
+])
+rows.push([
+  'a line is switched through the files of old kernels too',
+  () => {
+    for (const chip of [CHIP, folder.split('/').at(-1)!]) {
+      for (const activeLow of [false, true]) {
+        const line = openSysfsOutput({ chip, line: 14, activeLow })
+        assert.equal(level(14), activeLow ? 1 : 0)
+        line.set(true)
+        assert.equal(level(14), activeLow ? 0 : 1)
+        assert.match(
+          message(() => openOutput({ chip: CHIP, line: 14 })),
+          /is used by "sysfs"/,
+        )
+        line.close()
+      }
+    }
+    const busy = message(() => openSysfsOutput({ chip: CHIP, line: 1 }))
+    assert.match(busy, /^line 1 of fieldgate-sim is used by the kernel/)
+    openOutput({ chip: CHIP, line: 14 }).close()
+    return busy
+  },
+])
+rows.push([
+  'a chip that is unplugged leaves a sentence and a quiet loop behind',
+  async () => {
+    const config = '/sys/kernel/config'
+    if (!existsSync(`${config}/gpio-sim`)) execFileSync('mount', ['-t', 'configfs', 'configfs', config])
+    mkdirSync(`${config}/gpio-sim/gone/bank`, { recursive: true })
+    writeFileSync(`${config}/gpio-sim/gone/bank/num_lines`, '4')
+    writeFileSync(`${config}/gpio-sim/gone/bank/label`, 'gone-sim')
+    writeFileSync(`${config}/gpio-sim/gone/live`, '1')
+    const line = openOutput({ chip: 'gone-sim', line: 0 })
+    const button = openButton({ line: { chip: 'gone-sim', line: 1 } })
+    writeFileSync(`${config}/gpio-sim/gone/live`, '0')
+    const before = process.cpuUsage()
+    await sleep(1000)
+    const { user, system } = process.cpuUsage(before)
+    assert.ok(user + system < 300_000, `the loop spins: ${(user + system) / 1000} ms of a second`)
+    const said = message(() => line.set(true))
+    assert.match(said, /^line 0 of gone-sim failed \(ENODEV\): its chip may be unplugged/)
+    line.close()
+    button.close()
+    rmdirSync(`${config}/gpio-sim/gone/bank`)
+    rmdirSync(`${config}/gpio-sim/gone`)
+    return said
   },
 ])
 const watchdog = { device: '/dev/watchdog', timeoutMs: 4000 }

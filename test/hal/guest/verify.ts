@@ -22,7 +22,19 @@ const chipFolder = (device: string): string => {
 const folder = chipFolder('fieldgate-sim')
 const level = (line: number): number => Number(readFileSync(`${folder}/sim_gpio${line}/value`, 'utf8'))
 const pull = (line: number, way: 'up' | 'down'): void => writeFileSync(`${folder}/sim_gpio${line}/pull`, `pull-${way}`)
+/** Levels of the green line and the red one. */
+const COLOURS = [
+  ['green', '10'],
+  ['amber', '11'],
+  ['red', '01'],
+  ['off', '00'],
+] as const
 const lamp = (name: string, file: string): string => readFileSync(`/sys/class/leds/${name}/${file}`, 'utf8').trim()
+/** A lamp's level is set by a worker of the kernel's, a little after the write. */
+async function settles(look: () => unknown, wanted: unknown): Promise<void> {
+  for (let left = 200; left > 0 && look() !== wanted; left -= 1) await sleep(5)
+  assert.equal(look(), wanted)
+}
 const message = (act: () => unknown): string => {
   try {
     act()
@@ -172,13 +184,12 @@ const rows: [what: string, check: () => unknown][] = [
   ],
   [
     'a lamp of two colours moves its lines, in well under a millisecond',
-    () => {
+    async () => {
       const led = openLed({ role: 'SYS', description: { green: { led: 'sys:green' }, red: { led: 'sys:red' } } })
-      const seen = (['green', 'amber', 'red', 'off'] as const).map((colour) => {
+      for (const [colour, levels] of COLOURS) {
         led.show(colour)
-        return [level(0), level(1)].join('')
-      })
-      assert.deepEqual(seen, ['10', '11', '01', '00'])
+        await settles(() => `${level(0)}${level(1)}`, levels)
+      }
       const costs: number[] = []
       for (let count = 0; count < 1000; count += 1) {
         const from = performance.now()
@@ -210,7 +221,8 @@ const rows: [what: string, check: () => unknown][] = [
         [0, 280],
       ])
       led.show('red')
-      assert.deepEqual([level(1), lamp('sys:red', 'trigger').includes('[none]')], [1, true])
+      await settles(() => level(1), 1)
+      assert.match(lamp('sys:red', 'trigger'), /\[none\]/)
       led.close()
     },
   ],
@@ -328,7 +340,7 @@ rows.push([
       ])
       assert.equal(led.blink(steps), false)
       led.show('red')
-      assert.equal(level(7), 1)
+      await settles(() => level(7), 1)
       led.close()
     } finally {
       process.seteuid!(0)
@@ -343,11 +355,11 @@ rows.push([
     const bank = chipFolder('mixing-sim')
     const seen = (): string => [0, 1].map((line) => readFileSync(`${bank}/sim_gpio${line}/value`, 'utf8')[0]).join('')
     const led = openLed({ role: 'SYS', description: { red: { led: name }, green: { led: name } } })
-    const levels = (['red', 'amber', 'green', 'off'] as const).map((colour) => {
+    // Red is the first of its lines.
+    for (const [colour, levels] of COLOURS) {
       led.show(colour)
-      return seen()
-    })
-    assert.deepEqual(levels, ['10', '11', '01', '00'])
+      await settles(() => `${seen()[1]}${seen()[0]}`, levels)
+    }
     const steps = [
       { colour: 'red', ms: 150 },
       { colour: 'off', ms: 250 },

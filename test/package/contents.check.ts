@@ -30,6 +30,7 @@ interface Bill {
 }
 
 const HOME = 'usr/lib/fieldgate'
+const MACHINE = { arm64: 'arm64', amd64: 'x64' } as const
 /** ELF e_machine: AArch64 and x86-64. */
 const MACHINES = { arm64: 183, amd64: 62 } as const
 
@@ -72,6 +73,16 @@ describe.each(['arm64', 'amd64'] as const)('the package for %s', (architecture) 
       paths().filter((path) => /\.([cm]?ts|map|c|cc|cpp|h|md|gyp|markdown)$/.test(path) && path.startsWith(HOME)),
     ).toEqual([])
     expect(paths().filter((path) => /vitest|biome|typescript|fast-check|@types/.test(path))).toEqual([])
+  })
+
+  it.runIf(process.arch === MACHINE[architecture])('loads every module that the code imports', () => {
+    const { dependencies } = JSON.parse(readFileSync('package.json', 'utf8')) as {
+      dependencies: Record<string, string>
+    }
+    const home = join(folder, 'root', HOME)
+    for (const name of Object.keys(dependencies)) {
+      execFileSync(join(home, 'bin/node'), ['--input-type=module', '-e', `await import('${name}')`], { cwd: home })
+    }
   })
 
   it('has what the code reads as files', () => {

@@ -166,6 +166,8 @@ export interface StorageReport {
   /** What was asked about. */
   readonly path: string
   readonly readOnly: boolean
+  /** What is written there is lost with the power. */
+  readonly inMemory: boolean
   readonly freeBytes: number
   readonly totalBytes: number
   /** Of flash memory, 0–1, where it tells. */

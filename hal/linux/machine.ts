@@ -1,7 +1,7 @@
 /** What the kernel tells of the box itself: heat, supply, storage, network. Small files, read as they are; what is not there is left
  *  out. */
 import { readdir, readFile, readlink, realpath, statfs } from 'node:fs/promises'
-import { networkInterfaces } from 'node:os'
+import { networkInterfaces, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Machine, NetworkLink, StorageReport } from '../contract.ts'
 
@@ -10,6 +10,8 @@ export interface MachineOptions {
   readonly paths: readonly string[]
   /** What stands for `/`. */
   readonly root?: string
+  /** Where being in memory is no fault; absent: the system's folder for what is temporary. */
+  readonly temporary?: string
   /** By interface; absent: as the kernel has them now. */
   readonly addresses?: Readonly<Record<string, readonly { readonly address: string }[] | undefined>>
 }
@@ -29,12 +31,13 @@ const THROTTLED = {
 export async function readMachine({
   paths,
   root = '/',
+  temporary = tmpdir(),
   addresses = networkInterfaces(),
 }: MachineOptions): Promise<Machine> {
   const [heat, supply, storages, links] = await Promise.all([
     heatOf(root),
     supplyOf(root),
-    storagesOf(paths, root),
+    storagesOf(paths, { root, temporary }),
     linksOf(root, addresses),
   ])
   return { ...heat, ...supply, storages, links }
@@ -75,9 +78,14 @@ async function supplyOf(root: string): Promise<Pick<Machine, 'throttled'>> {
   return (bits & (THROTTLED.capped | THROTTLED.throttled | THROTTLED.hot)) === 0 ? {} : { throttled: 'heat' }
 }
 
-async function storagesOf(paths: readonly string[], root: string): Promise<readonly StorageReport[]> {
-  const mounts = mountsIn((await textOf(join(root, 'proc/self/mountinfo'))) ?? '')
-  const found = await Promise.all([...new Set(paths)].map((path) => storageOf(path, root, mounts)))
+interface Looking {
+  readonly root: string
+  readonly temporary: string
+}
+
+async function storagesOf(paths: readonly string[], looking: Looking): Promise<readonly StorageReport[]> {
+  const mounts = mountsIn((await textOf(join(looking.root, 'proc/self/mountinfo'))) ?? '')
+  const found = await Promise.all([...new Set(paths)].map((path) => storageOf(path, looking, mounts)))
   // Folders of one file system are told once.
   const seen = new Set<string>()
   return found.flatMap((one) => {
@@ -89,17 +97,18 @@ async function storagesOf(paths: readonly string[], root: string): Promise<reado
 
 async function storageOf(
   path: string,
-  root: string,
+  { root, temporary }: Looking,
   mounts: readonly Mount[],
 ): Promise<{ readonly on: string; readonly storage: StorageReport } | undefined> {
   try {
     const { bsize, bavail, blocks } = await statfs(path)
     const whole = await realpath(path)
-    const mount = mounts.filter(({ at }) => at === '/' || whole === at || whole.startsWith(`${at}/`)).at(-1)
+    const mount = mountOf(whole, mounts)
     const lifeUsed = mount === undefined ? undefined : await lifeOf(mount.device, root)
     const storage = {
       path,
       readOnly: mount?.readOnly ?? false,
+      inMemory: !whole.startsWith(`${temporary}/`) && isInMemory(mount, mounts),
       freeBytes: bsize * bavail,
       totalBytes: bsize * blocks,
       ...(lifeUsed === undefined ? {} : { lifeUsed }),
@@ -111,27 +120,44 @@ async function storageOf(
   }
 }
 
+function mountOf(path: string, mounts: readonly Mount[]): Mount | undefined {
+  return mounts.filter(({ at }) => at === '/' || path === at || path.startsWith(`${at}/`)).at(-1)
+}
+
+/** Whether what is written there is lost with the power: a tmpfs, or an overlay that writes to one. */
+function isInMemory(mount: Mount | undefined, mounts: readonly Mount[]): boolean {
+  const upper = mount?.upper === undefined ? undefined : mountOf(mount.upper, mounts)
+  return mount?.type === 'tmpfs' || upper?.type === 'tmpfs'
+}
+
 interface Mount {
   readonly at: string
   /** `major:minor` */
   readonly device: string
+  readonly type: string
   readonly readOnly: boolean
+  /** Of an overlay: the folder that takes what is written. */
+  readonly upper?: string
 }
 
-/** proc_pid_mountinfo(5), the innermost last. A mount is read-only by its own options, or with its file system. */
+/** proc_pid_mountinfo(5), the innermost last. Read-only is the file system, which is what a fault leaves behind; a mount's own options are
+ *  how systemd confines a service (ProtectSystem=strict). */
 function mountsIn(text: string): readonly Mount[] {
   const mounts = text.split('\n').flatMap((line) => {
     const [before = '', after = ''] = line.split(' - ')
     const fields = before.split(' ')
-    const [, , device, , at, options] = fields
-    if (device === undefined || at === undefined || options === undefined) return []
-    const own = after.split(' ')[2] ?? ''
-    const readOnly = [...options.split(','), ...own.split(',')].includes('ro')
+    const [, , device, , at] = fields
+    if (device === undefined || at === undefined) return []
+    const [type = '', , settings = ''] = after.split(' ')
+    const own = settings.split(',')
+    const upper = own.find((one) => one.startsWith('upperdir='))?.slice('upperdir='.length)
     return [
       {
         at: at.replace(/\\(\d{3})/g, (_, octal: string) => String.fromCharCode(Number.parseInt(octal, 8))),
         device,
-        readOnly,
+        type,
+        readOnly: own.includes('ro'),
+        ...(upper === undefined ? {} : { upper }),
       },
     ]
   })

@@ -136,6 +136,8 @@ export interface MachineReport {
   readonly storages: readonly {
     readonly path: string
     readonly readOnly: boolean
+    /** What is written there is lost with the power. */
+    readonly inMemory: boolean
     readonly freeBytes: number
     readonly totalBytes: number
     /** Of flash memory, 0–1. */

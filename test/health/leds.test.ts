@@ -280,7 +280,7 @@ describe('HA', () => {
 
 describe('SYS, of the box', () => {
   const machine: Machine = { storages: [], links: [{ name: 'eth0', carrier: true, addresses: 1 }] }
-  const storage = { path: '/data', readOnly: false, freeBytes: 500e6, totalBytes: 1e9 }
+  const storage = { path: '/data', readOnly: false, inMemory: false, freeBytes: 500e6, totalBytes: 1e9 }
   const sys = (facts: Partial<Facts>): string => {
     const { id, colour, text } = light('SYS', facts)
     return `${id} ${colour}: ${text}`
@@ -291,6 +291,9 @@ describe('SYS, of the box', () => {
     expect(one({})).toMatch(/^sys.fine/)
     expect(one({ freeBytes: 20e6 })).toMatch(/^sys.storage-space amber: \/data has 19 MiB of 954 MiB left; make room/)
     expect(one({ readOnly: true })).toMatch(/^sys.storage-read-only amber: \/data can only be read/)
+    expect(one({ inMemory: true })).toMatch(
+      /^sys.storage-memory amber: \/data is in memory: .* lost without power; look at/,
+    )
     expect(one({ lifeUsed: 0.7 })).toMatch(/^sys.fine/)
     expect(one({ lifeUsed: 0.9 })).toMatch(
       /^sys.storage-worn amber: the storage under \/data has used up 90 % of its life/,

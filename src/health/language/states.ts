@@ -59,6 +59,11 @@ export const STATES = {
     means: 'the data partition can only be read: nothing is stored',
     todo: 'look at "dmesg"; have the file system checked at the next start, and replace the storage if it comes back',
   },
+  'sys.storage-memory': {
+    ...MAINTENANCE,
+    means: 'there is no data partition that can be written: what is stored is kept in memory and is lost without power',
+    todo: 'look at "journalctl -t fieldgate-image"; keep the power on until everything is delivered, then replace the storage',
+  },
   'sys.storage-worn': {
     ...MAINTENANCE,
     means: 'the flash storage has used up most of its life',

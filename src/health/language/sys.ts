@@ -64,9 +64,13 @@ function boxLights({ clock, machine, parts = [], faults = [], certificates = [] 
 
 function machineLights({ storages, celsius, tripCelsius, throttled }: Machine): Light[] {
   const found: Light[] = []
-  for (const { path, readOnly, freeBytes, totalBytes, lifeUsed } of storages) {
+  for (const { path, readOnly, inMemory, freeBytes, totalBytes, lifeUsed } of storages) {
     if (readOnly)
       found.push(light('sys.storage-read-only', { says: `${path} can only be read: nothing is stored there` }))
+    else if (inMemory)
+      found.push(
+        light('sys.storage-memory', { says: `${path} is in memory: what is stored there is lost without power` }),
+      )
     else if (totalBytes > 0 && freeBytes / totalBytes < LITTLE_SPACE) {
       const left = `${path} has ${mebibytes(freeBytes)} of ${mebibytes(totalBytes)} left`
       found.push(light('sys.storage-space', { says: left }))

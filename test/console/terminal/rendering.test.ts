@@ -195,7 +195,9 @@ describe('the overview', () => {
       machine: {
         celsius: 91,
         throttled: 'heat' as const,
-        storages: [{ path: '/data', readOnly: true, freeBytes: 2 ** 30, totalBytes: 2 ** 32, lifeUsed: 0.3 }],
+        storages: [
+          { path: '/data', readOnly: true, inMemory: false, freeBytes: 2 ** 30, totalBytes: 2 ** 32, lifeUsed: 0.3 },
+        ],
         links: [
           { name: 'eth0', carrier: true, addresses: 2 },
           { name: 'eth1', carrier: false, addresses: 0 },

@@ -84,18 +84,37 @@ describe('the machine', () => {
     mkdirSync(join(root, 'sys/dev/block'), { recursive: true })
     symlinkSync('../../devices/mmc0/block/mmcblk0/mmcblk0p3', join(root, 'sys/dev/block/179:3'))
     mkdirSync(join(root, 'proc/self'), { recursive: true })
-    const mounted = (options: string): void =>
+    const mounted = (type: string, options: string, more = ''): void =>
       writeFileSync(
         join(root, 'proc/self/mountinfo'),
-        `21 1 179:2 / / rw,relatime - ext4 /dev/root rw\n22 21 179:3 / ${join(root, 'data')} ${options} - ext4 /dev/mmcblk0p3 rw\n`,
+        `21 1 179:2 / / rw,relatime - ext4 /dev/root rw\n22 21 179:3 / ${join(root, 'data')} ro,noatime - ${type} /dev/mmcblk0p3 ${options}\n${more}`,
       )
-    mounted('rw,noatime')
+    mounted('ext4', 'rw')
     const [storage, ...others] = (await readMachine({ paths: [path, join(root, 'data')], root })).storages
     expect(others).toEqual([])
-    expect(storage).toMatchObject({ path, readOnly: false, lifeUsed: 0.9 })
+    expect(storage).toMatchObject({ path, readOnly: false, inMemory: false, lifeUsed: 0.9 })
     expect(storage!.totalBytes).toBeGreaterThan(storage!.freeBytes)
-    mounted('ro,noatime')
-    expect((await readMachine({ paths: [path], root })).storages[0]!.readOnly).toBe(true)
+    mounted('ext4', 'ro,errors=remount-ro')
+    expect((await readMachine({ paths: [path], root })).storages[0]).toMatchObject({ readOnly: true, inMemory: false })
+  })
+
+  it('tells that what is stored would be lost without power: in memory, or in an overlay that writes there', async () => {
+    const root = tree({ 'data/log/file': '', 'over/upper/file': '' })
+    const path = join(root, 'data/log')
+    const inMemory = async (type: string, more: string): Promise<boolean> => {
+      mkdirSync(join(root, 'proc/self'), { recursive: true })
+      const rows = [
+        '21 1 179:2 / / rw - ext4 /dev/root rw',
+        `22 21 0:33 / ${join(root, 'data')} rw - ${type} none rw${more}`,
+      ]
+      rows.push(`23 21 0:34 / ${join(root, 'over')} rw - tmpfs none rw`)
+      writeFileSync(join(root, 'proc/self/mountinfo'), `${rows.join('\n')}\n`)
+      return (await readMachine({ paths: [path], root, temporary: '/nonexistent' })).storages[0]!.inMemory
+    }
+    expect(await inMemory('tmpfs', ',size=1024k')).toBe(true)
+    expect(await inMemory('overlay', `,lowerdir=/slot,upperdir=${join(root, 'over/upper')},workdir=/work`)).toBe(true)
+    expect(await inMemory('overlay', ',lowerdir=/slot,upperdir=/elsewhere,workdir=/work')).toBe(false)
+    expect(await inMemory('ext4', '')).toBe(false)
   })
 
   it('leaves out a folder that is not there', async () => {

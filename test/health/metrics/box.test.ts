@@ -23,7 +23,7 @@ describe('the metrics of the box', () => {
   it('tell heat, storage and links where the box does, and nothing where it does not', () => {
     const machine = {
       celsius: 48.5,
-      storages: [{ path: '/data', readOnly: true, freeBytes: 10, totalBytes: 100, lifeUsed: 0.3 }],
+      storages: [{ path: '/data', readOnly: true, inMemory: false, freeBytes: 10, totalBytes: 100, lifeUsed: 0.3 }],
       links: [{ name: 'eth0', carrier: true, addresses: 2 }],
     }
     const all = [

@@ -9,6 +9,7 @@ import type { Clock, Stop } from './contracts/clock.ts'
 import type { Counters, Logger } from './contracts/component.ts'
 import { sentence } from './contracts/errors.ts'
 import { type HealthLedger, type Line, unwatched } from './contracts/health.ts'
+import type { Light } from './contracts/report.ts'
 import {
   type After,
   type ButtonRules,
@@ -171,8 +172,12 @@ export class Box {
   /** The lamps are told what is to be shown now. */
   refresh(): void {
     if (this.#inhabitant === undefined || this.#lamps.roles.length === 0) return
-    const all = lights({ ...this.#inhabitant.facts(), ...this.facts() })
-    this.#lamps.show(fold(all, this.#lamps.roles))
+    this.#lamps.show(fold(this.lights(), this.#lamps.roles))
+  }
+
+  /** What the lamps would show, each with its sentence, also where there are none. */
+  lights(): readonly Light[] {
+    return this.#inhabitant === undefined ? [] : lights({ ...this.#inhabitant.facts(), ...this.facts() })
   }
 
   /** All lamps run after each other for a minute, so that somebody in front of many boxes finds this one. `on`: false: no more. */

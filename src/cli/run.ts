@@ -16,7 +16,7 @@ import { doorGroup } from './run/door-group.ts'
 import { folderOf, type Half, type HalfOptions, othersRevision, type Side } from './run/half.ts'
 import { journal } from './run/journal.ts'
 import { Surfaces } from './run/surfaces.ts'
-import { Watch } from './run/watch.ts'
+import { Watch, worst } from './run/watch.ts'
 import { version } from './version.ts'
 
 /** Only what runs is loaded. */
@@ -110,7 +110,7 @@ export const command: Command = async ({ file, json, options, screen, clock, sig
     flushCompileCache()
     log.info('running', { gateway: configuration.gateway.gateway, file, ...(side === 'both' ? {} : { side }) })
     watch.running({
-      report: () => half.report(notices),
+      status: () => worst(half),
       areOpen: () => surfaces.areOpen,
       hardware: configuration.watchdog.hardware ? () => half.watchdog?.() : undefined,
       systemdCannot: configuration.board.watchdog?.toggle !== undefined,

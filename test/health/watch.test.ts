@@ -4,8 +4,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, describe, expect, it } from 'vitest'
 import type { Notifier } from '../../hal/linux/notify.ts'
-import { Watch } from '../../src/cli/run/watch.ts'
-import type { UplinkReport } from '../../src/contracts/report.ts'
+import { Watch, worst } from '../../src/cli/run/watch.ts'
+import type { Light, UplinkReport } from '../../src/contracts/report.ts'
 import { openFieldEnd } from '../../src/log/log.ts'
 import { openUplinkEnd } from '../../src/log/uplink-log.ts'
 import type { ManualClock } from '../../src/time/manual-clock.ts'
@@ -48,7 +48,8 @@ function watched(clock = new HaltingClock({ wall: Date.UTC(2026, 4, 1, 14, 3, 20
   const told = new Told(clock)
   const watch = new Watch({ clock, log, notifier: told })
   const sockets = { open: true }
-  const run = (): void => watch.running({ report: () => nothing, areOpen: () => sockets.open, hardware: undefined })
+  const run = (): void =>
+    watch.running({ status: () => worst({ report: () => nothing }), areOpen: () => sockets.open, hardware: undefined })
   const isFed = (): boolean => clock.monotonic() - told.fedAt < 30_000
   return { clock, log, told, watch, sockets, run, isFed }
 }
@@ -65,7 +66,7 @@ describe('a process', () => {
       armed++
       return { timeoutMs: 60_000, feed: () => {}, disarm: () => {} }
     }
-    const running = { report: () => nothing, areOpen: () => true, hardware }
+    const running = { status: () => worst({ report: () => nothing }), areOpen: () => true, hardware }
     watched().watch.running(running)
     expect(armed).toBe(0)
     watched().watch.running({ ...running, systemdCannot: true })
@@ -87,6 +88,32 @@ describe('a process', () => {
       'STOPPING',
     ])
     watch.end()
+  })
+
+  it('says the worst in one sentence: of its lights, or where it has none, of its sinks', () => {
+    const light = (role: Light['role'], colour: Light['colour'], pattern: Light['pattern']): Light => ({
+      id: `${role}.x`,
+      role,
+      colour,
+      pattern,
+      text: `${role} is ${colour}`,
+    })
+    const fine = [light('SYS', 'green', 'gap'), light('HA', 'off', 'off')]
+    const of = (...lights: Light[]): string => worst({ report: () => nothing, lights: () => lights })
+    expect(of(...fine)).toBe('healthy')
+    expect(of(...fine, light('BUS', 'green', 'blink'))).toBe('BUS: BUS is green')
+    const both = [light('BUS', 'amber', 'long-on'), light('NET', 'red', 'blink')]
+    expect(of(...fine, ...both)).toBe('NET: NET is red')
+    const sink = { name: 'emqx', type: 'mqtt', receipt: null, oldest: null, rate: 0, counters: {} }
+    const sinks = (...conditions: ('fine' | 'fault')[]): string =>
+      worst({
+        report: () => ({
+          ...nothing,
+          sinks: conditions.map((condition) => ({ ...sink, state: { condition, text: condition } })),
+        }),
+      })
+    expect(sinks('fine', 'fault')).toBe('emqx: fault')
+    expect(sinks('fine')).toBe('1 sink, none in trouble')
   })
 
   it('whose socket is shut by something else is not fed', async () => {

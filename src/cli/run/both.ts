@@ -32,6 +32,7 @@ export async function openBoth(options: HalfOptions): Promise<Half> {
     reload: (after) => gateway.reload(after),
     consequences: (changes) => gateway.consequences(changes),
     report: (notices) => withBox(gateway.report(notices, box.facts()), box),
+    lights: () => box.lights(),
     watchdog: () => box.watchdog(),
     looks: lookingAt(gateway.field, clock),
     changes: { ...retrying((sink, positions) => gateway.retry(sink, positions)), ...lampMethods(box) },

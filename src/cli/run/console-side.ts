@@ -17,7 +17,7 @@ import { absent, reportOf } from '../status.ts'
 import { version } from '../version.ts'
 import { journal } from './journal.ts'
 import { openEndpoint } from './pages.ts'
-import { Watch } from './watch.ts'
+import { Watch, worst } from './watch.ts'
 
 /** Where it is to be reached is asked so often. */
 const LOOK_MS = 2000
@@ -40,7 +40,7 @@ export async function runConsole({
     flushCompileCache()
     log.info('running', { file, side: 'console' })
     // Sockets it has none: it comes to those of the halves.
-    watch.running({ report: () => side.summary(), areOpen: () => true, hardware: undefined })
+    watch.running({ status: () => worst({ report: () => side.summary() }), areOpen: () => true, hardware: undefined })
     if (!signal.aborted) await new Promise((resolve) => signal.addEventListener('abort', resolve, { once: true }))
     log.info('stopping')
   } finally {

@@ -57,6 +57,7 @@ export async function openFieldHalf({ run, ...options }: HalfOptions): Promise<H
       const { sinks, ...away } = seen()
       return withBox(field.report(sinks, notices, { ...box.facts(), ...away }), box)
     },
+    lights: () => box.lights(),
     watchdog: () => box.watchdog(),
     looks: lookingAt(field, clock),
     changes: lampMethods(box),

@@ -6,7 +6,7 @@ import type { Configuration } from '../../config/configuration.ts'
 import type { Change } from '../../config/diff.ts'
 import type { Clock } from '../../contracts/clock.ts'
 import type { Logger } from '../../contracts/component.ts'
-import type { GatewayReport, UplinkReport } from '../../contracts/report.ts'
+import type { GatewayReport, Light, UplinkReport } from '../../contracts/report.ts'
 import type { Ledger } from '../../health/ledger.ts'
 import type { Methods, Sockets } from './surfaces.ts'
 
@@ -34,6 +34,8 @@ export interface Half {
   /** The changes with what each would cost. */
   consequences(changes: readonly Change[]): readonly Change[]
   report(notices: readonly string[]): GatewayReport | UplinkReport
+  /** Worked out without the rest of the report; absent: it has none. */
+  lights?(): readonly Light[]
   /** Of its board, armed as soon as it is opened; absent: it has no board. */
   watchdog?(): Watchdog | undefined
   /** What can be looked at beside its report. */

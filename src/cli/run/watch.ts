@@ -3,10 +3,11 @@ import type { Watchdog } from '../../../hal/contract.ts'
 import type { Notifier } from '../../../hal/linux/notify.ts'
 import type { Clock } from '../../contracts/clock.ts'
 import type { Logger } from '../../contracts/component.ts'
-import type { GatewayReport, HealthReport, UplinkReport } from '../../contracts/report.ts'
+import type { HealthReport, Light } from '../../contracts/report.ts'
 import { Feeder } from '../../health/feeder.ts'
 import { Ledger } from '../../health/ledger.ts'
 import { Stalls } from '../../health/stalls.ts'
+import type { Half } from './half.ts'
 
 /** Whoever keeps the system's clock is asked each ten seconds, and given two to answer. */
 const TIME_MS = 120_000
@@ -57,13 +58,14 @@ export class Watch {
   /** Everything has begun trying. `hardware`: the watchdog of the box, where it is to be armed. `systemdCannot`: it is none of the
    *  kernel's, so that systemd cannot hold it. */
   running(options: {
-    readonly report: () => GatewayReport | UplinkReport
+    /** The worst there is to say, in one sentence. */
+    readonly status: () => string
     readonly areOpen: () => boolean
     readonly hardware: (() => Watchdog | undefined) | undefined
     readonly systemdCannot?: boolean
   }): void {
     const { notifier, clock } = this.#options
-    this.#status = () => worst(options.report())
+    this.#status = options.status
     let openAt = clock.monotonic()
     const sockets = this.ledger.enrol({
       name: 'sockets',
@@ -126,16 +128,17 @@ function processorMs(): number {
 
 const URGENCY = { red: 3, amber: 2, green: 1, off: 0 } as const
 
-/** The sentence of the worst light, or of a sink where there are no lights. */
-function worst(report: GatewayReport | UplinkReport): string {
-  if ('lights' in report) {
-    const urgent = (light: GatewayReport['lights'][number]): number =>
+/** The sentence of the worst light, or where there are none, of a sink. */
+export function worst(half: Pick<Half, 'lights' | 'report'>): string {
+  const lights = half.lights?.()
+  if (lights !== undefined) {
+    const urgent = (light: Light): number =>
       light.colour === 'green' && light.pattern === 'gap' ? 0 : URGENCY[light.colour]
-    const [first] = [...report.lights].sort((a, b) => urgent(b) - urgent(a))
+    const [first] = [...lights].sort((a, b) => urgent(b) - urgent(a))
     return first === undefined || urgent(first) === 0 ? 'healthy' : `${first.role}: ${first.text}`
   }
-  const troubled = report.sinks.find(({ state }) => state.condition === 'refused' || state.condition === 'fault')
+  const { sinks, notices } = half.report([])
+  const troubled = sinks.find(({ state }) => state.condition === 'refused' || state.condition === 'fault')
   if (troubled !== undefined) return `${troubled.name}: ${troubled.state.text}`
-  const [notice] = report.notices
-  return notice ?? `${report.sinks.length} sinks, none in trouble`
+  return notices[0] ?? `${sinks.length} ${sinks.length === 1 ? 'sink' : 'sinks'}, none in trouble`
 }

@@ -369,6 +369,7 @@ export class Field {
       startedAt: Math.round(at - (monotonic - this.#startedAt)),
       at,
       notices,
+      clock: { quality: this.#clock.quality(), boot: this.#clock.boot },
       lights: lights({ connections, devices: asked, sinks, log, ...this.#standing(), ...box }),
       ...(box.machine === undefined ? {} : { machine: box.machine }),
       counters: { ...this.#pipeline.counters(), ...this.#door.counters(), ...this.#upkeep.counters() },

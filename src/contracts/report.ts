@@ -1,6 +1,7 @@
 /** What the gateway says of itself: one snapshot that every console, LED and metric is made from. */
 import type { Batch } from './batch.ts'
 import type { Budget } from './budget.ts'
+import type { ClockQuality } from './clock.ts'
 import type { Counters, State } from './component.ts'
 import type { Knowledge } from './driver.ts'
 import type { Standing } from './health.ts'
@@ -113,6 +114,8 @@ export interface GatewayReport {
   /** How the configuration in force came to be, when it is not the file's: "the file cannot be read, the last good one is used". */
   readonly notices: readonly string[]
   readonly lights: readonly Light[]
+  /** How far the wall clock can be trusted, and which boot of the box it is; absent: the half that stamps does not run. */
+  readonly clock?: { readonly quality: ClockQuality; readonly boot: string }
   /** What the kernel tells of the box; absent: nothing yet, or the half that asks does not run. */
   readonly machine?: MachineReport
   readonly connections: readonly ConnectionReport[]

@@ -1,5 +1,6 @@
 /** Every metric that is no counter of a report: its name, its sentence, and where it stands in the report. Seconds, bytes and
  *  ratios; moments are Unix seconds. */
+import type { ClockQuality } from '../../contracts/clock.ts'
 import type { Condition, State } from '../../contracts/component.ts'
 import type {
   ConnectionReport,
@@ -27,6 +28,7 @@ type Text = Readonly<Record<string, string>>
 type Value = number | null | undefined
 
 const CONDITIONS: readonly Condition[] = ['fine', 'waiting', 'degraded', 'fault', 'refused']
+const QUALITIES: readonly ClockQuality[] = ['synced', 'holdover', 'unsynced']
 const COLOURS: readonly Light['colour'][] = ['off', 'green', 'amber', 'red']
 
 const seconds = (ms: Value): Value => (ms == null ? ms : ms / 1000)
@@ -140,6 +142,23 @@ export const GAUGES: readonly Gauge[] = [
   },
   gateway('fieldgate_start_time_seconds', 'When the gateway was started.', ({ report }) => seconds(report.startedAt)),
   gateway('fieldgate_time_seconds', 'What the clock of the gateway shows.', ({ report }) => seconds(report.at)),
+  {
+    name: 'fieldgate_clock_quality',
+    type: 'gauge',
+    help: '1: the clock of the box is of this quality; holdover: it was set earlier in this boot; unsynced: never, and moments are guesses.',
+    labels: ['quality'],
+    samples: ({ report: { clock } }) =>
+      clock === undefined
+        ? []
+        : QUALITIES.map((quality) => ({ labels: { quality }, value: flag(clock.quality === quality) })),
+  },
+  {
+    name: 'fieldgate_boot_info',
+    type: 'gauge',
+    help: 'Always 1: which boot of the box it is.',
+    labels: ['boot'],
+    samples: ({ report: { clock } }) => (clock === undefined ? [] : [{ labels: { boot: clock.boot }, value: 1 }]),
+  },
   gateway(
     'fieldgate_notices',
     'Sentences about the configuration in force, such as a file that cannot be read: see "fieldgate status".',

@@ -188,6 +188,8 @@ describe('the metrics of a gateway', () => {
       { sink: 'mqtt', condition: sink!.state.condition },
     ])
     expect(states.length).toBe(5)
+    const clock = samples.filter(({ name, value }) => name === 'fieldgate_clock_quality' && value === 1)
+    expect(clock.map(({ labels }) => labels.quality)).toEqual([seen.report.clock!.quality])
   })
 
   it('tell moments in Unix seconds, times in seconds, sizes in bytes, and a log that is never full as +Inf', async () => {
@@ -211,6 +213,7 @@ describe('the metrics of a gateway', () => {
     const {
       processes: _,
       machine: __,
+      clock: ___,
       ...report
     } = {
       ...seen.report,

@@ -13,8 +13,8 @@ import { ROLES } from './language/fold.ts'
 /** A lamp that failed is tried again after this. */
 const AGAIN_MS = 10_000
 /** An exchange or a delivery makes a lamp that says "fine" go dark for so long, and not again before. */
-const TRAFFIC_GAP_MS = 60
-const TRAFFIC_EVERY_MS = 200
+const TRAFFIC_GAP_MS = 40
+const TRAFFIC_EVERY_MS = 400
 /** A step's end is never waited for in less: clocks count in fractions. */
 const SHORTEST_MS = 2
 

@@ -139,9 +139,9 @@ describe('traffic', () => {
       await one.clock.advance(10)
     }
     const gaps = seen.match(/\.+/g)!
-    expect(gaps.length).toBeGreaterThan(8)
-    expect(gaps.length).toBeLessThanOrEqual(13)
-    for (const gap of gaps) expect(gap.length * 10).toBe(60)
+    expect(gaps.length).toBeGreaterThan(4)
+    expect(gaps.length).toBeLessThanOrEqual(7)
+    for (const gap of gaps) expect(gap.length * 10).toBe(40)
   })
 
   it('shows in no other light, and not on a lamp that is not there', async () => {

@@ -32,6 +32,8 @@ const TRAFFIC_MS = 200
 /** While the button is held. */
 const HELD_MS = 50
 const MACHINE_MS = 10_000
+/** A set-up that was begun is shown for so long. */
+const SET_UP_SHOWN_MS = 20_000
 /** The board is described, and certificates are read, this often. */
 const BOARD_MS = 60_000
 /** Lamps are shown anew each second: below this only the timer can have gone. */
@@ -55,8 +57,8 @@ export interface BoxOptions {
   readonly machine: () => Promise<Machine>
   readonly certificates: () => Promise<readonly CertificateFacts[]>
   readonly button: ButtonRules
-  /** Carries out what the button asks for, and says in a sentence what became of it. */
-  readonly act: (gesture: 'set-up' | 'factory-reset') => Promise<string>
+  /** Carries out what the button asks for. `text`: what became of it; `begun`: others go on with it. */
+  readonly act: (gesture: 'set-up' | 'factory-reset') => Promise<{ readonly begun: boolean; readonly text: string }>
   readonly health?: HealthLedger
   /** Asked each second; absent: never. */
   readonly isUpdating?: () => boolean
@@ -111,6 +113,7 @@ export class Box {
 
   /** The lamps keep what they show until the board takes them back. */
   async stop(): Promise<void> {
+    this.#inhabitant = undefined
     for (const stop of this.#stops.splice(0)) stop()
     this.#holding?.()
     this.#showEnds?.()
@@ -281,9 +284,18 @@ export class Box {
     this.#settingUp = true
     this.refresh()
     this.#inhabitant?.note(`${gesture} asked for at the button`, { by: 'button' })
-    const said = await this.#options.act(gesture).catch(sentence)
+    const { begun, text } = await this.#options
+      .act(gesture)
+      .catch((thrown) => ({ begun: false, text: sentence(thrown) }))
+    this.#tell(gesture, text)
+    // Who goes on with it is not asked; whoever stands there sees that the box has understood.
+    if (begun && this.#inhabitant !== undefined)
+      this.#stops.push(this.#options.clock.after(SET_UP_SHOWN_MS, () => this.#settled()))
+    else this.#settled()
+  }
+
+  #settled(): void {
     this.#settingUp = false
-    this.#tell(gesture, said)
     this.refresh()
   }
 

@@ -45,7 +45,7 @@ function box(options: Partial<BoxOptions> & { parts?: PartReport[]; clock?: Manu
     button: { reset: false },
     act: async (gesture) => {
       acts.push(gesture)
-      return `${gesture} was begun`
+      return { begun: true, text: `${gesture} was begun` }
     },
     ...given,
   })
@@ -225,15 +225,27 @@ describe('the button of the box', () => {
   })
 
   it('sets up after five seconds, shows so, and tells the log what became of it', async () => {
-    let done = (_: string): void => {}
+    let done = (_: { begun: boolean; text: string }): void => {}
     const one = box({ act: () => new Promise((resolve) => (done = resolve)) })
     one.start()
     await hold(one, 6000)
     expect(one.light('SYS').id).toBe('sys.set-up')
-    done('there is no set-up on this box')
+    done({ begun: false, text: 'there is no set-up on this box' })
     await one.clock.advance(10)
     expect(one.light('SYS').id).toBe('sys.fine')
     expect(one.noted).toEqual(['set-up asked for at the button', 'button, set-up: there is no set-up on this box'])
+  })
+
+  it('shows a set-up that others go on with for a while', async () => {
+    const one = box()
+    one.start()
+    await hold(one, 6000)
+    expect(one.acts).toEqual(['set-up'])
+    expect(one.light('SYS').id).toBe('sys.set-up')
+    await one.clock.advance(20_000)
+    expect(one.light('SYS').id).toBe('sys.fine')
+    await one.box.stop()
+    expect(one.clock.timers).toBe(0)
   })
 
   it('counts down on the lamps before it resets, and resets without being let go', async () => {
@@ -340,7 +352,7 @@ describe('a box without anything', () => {
       machine: async () => MACHINE,
       certificates: async () => [],
       button: { reset: false },
-      act: async () => '',
+      act: async () => ({ begun: false, text: '' }),
     })
     one.start({ facts: () => HEALTHY, traffic: () => ({ bus: 0, net: 0 }), note: () => {} })
     expect(one.locate()).toBe('this box has no lamps')

@@ -7,19 +7,27 @@ import { join } from 'node:path'
 const FOLDER = '/usr/lib/fieldgate'
 const TIMEOUT_MS = 60_000
 
+interface Carried {
+  readonly begun: boolean
+  readonly text: string
+}
+
 const PROGRAMS = { 'set-up': 'setup', 'factory-reset': 'factory-reset' } as const
 
-/** Resolves to a sentence, whatever became of it. */
-export function runHook(gesture: keyof typeof PROGRAMS, folder = FOLDER): Promise<string> {
+/** Resolves whatever became of it. */
+export function runHook(gesture: keyof typeof PROGRAMS, folder = FOLDER): Promise<Carried> {
   const program = join(folder, PROGRAMS[gesture])
-  if (!existsSync(program)) return Promise.resolve(`there is no ${gesture} on this box: ${program} is not there`)
+  if (!existsSync(program)) {
+    return Promise.resolve({ begun: false, text: `there is no ${gesture} on this box: ${program} is not there` })
+  }
   return new Promise((resolve) => {
+    const refuse = (why: string): void => resolve({ begun: false, text: `${program} ${why}` })
     execFile(program, [], { timeout: TIMEOUT_MS }, (error, out, err) => {
       const said = `${out}\n${err}`.trim().split('\n').at(-1) ?? ''
       const words = said === '' ? '' : `: ${said}`
-      if (error === null) resolve(`${gesture} was begun${words}`)
-      else if (error.killed === true) resolve(`${program} did not end within ${TIMEOUT_MS / 1000} s`)
-      else resolve(`${program} failed${error.code === undefined ? '' : ` with ${error.code}`}${words}`)
+      if (error === null) resolve({ begun: true, text: `${gesture} was begun${words}` })
+      else if (error.killed === true) refuse(`did not end within ${TIMEOUT_MS / 1000} s`)
+      else refuse(`failed${error.code === undefined ? '' : ` with ${error.code}`}${words}`)
     })
   })
 }

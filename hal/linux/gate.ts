@@ -86,13 +86,11 @@ async function byLine({ device, where, settings, openLine }: Options, rs485: Rs4
   }
   const line = openLine(address)
   try {
-    const { baudRate, dataBits, parity, stopBits } = settings
-    const byteMs = ((1 + dataBits + (parity === 'none' ? 0 : 1) + stopBits) * 1000) / baudRate
     const direction = await Direction.open({
       where,
       device,
       enable: line.enable,
-      pace: { byteMs, delayBeforeMs, delayAfterMs },
+      pace: { byteMs: byteMsOf(settings), delayBeforeMs, delayAfterMs },
     })
     return {
       gated: true,
@@ -106,4 +104,9 @@ async function byLine({ device, where, settings, openLine }: Options, rs485: Rs4
     line.close()
     throw thrown
   }
+}
+
+/** One character on the wire, start and stop bits included. */
+export function byteMsOf({ baudRate, dataBits, parity, stopBits }: LineSettings): number {
+  return ((1 + dataBits + (parity === 'none' ? 0 : 1) + stopBits) * 1000) / baudRate
 }

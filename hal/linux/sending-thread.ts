@@ -3,7 +3,8 @@
  *  others want the processor. Only the kernel (mode kernel) or the chip itself is exact. */
 import { closeSync, constants, openSync, writeSync } from 'node:fs'
 import { parentPort, workerData } from 'node:worker_threads'
-import { ioctl, KernelFault } from './kernel.ts'
+import { ioctl } from './kernel.ts'
+import { Leaving } from './leaving.ts'
 import { type Pace, sendFrame, type Transmitter } from './sending.ts'
 
 export interface ThreadSettings {
@@ -22,11 +23,6 @@ export interface Switch {
 
 /** `sent`: the frame has left. Otherwise what the kernel said. */
 export type ThreadAnswer = { readonly sent: true } | { readonly fault: string } | { readonly ready: true }
-
-/** <asm-generic/ioctls.h> and <linux/serial_core.h>. */
-const TIOCOUTQ = 0x5411
-const TIOCSERGETLSR = 0x5459
-const TIOCSER_TEMT = 1
 
 if (parentPort !== null) {
   const { device, enable, pace } = workerData as ThreadSettings
@@ -55,10 +51,8 @@ function send(frame: Uint8Array, pace: Pace, transmitter: Transmitter): ThreadAn
 }
 
 function transmitterOf(fd: number, enable: Switch): Transmitter {
-  const word = new Int32Array(1)
-  const bytes = new Uint8Array(word.buffer)
+  const leaving = new Leaving(fd, ioctl)
   const never = new Int32Array(new SharedArrayBuffer(4))
-  let tells = true
   return {
     on: () => void ioctl(enable.fd, enable.request, enable.on.slice()),
     off: () => void ioctl(enable.fd, enable.request, enable.off.slice()),
@@ -70,21 +64,8 @@ function transmitterOf(fd: number, enable: Switch): Transmitter {
         throw thrown
       }
     },
-    queued() {
-      ioctl(fd, TIOCOUTQ, bytes)
-      return word[0]!
-    },
-    empty() {
-      if (!tells) return undefined
-      try {
-        ioctl(fd, TIOCSERGETLSR, bytes)
-        return (word[0]! & TIOCSER_TEMT) !== 0
-      } catch (thrown) {
-        if (!(thrown instanceof KernelFault)) throw thrown
-        tells = false
-        return undefined
-      }
-    },
+    queued: () => leaving.queued(),
+    empty: () => leaving.empty(),
     now: () => Number(process.hrtime.bigint()) / 1e6,
     sleep: (ms) => void Atomics.wait(never, 0, 0, ms),
   }

@@ -2,12 +2,14 @@
 import { realpathSync } from 'node:fs'
 import type { SerialPort as NativePort } from 'serialport'
 import type { LineFacts, LineSettings, Rs485Settings, SerialPort, Unsubscribe } from '../contract.ts'
-import { type Gate, gateOf, type OpenLine } from './gate.ts'
+import { byteMsOf, type Gate, gateOf, type OpenLine } from './gate.ts'
 import { bindingOf, hearHangup } from './hangup.ts'
 import { type Holder, holderOf, suspectOf } from './holder.ts'
 import { ioctl as call, type Ioctl } from './kernel.ts'
+import { Leaving } from './leaving.ts'
 import { lowerLatency } from './low-latency.ts'
 import { explain, explainOpening, unavailable, whereOf } from './serial-fault.ts'
+import { writeFrame } from './writing.ts'
 
 export { unavailable } from './serial-fault.ts'
 
@@ -36,6 +38,8 @@ export class LinuxSerialPort implements SerialPort {
   #facts: LineFacts
   #native: NativePort | undefined
   #gate: Gate | undefined
+  #leaving: Leaving | undefined
+  #byteMs = 0
   /** The device that was closed by us, and when. */
   #ours: { readonly device: string; readonly at: number } | undefined
 
@@ -94,24 +98,20 @@ export class LinuxSerialPort implements SerialPort {
 
   write(frame: Uint8Array): Promise<void> {
     const native = this.#native
-    const send = this.#gate?.send
-    if (native !== undefined && send !== undefined) return send(frame)
-    return new Promise((resolve, reject) => {
-      if (native === undefined) return reject(unavailable(`${this.#name} is not open`))
-      const refuse = (error: Error): void => reject(unavailable(explain(error, this.#where), error))
-      const gone = (): void => reject(unavailable(`${this.#name} was unplugged`))
-      native.once('close', gone)
-      native.write(Buffer.from(frame.buffer, frame.byteOffset, frame.byteLength), (error) => {
-        if (error) {
-          native.off('close', gone)
-          return refuse(error)
-        }
-        native.drain((fault) => {
-          native.off('close', gone)
-          if (fault) refuse(fault)
-          else resolve()
-        })
-      })
+    const leaving = this.#leaving
+    if (native === undefined || leaving === undefined) {
+      return Promise.reject(unavailable(`${this.#name} is not open`))
+    }
+    if (this.#gate?.send !== undefined) return this.#gate.send(frame)
+    return writeFrame({
+      native,
+      frame,
+      leaving,
+      durationMs: frame.length * this.#byteMs,
+      monotonic: this.#monotonic,
+      isOpen: () => native === this.#native,
+      name: this.#name,
+      where: this.#where,
     })
   }
 
@@ -181,6 +181,8 @@ export class LinuxSerialPort implements SerialPort {
   async #prepare(native: NativePort, settings: LineSettings, device: string): Promise<void> {
     const { fd } = bindingOf(native)
     if (fd === null) return
+    this.#leaving = new Leaving(fd, this.#ioctl)
+    this.#byteMs = byteMsOf(settings)
     this.#gate = await gateOf({
       fd,
       device,

@@ -19,6 +19,8 @@ import {
 import { tmpdir, userInfo } from 'node:os'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
+import { type Ioctl, KernelFault } from '../../hal/linux/kernel.ts'
+import { TIOCOUTQ, TIOCSER_TEMT, TIOCSERGETLSR } from '../../hal/linux/leaving.ts'
 import { portVariable } from '../../hal/linux/ports.ts'
 import { portsThere } from '../../hal/linux/ports-there.ts'
 import { LinuxSerialPort } from '../../hal/linux/serial.ts'
@@ -168,6 +170,73 @@ describe.skipIf(!existsSync(socat))('an adapter that is plugged in again', () =>
       for (const end of ['near', 'far']) rmSync(join(folder, end), { force: true })
     }
     rmSync(folder, { recursive: true })
+  })
+})
+
+describe.skipIf(!existsSync(socat))('a frame', () => {
+  const opened = async (told: { queued: number; empty: boolean | null; gone?: boolean }) => {
+    const folder = mkdtempSync(join(tmpdir(), 'fieldgate-leaving-'))
+    const near = join(folder, 'near')
+    const ends = [near, join(folder, 'far')].map((end) => `pty,raw,echo=0,link=${end}`)
+    const child = await started(socat, ['-d', '-d', ...ends], LINKED)
+    let asked = 0
+    const ioctl: Ioctl = (_, request, argument) => {
+      const answer = new DataView((argument as Uint8Array).buffer ?? new ArrayBuffer(4))
+      if (told.gone) throw new KernelFault('ioctl', 5)
+      if (request === TIOCOUTQ) answer.setInt32(0, told.queued, true)
+      else if (request === TIOCSERGETLSR && told.empty !== null) answer.setInt32(0, told.empty ? TIOCSER_TEMT : 0, true)
+      else throw new KernelFault('ioctl', 25)
+      asked++
+      return 0
+    }
+    const port = new LinuxSerialPort({ name: 'bus', find: () => near, ioctl })
+    await port.open(LINE)
+    return {
+      port,
+      asked: () => asked,
+      async end() {
+        await port.close()
+        child.kill('SIGKILL')
+        rmSync(folder, { recursive: true })
+      },
+    }
+  }
+
+  test('has left when nothing is queued and the chip is empty', async () => {
+    const told = { queued: 8, empty: false }
+    const { port, asked, end } = await opened(told)
+    let left = false
+    const writing = port.write(new Uint8Array(8)).then(() => {
+      left = true
+    })
+    await until(() => asked() > 3)
+    expect(left).toBe(false)
+    told.queued = 0
+    const before = asked()
+    await until(() => asked() > before + 3)
+    expect(left).toBe(false)
+    told.empty = true
+    await writing
+    await end()
+  })
+
+  test('of a driver that does not tell of its chip has left when nothing is queued', async () => {
+    const { port, end } = await opened({ queued: 0, empty: null })
+    await port.write(new Uint8Array(8))
+    await end()
+  })
+
+  test('that never leaves is given up when the port is closed, and when it goes away', async () => {
+    for (const how of ['closed', 'gone'] as const) {
+      const told = { queued: 8, empty: false, gone: false }
+      const { port, asked, end } = await opened(told)
+      const fault = port.write(new Uint8Array(8)).catch((thrown) => thrown)
+      await until(() => asked() > 2)
+      if (how === 'closed') await port.close()
+      else told.gone = true
+      expect((await fault).message).toMatch(/was unplugged/)
+      await end()
+    }
   })
 })
 

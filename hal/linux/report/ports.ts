@@ -25,7 +25,7 @@ export async function portReports(board: BoardDescription, around: Surroundings)
     named.push(report)
     if (report.device !== null) taken.add(real(report.device))
   }
-  return [...named, ...unnamed(taken, around)]
+  return [...named, ...(await unnamed(taken, around))]
 }
 
 async function portReport(
@@ -121,19 +121,23 @@ function latencyText(file: string, { root }: Surroundings): string | undefined {
   return (Number(flags) & LOW_LATENCY) !== 0 ? 'low latency' : 'low latency is asked for when it is opened'
 }
 
-/** Ports with hardware that the board does not name, by the name that stays where they have one. */
-function unnamed(taken: ReadonlySet<string>, { root }: Surroundings): PartReport[] {
+/** Ports with hardware that the board does not name, by the name that stays where they have one. Nobody misses them, whoever has
+ *  them. */
+async function unnamed(taken: ReadonlySet<string>, { root }: Surroundings): Promise<PartReport[]> {
   const folder = join(root, 'dev/serial/by-id')
   const stable = new Map(names(folder).map((name) => [real(join(folder, name)), name]))
-  return portsThere(root).flatMap((found): PartReport[] => {
+  const reports: PartReport[] = []
+  for (const found of portsThere(root)) {
     const [device = '', what] = /^(\S+)(?: (.*))?$/.exec(found)?.slice(1) ?? []
     const file = real(join(root, device))
-    if (taken.has(file)) return []
+    if (taken.has(file)) continue
     const name = stable.get(file)
-    const use = name === undefined ? `port: ${device}` : `port: ${name}`
-    const text = `${device}${what === undefined ? '' : ` ${what}`}, named by no port of the board; a connection may use it: ${use}`
-    return [{ part: 'port', name: name ?? basename(device), device, state: 'found', text }]
-  })
+    const holder = await holderOf(file, root)
+    const use = holder === null ? `a connection may use it: port: ${name ?? device}` : `in use by ${holder.who}`
+    const text = `${device}${what === undefined ? '' : ` ${what}`}, named by no port of the board; ${use}`
+    reports.push({ part: 'port', name: name ?? basename(device), device, state: 'found', text })
+  }
+  return reports
 }
 
 function real(path: string): string {

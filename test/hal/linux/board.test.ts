@@ -216,10 +216,13 @@ describe('what a board of Linux is described as', () => {
   it('lists ports and lamps that the board does not name, with the names that stay', async () => {
     box.port('ttyUSB1', 1)
     box.link('dev/serial/by-id/usb-FTDI_7-port0', 'dev/ttyUSB1')
+    box.port('ttyS4', 1)
+    box.file('proc/cmdline', 'quiet console=ttyS4,115200\n')
     box.lamp('mmc0::', 'none timer [mmc0]')
     box.lamp('input3::capslock')
     const found = await parts()
     expect(found['port usb-FTDI_7-port0']!.text).toMatch(/ttyUSB1.*a connection may use it: port: usb-FTDI_7-port0/)
+    expect(found['port ttyS4']!.text).toContain("in use by another, the kernel's console")
     expect(found['led mmc0::']!.text).toContain('no role has it; driven by mmc0, even blinking only')
     expect(found['led input3::capslock']).toBeUndefined()
   })

@@ -23,8 +23,6 @@ export function isNeeded(module: string, path: string, architecture: Architectur
   if (path === 'package.json') return true
   // Programs of their own: none is called.
   if (/(^|\/)bin\//.test(path) || /^(bin|optional|build-test|cnoke|cli)\.[cm]?js$/.test(path)) return false
-  // What its addon is compiled with.
-  if (module === 'koffi' && path.startsWith('src/koffi/src/')) return false
   // Its dist is for browsers.
   if (module === 'mqtt') return path.startsWith('build/')
   return !path.endsWith('.min.js') && !FOLDERS.test(path) && !TOOLS.test(path)

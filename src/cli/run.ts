@@ -5,15 +5,15 @@ import { textFrom } from '../commands/socket.ts'
 import { formatProblems } from '../config/problems.ts'
 import { logPathOf, socketDirectory } from '../config/sockets.ts'
 import type { Logger } from '../contracts/component.ts'
-import { sentence } from '../contracts/errors.ts'
 import type { GatewayReport } from '../contracts/report.ts'
 import { vitals } from '../health/vitals.ts'
-import { type Command, Exit } from './command.ts'
+import { type Command, Exit, type Invocation } from './command.ts'
 import { choose, keep } from './run/active.ts'
 import { Applying } from './run/applying.ts'
 import { endOnCrash } from './run/crash.ts'
 import { doorGroup } from './run/door-group.ts'
 import { folderOf, type Half, type HalfOptions, othersRevision, type Side } from './run/half.ts'
+import { applyAgain, onHangUp } from './run/hang-up.ts'
 import { journal } from './run/journal.ts'
 import { Surfaces } from './run/surfaces.ts'
 import { Watch, worst } from './run/watch.ts'
@@ -26,8 +26,9 @@ const OPEN: Readonly<Record<Side, (options: HalfOptions) => Promise<Half>>> = {
   uplink: async (options) => new (await import('./run/uplink-half.ts')).UplinkHalf(options),
 }
 
-export const command: Command = async ({ file, json, options, screen, clock, signal }) => {
-  if (options.side === 'console') return (await import('./run/console-side.ts')).runConsole({ file, clock, signal })
+export const command: Command = async (invocation) => {
+  const { json, options, screen, clock } = invocation
+  if (options.side === 'console') return (await import('./run/console-side.ts')).runConsole(invocation)
   const side = (options.side ?? 'both') as Side
   if (options.side !== undefined && side !== 'field' && side !== 'uplink') {
     const error = `there is no side "${side}": there are field, uplink and console; without --side all run in one process`
@@ -35,7 +36,24 @@ export const command: Command = async ({ file, json, options, screen, clock, sig
     if (json) screen.document({ ok: false, error, status: Exit.usage })
     return Exit.usage
   }
+  const log = journal({ identifier: side === 'both' ? 'fieldgate' : `fieldgate-${side}` })
+  const calm = endOnCrash(log)
+  const watch = new Watch({ clock, log, notifier: notifier(process.env), lost: () => log.lost() })
+  try {
+    return await serve(invocation, { side, log, watch })
+  } finally {
+    watch.end()
+    calm()
+  }
+}
+
+async function serve(
+  { file, json, screen, clock, signal }: Invocation,
+  { side, log, watch }: { readonly side: Side; readonly log: Logger; readonly watch: Watch },
+): Promise<Exit> {
+  const { ledger } = watch
   const startedAt = clock.monotonic()
+  ledger.step('reading the configuration')
   // The halves are two users of one group: what one makes, the other may open.
   if (side !== 'both') process.umask(0o007)
   const others = await othersRevision(side, socketDirectory(logPathOf(file)), clock)
@@ -45,21 +63,13 @@ export const command: Command = async ({ file, json, options, screen, clock, sig
     else screen.complain(formatProblems(start.problems))
     return Exit.configuration
   }
-  const log = journal({ identifier: side === 'both' ? 'fieldgate' : `fieldgate-${side}` })
-  const calm = endOnCrash(log)
   let notices = start.notices
   for (const notice of notices) log.warn(notice)
 
   const { configuration } = start
   const run = socketDirectory(configuration.log.path)
-  const watch = new Watch({ clock, log, notifier: notifier(process.env), lost: () => log.lost() })
-  const { ledger } = watch
-  const half = await OPEN[side]({ configuration, clock, log, version: version(), ledger, run, signal }).catch(
-    (thrown) => {
-      watch.end()
-      throw thrown
-    },
-  )
+  ledger.step('opening the log')
+  const half = await OPEN[side]({ configuration, clock, log, version: version(), ledger, run, signal })
   const status = async () => ({
     ...half.report(notices),
     processes: [{ ...vitals(side, { clock, startedAt }), counters: surfaces.counters(), health: watch.report() }],
@@ -127,43 +137,7 @@ export const command: Command = async ({ file, json, options, screen, clock, sig
     await endpoint?.stop()
     await surfaces.stop()
     await half.stop()
-    watch.end()
-    calm()
   }
   log.info('stopped')
   return Exit.done
-}
-
-/** SIGHUP, which is `systemctl reload`. Where a person looks on, it is the terminal that was closed, and ends the service. */
-function onHangUp(reload: () => Promise<void>): () => void {
-  if (process.stdin.isTTY || process.stderr.isTTY) return () => {}
-  let [runs, again] = [false, false]
-  // One that comes during another is for a file that may have changed since: it is read once more.
-  const hear = async (): Promise<void> => {
-    again = true
-    if (runs) return
-    runs = true
-    while (again) {
-      again = false
-      await reload()
-    }
-    runs = false
-  }
-  process.on('SIGHUP', hear)
-  return () => process.off('SIGHUP', hear)
-}
-
-/** Never rejects: what stands against the file is told in the journal, and nothing changes. */
-async function applyAgain(applying: Applying, { file, log }: { file: string; log: Logger }): Promise<void> {
-  try {
-    const outcome = await applying.again()
-    if (outcome.ok) return
-    log.error(`${file} is not valid, what was in force stays in force; run "fieldgate check"`, {
-      event: 'configuration.refused',
-      problems: outcome.problems.length,
-    })
-    for (const problem of outcome.problems) log.error(formatProblems([problem]))
-  } catch (thrown) {
-    log.error(`${file} is not applied: ${sentence(thrown)}`, { event: 'configuration.refused' })
-  }
 }

@@ -1,6 +1,7 @@
 /** The terminal, pipe or file that a command writes to. */
 import { WriteStream } from 'node:tty'
 import { Exit, type Screen } from './command.ts'
+import { isJournal } from './journal-stream.ts'
 
 export class ProcessScreen implements Screen {
   readonly isTerminal: boolean
@@ -8,11 +9,14 @@ export class ProcessScreen implements Screen {
   readonly unicode: boolean
   readonly #out: NodeJS.WriteStream
   readonly #err: NodeJS.WriteStream
+  /** Put before each complaint: sd-daemon(3), where the journal reads it. */
+  readonly #mark: string
   #documents = 0
 
   constructor(out: NodeJS.WriteStream, err: NodeJS.WriteStream, env: NodeJS.ProcessEnv) {
     this.#out = out
     this.#err = err
+    this.#mark = isJournal(2, env.JOURNAL_STREAM) ? '<3>' : ''
     this.isTerminal = out instanceof WriteStream && out.isTTY
     this.colour = this.isTerminal && !env.NO_COLOR && env.TERM !== 'dumb'
     const locale = env.LC_ALL || env.LC_CTYPE || env.LANG || ''
@@ -48,7 +52,7 @@ export class ProcessScreen implements Screen {
   }
 
   complain(text: string): void {
-    this.#err.write(`${text}\n`)
+    this.#err.write(`${this.#mark}${text.replaceAll('\n', `\n${this.#mark}`)}\n`)
   }
 
   /** The document of a command that failed before it printed its own. */

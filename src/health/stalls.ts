@@ -38,6 +38,8 @@ export class Stalls {
   #stop: Stop
   #toldAt = Number.NEGATIVE_INFINITY
   #untold = 0
+  /** Somebody looked, and it has not ticked since. */
+  #tickAwaited = false
   #toldMs = TOLD_AT_START_MS
 
   constructor(options: StallsOptions) {
@@ -53,6 +55,13 @@ export class Stalls {
 
   /** Before anybody is judged: what the process was kept from is nobody's fault. */
   look(): void {
+    // A timer that is gone is no loop that stands still: it would excuse everybody for ever.
+    if (this.#tickAwaited) return
+    this.#tickAwaited = true
+    this.#measure()
+  }
+
+  #measure(): void {
     const { clock, ledger, used } = this.#options
     const now = clock.monotonic()
     if (now < this.#expected) return
@@ -67,7 +76,6 @@ export class Stalls {
       }
       if (lateMs >= this.#toldMs) this.#tell(lateMs, now)
     }
-    this.#line.progress()
     this.#used = used()
     this.#lookedAt = now
     this.#expected = now + LOOK_MS
@@ -84,7 +92,9 @@ export class Stalls {
   }
 
   #tick(): void {
-    this.look()
+    this.#tickAwaited = false
+    this.#measure()
+    this.#line.progress()
     this.#stop = this.#options.clock.after(LOOK_MS, () => this.#tick())
   }
 

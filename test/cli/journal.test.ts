@@ -1,11 +1,11 @@
 /** What the service says: to the journal as entries, to anybody else as JSON lines. */
-import { execFileSync } from 'node:child_process'
-import { closeSync, existsSync, fstatSync, openSync, readFileSync, rmSync } from 'node:fs'
+import { execFileSync, spawn } from 'node:child_process'
+import { closeSync, existsSync, fstatSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { type JournalOptions, journal } from '../../src/cli/run/journal.ts'
 import { Datagrams } from '../hal/datagrams.ts'
-import { started, until } from '../peers/processes.ts'
+import { service, started, until } from '../peers/processes.ts'
 import { keep, lacks, newFolder } from '../peers/workshop.ts'
 
 const JOURNALD = '/lib/systemd/systemd-journald'
@@ -146,6 +146,21 @@ describe('what the service says', () => {
     expect(entry!.MESSAGE!.length).toBeLessThan(10_000)
     expect(log.lost()).toBe(0)
     socket.close()
+  })
+
+  it('is an error for the journal also where the service does not even start', async () => {
+    const configuration = join(folder, 'gateway.yaml')
+    writeFileSync(configuration, 'conections: {}\nsinks: 7\n')
+    const { dev, ino } = fstatSync(fd)
+    const [command, words, env] = service('run', '--config', configuration)
+    const child = spawn(command, words, {
+      stdio: ['ignore', 'ignore', fd],
+      env: { ...process.env, ...env, JOURNAL_STREAM: `${dev}:${ino}` },
+    })
+    expect(await new Promise((resolve) => child.once('exit', resolve))).toBe(3)
+    const lines = printed().trim().split('\n')
+    expect(lines.length).toBeGreaterThan(1)
+    for (const line of lines) expect(line).toMatch(/^<3>.*gateway\.yaml:\d+:\d+: /)
   })
 
   it.skipIf(lacks('a real journal', JOURNALD, '/usr/bin/journalctl') || process.getuid!() !== 0)(

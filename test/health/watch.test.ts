@@ -143,6 +143,18 @@ describe('a process', () => {
     watch.end()
   })
 
+  it('whose loop is not measured any more is not fed', async () => {
+    const { clock, watch, run, isFed } = watched()
+    run()
+    await clock.advance(MINUTE)
+    expect(isFed()).toBe(true)
+    clock.forgotten.add(100)
+    await clock.advance(MINUTE + 1000)
+    expect(isFed()).toBe(false)
+    expect(watch.ledger.stalled()).toEqual([expect.stringMatching(/^event loop: no progress/)])
+    watch.end()
+  })
+
   it('that was not run for an hour is fed at once afterwards, and says what happened', async () => {
     const { clock, watch, run, isFed, log } = watched()
     run()

@@ -1,9 +1,9 @@
 /** What the service says. Where stderr is the journal, a line is an entry with a priority and its facts as fields; anywhere else it
  *  is a JSON document on stderr: `{"level", "time", "msg", …}`. A journal that takes nothing stops nobody. */
-import { fstatSync } from 'node:fs'
 import { pino } from 'pino'
 import { type Datagram, openDatagram, sendNow } from '../../../hal/linux/datagram.ts'
 import type { Logger } from '../../contracts/component.ts'
+import { isJournal } from '../journal-stream.ts'
 
 type Level = keyof Logger
 
@@ -39,17 +39,6 @@ export function journal(options: JournalOptions): Journal {
   return isJournal(fd, env.JOURNAL_STREAM)
     ? native({ ...options, fd, level })
     : documents({ ...options, fd, level, env })
-}
-
-/** systemd.exec(5): device and inode of what stderr was connected to. It may have been redirected since. */
-function isJournal(fd: number, stream: string | undefined): boolean {
-  if (stream === undefined) return false
-  try {
-    const { dev, ino } = fstatSync(fd)
-    return stream === `${dev}:${ino}`
-  } catch {
-    return false
-  }
 }
 
 function documents(options: {

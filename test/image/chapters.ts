@@ -91,6 +91,19 @@ export function chapters(box: Box, { cuts }: { readonly cuts: number }): readonl
       },
     },
     {
+      name: 'fieldgate board finds all that the board names, beside the running service',
+      run: async () => {
+        const said = await box.guest.ask('fieldgate board --json', 60_000)
+        const { parts } = JSON.parse(said.output.slice(said.output.indexOf('{'))) as {
+          parts: readonly { part: string; name: string; state: string; text: string }[]
+        }
+        const wrong = parts.filter(({ state }) => state !== 'found')
+        if (wrong.length > 0 || said.status !== 0) throw new Error(JSON.stringify(wrong))
+        const of = (part: string): string => parts.find((one) => one.part === part)?.text ?? 'not named'
+        return { port: of('port'), button: of('button'), watchdog: of('watchdog') }
+      },
+    },
+    {
       name: 'memory: the service split ≤ 260 MB, the system ≤ 300 MB',
       run: async () => {
         const kib = Number(await box.guest.do(`ps -C node,fieldgate -o rss= | awk '{ sum += $1 } END { print sum }'`))

@@ -1,6 +1,7 @@
 /** The keys that every gateway file has, whatever its drivers and sinks: one schema a section. */
 import { z } from 'zod'
 import { durationPattern, parseDuration, parseSize, sizePattern } from '../contracts/units.ts'
+import { isPort, LISTEN, listenOf } from './listen.ts'
 
 export const NAME = /^[A-Za-z0-9_][A-Za-z0-9._-]*$/
 export const LONGEST_NAME = 128
@@ -290,8 +291,6 @@ export const profileShape = z.object({
   }),
 })
 
-/** `host:port`, `[address]:port` or `:port`. */
-const LISTEN = /^(?:\[([0-9a-fA-F:.]+)\]|([^\s:[\]/]*)):(\d{1,5})$/
 const LISTEN_EXPECTED = 'expected an address and a port such as "127.0.0.1:8080", or off'
 
 export const consoleShape = z.object({
@@ -299,14 +298,8 @@ export const consoleShape = z.object({
     .union([z.literal('off'), z.literal(false), z.string().regex(LISTEN, { error: LISTEN_EXPECTED })], {
       error: LISTEN_EXPECTED,
     })
-    .transform((given) => {
-      if (given === false || given === 'off') return null
-      const [, bracketed, plain = '', port] = LISTEN.exec(given)!
-      return { host: bracketed ?? plain, port: Number(port) }
-    })
-    .refine((listen) => listen === null || (listen.port > 0 && listen.port < 65_536), {
-      error: 'expected a port from 1 to 65535',
-    })
+    .transform(listenOf)
+    .refine((listen) => listen === null || isPort(listen), { error: 'expected a port from 1 to 65535' })
     .optional()
     .meta({
       description:

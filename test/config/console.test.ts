@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { diff } from '../../src/config/diff.ts'
+import { listenIn } from '../../src/config/listen.ts'
 import { complaints, loadText, valid } from './loading.ts'
 
 const ONE_WAY = 'sinks: { s: { type: mqtt, url: "mqtt://a", commands: none } }\n'
@@ -60,5 +61,45 @@ describe('the address of the console', () => {
       change: 'restarted',
       keys: ['listen'],
     })
+  })
+})
+
+describe('the address as a process reads it that loads no schema', () => {
+  const inFile = async (text: string, env: NodeJS.ProcessEnv = {}) => {
+    let found: ReturnType<typeof listenIn>
+    await loadText(text, { look: (file) => (found = listenIn(file, env)) })
+    return found
+  }
+
+  it('is that of the configuration, whatever else is wrong with the file', async () => {
+    for (const text of [
+      '',
+      ONE_WAY,
+      'console: { listen: off }',
+      'console: { listen: "[::1]:9000" }',
+      `${ONE_WAY}console: { listen: ":80" }`,
+    ]) {
+      expect(await inFile(text), text).toEqual((await valid(text)).console.listen)
+    }
+    expect(await inFile('console: { listen: "${env:AT}" }\nconnections: 7', { AT: '10.0.0.1:81' })).toEqual({
+      host: '10.0.0.1',
+      port: 81,
+    })
+    expect(await inFile('sinks: { s: { type: nothing, password: "${env:MISSING}" } }')).toEqual({
+      host: '127.0.0.1',
+      port: 8080,
+    })
+  })
+
+  it('is not guessed', async () => {
+    for (const text of [
+      'console: {{',
+      'console: { listen: 8080 }',
+      'console: { listen: "a:0" }',
+      'console: { listen: "${env:MISSING}" }',
+    ]) {
+      expect(await inFile(text), text).toBe(undefined)
+    }
+    expect(listenIn('/nowhere/gateway.yaml')).toBe(undefined)
   })
 })

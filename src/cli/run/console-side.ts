@@ -2,7 +2,7 @@
  *  no right to change anything; a half that is away is told as that. */
 import { flushCompileCache } from 'node:module'
 import { notifier } from '../../../hal/linux/notify.ts'
-import { listenIn } from '../../config/console.ts'
+import { listenIn } from '../../config/listen.ts'
 import type { Listen } from '../../console/http/address.ts'
 import type { Endpoint } from '../../console/http/endpoint.ts'
 import type { Clock, Stop } from '../../contracts/clock.ts'

@@ -182,6 +182,21 @@ describe('a sink', () => {
     expect(ledger.stalled()).toEqual([expect.stringMatching(/^sink emqx: no progress/)])
   })
 
+  it('whose delivery came to an end for a reason that nobody expected is one', async () => {
+    const { begin, live, isFed, ledger, stuck, gateway } = await bench()
+    await begin()
+    await live(MINUTE)
+    stuck.absurd = true
+    stuck.down = true
+    await live(4 * MINUTE)
+    expect(gateway.report().sinks[0]!.state).toMatchObject({
+      condition: 'fault',
+      text: 'delivery to emqx ended: the library is in a state it cannot be in',
+    })
+    expect(isFed()).toBe(false)
+    expect(ledger.stalled()).toEqual([expect.stringMatching(/^sink emqx: no progress/)])
+  })
+
   it('that is slow, but confirms one thing after the other, is alive', async () => {
     const { begin, live, isFed, stuck, moves } = await bench()
     await begin()

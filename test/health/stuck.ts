@@ -27,6 +27,8 @@ class Stuck {
   /** The sink's far side. */
   down = false
   movedAt = 0
+  /** The sink throws where none of them does. */
+  absurd = false
   /** Devices that do not answer. */
   readonly silent = new Set<string>()
 
@@ -78,6 +80,10 @@ function stuckSink(name: string, stuck: Stuck): Sink {
     start: () => stuck.or('sink start', async () => {}),
     stop: () => stuck.or('sink stop', async () => {}),
     resume: () => stuck.or('resume', async () => []),
+    ready: (signal) => {
+      if (stuck.absurd) throw new RangeError('the library is in a state it cannot be in')
+      return new Promise((_, reject) => signal.addEventListener('abort', () => reject(signal.reason), { once: true }))
+    },
     deliver: () =>
       stuck.or('deliver', async () => {
         if (stuck.down) throw new Retryable('the broker is away', { reason: 11 })

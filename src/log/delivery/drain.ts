@@ -97,7 +97,12 @@ export class Drain {
 
   start(): void {
     this.#running ??= this.#run().catch((thrown: unknown) => {
-      if (!this.#signal.aborted) this.#options.log.error(`delivery to ${this.#sink.name} ended: ${sentence(thrown)}`)
+      if (this.#signal.aborted) return
+      const text = `delivery to ${this.#sink.name} ended: ${sentence(thrown)}`
+      this.#options.log.error(text)
+      // Nothing comes of it any more, and nothing is to be expected: only who starts the service again helps.
+      this.#trouble = { condition: 'fault', text }
+      this.#asked = this.#clock.monotonic()
     })
   }
 

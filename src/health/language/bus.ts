@@ -59,7 +59,7 @@ export function bus({ connections, devices }: Facts): Light {
   if (silent > 0) found.push(light('bus.some-silent', { says: absent(away, silent, silence) }))
   if (refusing !== undefined) found.push(light('bus.trouble', { says: refusing }))
   for (const { name, state } of connections) {
-    if (state.condition === 'degraded') found.push(light('bus.degraded', { says: `${name}: ${state.text}` }))
+    if (state.condition === 'degraded') found.push(light('bus.degraded', { says: `${name}: ${state.text}`, todo: '' }))
   }
   if (unknown > 0) found.push(light('bus.asking', { says: `waiting for the first answer of ${unknown} devices` }))
   found.push(light('bus.fine', { says: asked === 1 ? 'the device answers' : `all ${asked} devices answer` }))

@@ -14,7 +14,7 @@ const BUFFERING: readonly StateId[] = [
 ]
 
 export function net(facts: Facts): Light {
-  const { sinks, log } = facts
+  const { sinks, log, halfAway } = facts
   const found: Light[] = []
   if (log.state.condition === 'fault' || log.state.condition === 'refused') {
     const todo = sinks.some(isDown) ? 'bring the sinks back' : 'look at the disk'
@@ -25,7 +25,7 @@ export function net(facts: Facts): Light {
   for (const sink of sinks) {
     const says = `${sink.name}: ${sink.state.text}`
     if (sink.state.condition === 'refused') found.push(refused(says, log))
-    else if (level === 0 && isNew(sink)) found.push(connecting(sink, facts))
+    else if (level === 0 && halfAway === undefined && isNew(sink)) found.push(connecting(sink, facts))
     else if (isDown(sink) || (level > 0 && sink.state.condition === 'waiting')) {
       found.push(light(BUFFERING[level]!, { says: `${says}; ${kept(log)}`, todo: '' }))
     } else if (sink.state.condition === 'waiting') found.push(light('net.connecting', { says }))

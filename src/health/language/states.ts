@@ -32,8 +32,7 @@ const PERSON = { grade: 'failure', colour: 'red', pattern: 'double' } as const
 const FAILURE = { grade: 'failure', colour: 'red', pattern: 'steady' } as const
 const CONNECTING = { grade: 'fine', colour: 'green', pattern: 'code' } as const
 
-const AGAIN =
-  'it is started again by itself; if it stays so, read "journalctl -u fieldgate-field" and update or replace'
+const AGAIN = 'it is started again by itself; if it happens again and again, "journalctl -u fieldgate-field" says more'
 
 export const STATES = {
   'sys.off': { ...OFF, means: 'the service was stopped by somebody', todo: 'start it again when it is to run' },
@@ -146,7 +145,12 @@ export const STATES = {
     means: 'a device answers and cannot be set up',
     todo: 'correct "setup" or look at the device',
   },
-  'bus.degraded': { ...DEGRADED, folded: 3, means: 'a connection works in part', todo: '' },
+  'bus.degraded': {
+    ...DEGRADED,
+    folded: 3,
+    means: 'a connection works in part',
+    todo: 'see what "fieldgate why" finds out about its devices',
+  },
   'bus.not-reached': {
     ...CODE,
     code: ['n', 1],

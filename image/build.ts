@@ -1,10 +1,11 @@
 /** `npm run image`: the flashable image for arm64, and the parts that QEMU boots directly, in dist/image. Run as root. */
 import { mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { Archive } from './debian.ts'
 import { PACKAGES, UNPACKED } from './layout.ts'
-import { disk } from './stages/disk.ts'
+import { bundle, updateKey } from './stages/bundle.ts'
+import { bootPartition, disk } from './stages/disk.ts'
 import { initrd as makeInitrd } from './stages/initrd.ts'
 import { kernel as makeKernel } from './stages/kernel.ts'
 import { root as makeRoot } from './stages/root.ts'
@@ -15,6 +16,7 @@ import { CACHE, OUTPUT, REPOSITORY, run } from './step.ts'
 const { values } = parseArgs({
   options: {
     compress: { type: 'boolean', default: false },
+    bundle: { type: 'boolean', default: false },
   },
 })
 
@@ -25,8 +27,11 @@ archive.look([...PACKAGES, ...Object.values(UNPACKED).flat()])
 const root = makeRoot(archive)
 const kernel = makeKernel(archive)
 const initrd = makeInitrd(archive, kernel)
-const squashfs = slot({ archive, root, kernel, deb: fieldgate() })
-const image = disk({ archive, kernel, initrd, squashfs })
+const key = updateKey()
+const deb = fieldgate()
+const squashfs = slot({ archive, root, kernel, deb, certificate: key.certificate })
+const boot = bootPartition({ archive, kernel, initrd })
+const image = disk({ archive, boot, squashfs })
 const tree = virt()
 
 mkdirSync(OUTPUT, { recursive: true })
@@ -53,6 +58,11 @@ if (values.compress) {
     join(OUTPUT, 'fieldgate-arm64.img.zst'),
   ])
   shown.push('fieldgate-arm64.img.zst')
+}
+if (values.bundle) {
+  const version = basename(deb).split('_')[1]!
+  bundle({ key, boot, squashfs, version, output: join(OUTPUT, 'fieldgate-arm64.raucb') })
+  shown.push('fieldgate-arm64.raucb')
 }
 for (const name of shown) {
   const { size, blocks } = statSync(join(OUTPUT, name))

@@ -40,7 +40,7 @@ export const UNPACKED = {
   grubTools: 'grub-common',
   piFirmware: 'raspi-firmware',
   /** RAUC 1.13 of trixie cannot open a verity bundle on kernels from 6.19 on; 1.15 can, and runs with trixie's C library. */
-  updater: ['rauc/forky', 'libnl-3-200/forky', 'libnl-genl-3-200/forky'],
+  updater: ['rauc/forky', 'rauc-service/forky', 'libnl-3-200/forky', 'libnl-genl-3-200/forky'],
 } as const
 
 const MIB = 1024 * 1024

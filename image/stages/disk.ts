@@ -10,9 +10,15 @@ const BOOT = join(import.meta.dirname, '../boot')
 
 export interface Disk {
   readonly archive: Archive
+  /** The boot partition of slot A. */
+  readonly boot: string
+  readonly squashfs: string
+}
+
+export interface Boot {
+  readonly archive: Archive
   readonly kernel: Kernel
   readonly initrd: string
-  readonly squashfs: string
 }
 
 /** A FAT file system of this size in `file`, with what stands in `tree`. */
@@ -35,7 +41,7 @@ function environmentBlock(values: Readonly<Record<string, string>>): string {
 }
 
 /** The boot partition of a slot, as a file: the same for A and B, since each finds its own number. */
-function bootPartition({ archive, kernel, initrd }: Omit<Disk, 'squashfs'>): string {
+export function bootPartition({ archive, kernel, initrd }: Boot): string {
   const folder = step({
     name: 'boot',
     from: {
@@ -94,7 +100,7 @@ function firstPartition(archive: Archive, made: string, file: string): void {
 }
 
 export function disk(parts: Disk): string {
-  const boot = bootPartition(parts)
+  const { boot } = parts
   const folder = step({
     name: 'disk',
     from: {

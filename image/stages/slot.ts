@@ -9,14 +9,14 @@ import {
   statSync,
   writeFileSync,
 } from 'node:fs'
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
 import type { Archive } from '../debian.ts'
 import { EPOCH, UNPACKED } from '../layout.ts'
 import { hashOf, run, step } from '../step.ts'
 import type { Kernel } from './kernel.ts'
 
 const FILES = join(import.meta.dirname, '../files')
-const PROVISION = join(import.meta.dirname, '../provision')
+const GUEST = join(import.meta.dirname, '../guest')
 
 export interface Slot {
   readonly archive: Archive
@@ -24,6 +24,8 @@ export interface Slot {
   readonly kernel: Kernel
   /** Fieldgate's Debian package. */
   readonly deb: string
+  /** Whose updates the slot takes. */
+  readonly certificate: string
 }
 
 /** What Debian's tools would have done here, slowly: one file of all authorities, and the names by which OpenSSL finds them. */
@@ -99,14 +101,15 @@ function settle(root: string): void {
   run('ln', ['-sf', '../run/systemd/resolve/stub-resolv.conf', join(root, 'etc/resolv.conf')])
 }
 
-export function slot({ archive, root, kernel, deb }: Slot): string {
+export function slot({ archive, root, kernel, deb, certificate }: Slot): string {
   const folder = step({
     name: 'slot',
     from: {
       root,
       kernel: kernel.folder,
       deb: hashOf(deb),
-      files: hashOf(FILES, PROVISION),
+      certificate: hashOf(certificate),
+      files: hashOf(FILES, GUEST),
       code: hashOf(import.meta.filename),
       unpacked: [UNPACKED.certificates, UNPACKED.grubTools, ...UNPACKED.updater].map((name) => archive.version(name)),
     },
@@ -117,12 +120,14 @@ export function slot({ archive, root, kernel, deb }: Slot): string {
       unpack(archive, made, tree)
       mkdirSync(join(tree, 'usr/lib/modules'), { recursive: true })
       laid(join(kernel.folder, 'lib/modules'), join(tree, 'usr/lib/modules'))
-      mkdirSync(join(tree, 'data'))
+      for (const name of ['data', 'gwconf']) mkdirSync(join(tree, name))
       laid(FILES, tree)
+      copyFileSync(certificate, join(tree, 'etc/rauc/keyring.pem'))
+      writeFileSync(join(tree, 'usr/lib/fieldgate-image/id'), `${basename(made).split('.')[0]}\n`)
       install(tree, deb)
       // Beside the package's modules, of which it uses two; Node runs it as it is.
       mkdirSync(join(tree, 'usr/lib/fieldgate/image'))
-      laid(PROVISION, join(tree, 'usr/lib/fieldgate/image'))
+      laid(GUEST, join(tree, 'usr/lib/fieldgate/image'))
       run('rm', ['-rf', join(tree, 'etc/systemd/system')])
       mkdirSync(join(tree, 'etc/systemd/system'))
       run('chroot', [tree, 'systemctl', 'preset-all'])

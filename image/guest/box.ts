@@ -52,14 +52,15 @@ export function readBox(text: string, file: string): BoxRead {
   }
   const parsed = shape.safeParse(document.toJS() ?? {})
   if (parsed.success) return { ok: true, box: parsed.data }
-  const problems = parsed.error.issues.map(({ path, message }) => {
+  const problems = parsed.error.issues.map(({ path, message: text, ...issue }) => {
+    const message = issue.code === 'invalid_key' ? (issue.issues[0]?.message ?? text) : text
     const keys = path.map((key) => (typeof key === 'number' ? key : String(key)))
     let node: Node | null | undefined
     for (let length = keys.length; length >= 0 && !node?.range; length--) {
       node = (length === 0 ? document.contents : document.getIn(keys.slice(0, length), true)) as Node | null
     }
     const where = node?.range ? at(node.range[0]) : `${file}:1:1`
-    return `${where}: ${keys.join('.') || 'box'}: ${message}`
+    return `${where}: ${keys.join('.').replaceAll(/[^ -~]/g, '?') || 'box'}: ${message}`
   })
   return {
     ok: false,

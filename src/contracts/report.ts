@@ -87,7 +87,7 @@ export interface HealthReport {
   readonly watchdog: { readonly by: readonly ('systemd' | 'device')[]; readonly state: State }
   /** The longest time in which the process did nothing else, milliseconds. */
   readonly longestStallMs: number
-  /** `loopStalls`, `loopStalledMs`, `watchdogFed`, `watchdogWithheld`, and what the journal could not take. */
+  /** `loopStalls`, `loopStalledMs`, `watchdogFed`, `watchdogWithheld`, and what journal and systemd could not take. */
   readonly counters: Counters
 }
 

@@ -115,7 +115,12 @@ export class Watch {
       components: this.ledger.standings(),
       watchdog: { by: this.#feeder.by, state: this.#feeder.state() },
       longestStallMs: this.#stalls.longestMs,
-      counters: { ...this.#stalls.counters, ...this.#feeder.counters, journalLost: this.#options.lost?.() ?? 0 },
+      counters: {
+        ...this.#stalls.counters,
+        ...this.#feeder.counters,
+        journalLost: this.#options.lost?.() ?? 0,
+        notifyLost: this.#options.notifier.lost,
+      },
     }
   }
 }

@@ -133,6 +133,7 @@ export const COUNTERS: Readonly<Record<Scope, Readonly<Record<string, string>>>>
     socketTooSlow: 'Callers let go of because they did not take what they had asked for.',
     socketCallersRefused: 'Callers refused because too many were there.',
     journalLost: 'Lines that the journal could not take.',
+    notifyLost: 'Messages to systemd that it could not take: readiness, status, feedings of its watchdog.',
     watchdogWithheld: 'Times that the watchdog was not fed, because a component made no progress.',
   },
   console: {

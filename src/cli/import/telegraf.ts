@@ -3,6 +3,7 @@ import { parse, TomlError } from 'smol-toml'
 import { Rejected } from '../../contracts/errors.ts'
 import { durationText, Findings, given, isMap, type Keys, Reference } from './findings.ts'
 import { Field, type Register, tagOf } from './telegraf-field.ts'
+import { rs485Of } from './telegraf-rs485.ts'
 
 export function fromTelegraf(text: string, file: string): Findings {
   let root: Keys
@@ -40,7 +41,7 @@ function plain(value: unknown): unknown {
 /** Keys of the plugin that are read; of others it is said that they are not. */
 const KNOWN = new Set(
   `name slave_id timeout busy_retries busy_retries_wait controller baud_rate data_bits parity stop_bits transmission_mode
-  configuration_type discrete_inputs coils holding_registers input_registers request metric workarounds interval tags optimization
+  configuration_type discrete_inputs coils holding_registers input_registers request metric workarounds interval tags optimization rs485
   optimization_max_register_fill debug_connection log_level exclude_register_type_tag`.split(/\s+/),
 )
 const PARITY: Readonly<Record<string, string>> = { N: 'none', E: 'even', O: 'odd' }
@@ -118,7 +119,6 @@ class Plugin {
         'busy_retries: a device that is busy is asked again here without being told; busy_retries_wait is not carried over',
       )
     }
-    if (plugin.rs485 !== undefined) this.#note('rs485: the settings of the line driver are not carried over')
     // Telegraf puts its environment in as ${NAME} or $NAME.
     const address = String(controller ?? '').replace(
       /\$\{(\w+)\}|\$(\w+)/g,
@@ -126,6 +126,8 @@ class Plugin {
     )
     const tcp = /^tcp:\/\/(\[[^\]]+\]|\$\{env:\w+\}|[^:/]+)(?::(\d+))?\/?$/.exec(address)
     if (tcp !== null) {
+      if (plugin.rs485 !== undefined)
+        this.#note('rs485 belongs to a serial line; Telegraf does not read it here either')
       const driver = { auto: 'modbus-tcp', tcp: 'modbus-tcp', rtuovertcp: 'modbus-rtu-over-tcp' }[mode.toLowerCase()]
       if (driver === undefined) {
         this.#note(`transmission_mode "${mode}" is not available here; nothing of this plugin is carried over`)
@@ -162,6 +164,10 @@ class Plugin {
       parity: PARITY[String(plugin.parity ?? 'E').toUpperCase()] ?? 'even',
       dataBits: plugin.data_bits === 8 ? undefined : plugin.data_bits,
       stopBits: plugin.stop_bits ?? 1,
+      rs485: rs485Of(plugin.rs485, {
+        duration: (value, key) => this.#duration(value, key),
+        note: (text) => this.#note(text),
+      }),
     })
     return { name: path.split('/').at(-1)!, keys: { ...line, ...common } }
   }

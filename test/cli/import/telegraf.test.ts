@@ -106,6 +106,26 @@ describe('the request style', () => {
     expect(configuration.connections).toMatchObject([{ driver: 'modbus-ascii', settings: { dataBits: 7 } }])
   })
 
+  it('brings along who switches the transmitter', async () => {
+    const withRs485 = (keys: string) => `${REQUEST}\n  [inputs.modbus.rs485]\n${keys}`
+    const { configuration, notes } = await read(
+      withRs485(
+        'delay_rts_before_send = "1500us"\ndelay_rts_after_send = "1s"\nrts_high_after_send = true\nrx_during_tx = true',
+      ),
+    )
+    expect(configuration.connections[0]!.settings).toMatchObject({
+      rs485: { mode: 'kernel', rtsOnSend: 'low', delayBeforeMs: 2, delayAfterMs: 100, receiveWhileSending: true },
+    })
+    expect(notes.filter((note) => note.includes('rs485'))).toEqual([
+      expect.stringContaining('longer than the kernel waits'),
+    ])
+    const plain = await read(withRs485('rts_high_during_send = true'))
+    expect(plain.configuration.connections[0]!.settings).toMatchObject({ rs485: { mode: 'kernel', rtsOnSend: 'high' } })
+    const neither = await read(withRs485('rx_during_tx = false'))
+    expect(neither.configuration.connections[0]!.settings).toMatchObject({ rs485: { mode: 'kernel' } })
+    expect(neither.notes.join()).toContain('same level during and after sending')
+  })
+
   it('is a device for each slave, a group for each measurement, labels from its tags', async () => {
     const { configuration, values, notes } = await read(REQUEST)
     expect(configuration.connections).toMatchObject([

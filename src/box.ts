@@ -4,21 +4,14 @@
  *    gateway ─► facts ─► language ─► lamps             button ─► gestures ─► locate, set-up, factory reset
  *    board, machine ─────┘
  */
-import type { Board, Button, Machine, PartReport, Unsubscribe, Watchdog } from '../hal/contract.ts'
+import type { Board, Machine, PartReport, Watchdog } from '../hal/contract.ts'
 import type { Clock, Stop } from './contracts/clock.ts'
 import type { Counters, Logger } from './contracts/component.ts'
 import { sentence } from './contracts/errors.ts'
 import { type HealthLedger, type Line, unwatched } from './contracts/health.ts'
 import type { Light } from './contracts/report.ts'
-import {
-  type After,
-  type ButtonRules,
-  changed,
-  type Gesture,
-  passed,
-  RELEASED,
-  STUCK_AT_START,
-} from './health/gestures.ts'
+import type { ButtonRules, Gesture } from './health/gestures.ts'
+import { HeldButton } from './health/held-button.ts'
 import { Lamps } from './health/lamps.ts'
 import type { BoxFacts, CertificateFacts, GatewayFacts } from './health/language/facts.ts'
 import { fold } from './health/language/fold.ts'
@@ -29,8 +22,6 @@ import { chase, holding, LAMP_TEST_MS, LOCATE_MS, lampTest } from './health/show
 const LOOK_MS = 1000
 /** Traffic is looked for this often. */
 const TRAFFIC_MS = 200
-/** While the button is held. */
-const HELD_MS = 50
 const MACHINE_MS = 10_000
 /** A set-up that was begun is shown for so long. */
 const SET_UP_SHOWN_MS = 20_000
@@ -67,28 +58,40 @@ export interface BoxOptions {
 export class Box {
   readonly #options: BoxOptions
   readonly #lamps: Lamps
-  readonly #stops: (Stop | Unsubscribe)[] = []
+  readonly #stops: Stop[] = []
   #lines: { readonly lamps: Line; readonly machine: Line; readonly board: Line } | undefined
   #inhabitant: Inhabitant | undefined
   #machine: Machine | undefined
   #parts: readonly PartReport[] = []
   #certificates: readonly CertificateFacts[] = []
-  #button: Button | undefined
-  #buttonFault: string | undefined
+  readonly #button: HeldButton
   #watchdogFault: string | undefined
-  #hold = RELEASED
-  #holding: Stop | undefined
   /** A show that runs until its end: locate, or the test. */
   #show: 'locate' | 'lamp test' | undefined
   #showEnds: Stop | undefined
+  /** What the button asked for is being begun, and then shown for a while. */
+  #acting = false
   #settingUp = false
+  #settle: Stop | undefined
   #traffic = { bus: 0, net: 0 }
-  readonly #counts = { locates: 0, setUps: 0, factoryResets: 0, stuckButtons: 0 }
+  readonly #counts = { locates: 0, setUps: 0, factoryResets: 0, buttonFaults: 0 }
 
   constructor(options: BoxOptions) {
     this.#options = options
-    const { board, clock, log } = options
+    const { board, clock, log, button: rules } = options
     this.#lamps = new Lamps({ clock, log, led: (role) => board.led(role) })
+    this.#button = new HeldButton({
+      clock,
+      rules,
+      open: () => board.button(),
+      show: (held) => this.#overlay(held === null ? undefined : holding(this.#lamps.roles, held.stage, held.ms)),
+      asked: (gesture) => void this.#perform(gesture),
+      fault: (text) => {
+        this.#counts.buttonFaults++
+        log.warn(text)
+        this.refresh()
+      },
+    })
   }
 
   /** From now on the lamps show how it is. */
@@ -98,7 +101,7 @@ export class Box {
     this.#enrol()
     this.#traffic = { ...inhabitant.traffic() }
     this.refresh()
-    this.#listen()
+    this.#button.listen()
     this.#stops.push(
       clock.every(LOOK_MS, () => {
         this.refresh()
@@ -115,10 +118,10 @@ export class Box {
   async stop(): Promise<void> {
     this.#inhabitant = undefined
     for (const stop of this.#stops.splice(0)) stop()
-    this.#holding?.()
+    this.#settle?.()
     this.#showEnds?.()
     this.#lamps.stop()
-    this.#button?.close()
+    this.#button.stop()
     this.#lines?.lamps.leave()
     this.#lines?.machine.leave()
     this.#lines?.board.leave()
@@ -160,7 +163,7 @@ export class Box {
 
   /** What is known of the box, for the report. */
   facts(): BoxFacts {
-    const own = [this.#buttonFault, this.#watchdogFault]
+    const own = [this.#button.fault, this.#watchdogFault]
     const faults = [...this.#lamps.faults(), ...own.filter((text) => text !== undefined)]
     return {
       ...(this.#machine === undefined ? {} : { machine: this.#machine }),
@@ -235,62 +238,22 @@ export class Box {
 
   // ── button ───────────────────────────────────────────────────────────────────────────────────
 
-  #listen(): void {
-    const { board, log } = this.#options
-    try {
-      this.#button = board.button()
-    } catch (thrown) {
-      this.#buttonFault = `button: ${sentence(thrown)}`
-      log.warn(this.#buttonFault)
-    }
-    const button = this.#button
-    if (button === undefined) return
-    if (button.pressed) {
-      this.#hold = STUCK_AT_START
-      this.#stuck('the button was held or stuck when the service started: it is ignored until it is let go')
-    }
-    const off = button.onChange((pressed, at) => this.#took(changed(this.#hold, pressed, at, this.#options.button), at))
-    this.#stops.push(off)
-  }
-
-  #took({ hold, gesture, stage }: After, at: number): void {
-    const { clock, button } = this.#options
-    if (hold.since === null) this.#buttonFault = undefined
-    this.#hold = hold
-    const isHeld = hold.since !== null && !hold.spent
-    if (isHeld) {
-      this.#holding ??= clock.every(HELD_MS, () => {
-        const now = clock.monotonic()
-        this.#took(passed(this.#hold, now, button), now)
-      })
-    } else {
-      this.#holding?.()
-      this.#holding = undefined
-    }
-    this.#overlay(
-      stage === undefined || hold.since === null ? undefined : holding(this.#lamps.roles, stage, at - hold.since),
-    )
-    if (gesture !== undefined) void this.#perform(gesture)
-  }
-
-  async #perform(gesture: Gesture): Promise<void> {
-    if (gesture === 'stuck') {
-      return this.#stuck('the button is held for more than 30 s: it is ignored until it is let go, is it stuck?')
-    }
+  async #perform(gesture: 'locate' | 'set-up' | 'factory-reset'): Promise<void> {
     if (gesture === 'locate') return this.#tell(gesture, this.locate())
-    if (this.#settingUp) return
+    if (this.#acting) return
     if (gesture === 'set-up') this.#counts.setUps++
     else this.#counts.factoryResets++
+    const { act, clock } = this.#options
+    this.#acting = true
+    this.#settle?.()
     this.#settingUp = true
     this.refresh()
     this.#inhabitant?.note(`${gesture} asked for at the button`, { by: 'button' })
-    const { begun, text } = await this.#options
-      .act(gesture)
-      .catch((thrown) => ({ begun: false, text: sentence(thrown) }))
+    const { begun, text } = await act(gesture).catch((thrown) => ({ begun: false, text: sentence(thrown) }))
+    this.#acting = false
     this.#tell(gesture, text)
     // Who goes on with it is not asked; whoever stands there sees that the box has understood.
-    if (begun && this.#inhabitant !== undefined)
-      this.#stops.push(this.#options.clock.after(SET_UP_SHOWN_MS, () => this.#settled()))
+    if (begun && this.#inhabitant !== undefined) this.#settle = clock.after(SET_UP_SHOWN_MS, () => this.#settled())
     else this.#settled()
   }
 
@@ -302,13 +265,6 @@ export class Box {
   #tell(gesture: Gesture, text: string): void {
     this.#options.log.info(`button, ${gesture}: ${text}`)
     this.#inhabitant?.note(`button, ${gesture}: ${text}`, { by: 'button' })
-  }
-
-  #stuck(text: string): void {
-    this.#counts.stuckButtons++
-    this.#buttonFault = text
-    this.#options.log.warn(text)
-    this.refresh()
   }
 
   // ── machine and board ────────────────────────────────────────────────────────────────────────
@@ -325,6 +281,7 @@ export class Box {
   async #lookAtBoard(): Promise<void> {
     const { board, log, certificates } = this.#options
     this.#lines?.board.begin()
+    this.#button.listen()
     try {
       const before = new Set(this.#parts.map(({ text }) => text))
       const { parts } = await board.describe()

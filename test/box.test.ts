@@ -6,7 +6,8 @@ import type { LedDescription, LedRole, Machine, PartReport } from '../hal/contra
 import { openBoard } from '../hal/linux/board.ts'
 import { SimulatedBoard } from '../hal/simulated/board.ts'
 import { Box, type BoxOptions } from '../src/box.ts'
-import { ConfigurationFault } from '../src/contracts/errors.ts'
+import { Reason } from '../src/contracts/batch.ts'
+import { ConfigurationFault, Retryable } from '../src/contracts/errors.ts'
 import type { BoxFacts, GatewayFacts } from '../src/health/language/facts.ts'
 import { Ledger } from '../src/health/ledger.ts'
 import { lights } from '../src/health/leds.ts'
@@ -236,6 +237,23 @@ describe('the button of the box', () => {
     expect(one.noted).toEqual(['set-up asked for at the button', 'button, set-up: there is no set-up on this box'])
   })
 
+  it('is tried again while its line is busy, and said once', async () => {
+    const one = box()
+    const { board } = one
+    board.button = () => {
+      throw new Retryable('the line KEY is held by gpio-keys: free it', { reason: Reason.noConnection })
+    }
+    one.start()
+    await one.clock.advance(130_000)
+    expect(one.said).toEqual(['button: the line KEY is held by gpio-keys: free it'])
+    expect(one.light('SYS').id).toBe('sys.board')
+    board.button = () => board.key
+    await one.clock.advance(60_000)
+    expect(one.light('SYS').id).toBe('sys.fine')
+    await hold(one, 1500)
+    expect(one.box.counters().locates).toBe(1)
+  })
+
   it('shows a set-up that others go on with for a while', async () => {
     const one = box()
     one.start()
@@ -288,7 +306,7 @@ describe('the button of the box', () => {
     await one.clock.advance(10)
     expect(one.light('SYS').id).toBe('sys.fine')
     await hold(one, 31_000)
-    expect(one.box.counters().stuckButtons).toBe(2)
+    expect(one.box.counters().buttonFaults).toBe(2)
     expect(one.acts).toEqual([])
   })
 })

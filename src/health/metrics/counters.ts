@@ -74,7 +74,7 @@ export const COUNTERS: Readonly<Record<Scope, Readonly<Record<string, string>>>>
     locates: 'Times that the lamps ran after each other so that the box is found.',
     setUps: 'Times that set-up was asked for at the button.',
     factoryResets: 'Times that a factory reset was asked for at the button.',
-    stuckButtons: 'Times that the button was held for so long that nobody can have meant it.',
+    buttonFaults: 'Times that something stood against the button: its line, or that it was stuck.',
   },
   connection: {
     ...ON_THE_WIRE,

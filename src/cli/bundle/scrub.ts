@@ -14,22 +14,48 @@ const PATTERNS: readonly (readonly [RegExp, string])[] = [
   ],
 ]
 
+/** A form begins with so many letters at least: it is looked for by them. */
+const HEAD = 3
+
 export class Scrubber {
-  /** Longest first: one may be a part of another. */
-  readonly #forms: readonly string[]
+  readonly #forms: ReadonlySet<string>
+  /** How long those are that begin with these letters, the longest first: one may be the beginning of another. */
+  readonly #lengths = new Map<string, number[]>()
+  readonly #firsts = new Uint8Array(2 ** 16)
 
   constructor(secrets: Iterable<string>) {
-    const forms = new Set([...secrets].flatMap(formsOf))
-    this.#forms = [...forms].sort((a, b) => b.length - a.length)
+    this.#forms = new Set([...secrets].flatMap(formsOf))
+    for (const form of this.#forms) {
+      const lengths = this.#lengths.get(form.slice(0, HEAD)) ?? []
+      this.#lengths.set(form.slice(0, HEAD), lengths)
+      if (!lengths.includes(form.length)) lengths.push(form.length)
+      this.#firsts[form.charCodeAt(0)] = 1
+    }
+    for (const lengths of this.#lengths.values()) lengths.sort((a, b) => b - a)
   }
 
   /** `known`: only those that are known, where what merely looks like one was looked after already. */
   scrub(text: string, known?: 'known'): string {
-    let clean = text
-    for (const form of this.#forms) if (clean.includes(form)) clean = clean.replaceAll(form, REMOVED)
+    let clean = this.#withoutKnown(text)
     if (known !== undefined) return clean
     for (const [pattern, instead] of PATTERNS) clean = clean.replace(pattern, instead)
     return clean
+  }
+
+  /** One way through the text, however many there are: a file that is no YAML makes a secret of its every word. */
+  #withoutKnown(text: string): string {
+    const pieces: string[] = []
+    let from = 0
+    for (let at = 0; at <= text.length - HEAD; at++) {
+      if (this.#firsts[text.charCodeAt(at)] === 0) continue
+      const lengths = this.#lengths.get(text.slice(at, at + HEAD))
+      const length = lengths?.find((one) => this.#forms.has(text.slice(at, at + one)))
+      if (length === undefined) continue
+      pieces.push(text.slice(from, at), REMOVED)
+      from = at + length
+      at = from - 1
+    }
+    return pieces.join('') + text.slice(from)
   }
 }
 
@@ -49,7 +75,7 @@ function formsOf(secret: string): readonly string[] {
     ...hex.map((form) => form.toUpperCase()),
     ...[0, 1, 2].flatMap((before) => base64Of(bytes, before)),
   ]
-  return [...new Set(forms)].filter((form) => form.length >= 3)
+  return [...new Set(forms)].filter((form) => form.length >= HEAD)
 }
 
 /** The letters that are the secret's alone when `before` bytes of a group stand in front of it. */

@@ -136,8 +136,10 @@ export class Feeder {
     const { clock, supervisor, log } = this.#options
     const now = clock.monotonic()
     const { watchdogMs } = supervisor
-    // Not with each look: what is sent wakes systemd.
-    if (watchdogMs !== undefined && now + this.#everyMs > this.#fedAt + watchdogMs / SHARE) {
+    // Not with each look: what is sent wakes systemd. Not before it is ready: the first feeding is what arms it, and nobody has
+    // to load code or look through files within its time.
+    const isDue = this.#phase !== 'starting' && watchdogMs !== undefined
+    if (isDue && now + this.#everyMs > this.#fedAt + watchdogMs / SHARE) {
       supervisor.watchdog()
       this.#fedAt = now
       this.counters.watchdogFed++

@@ -115,9 +115,20 @@ describe('systemd', () => {
     expect(extensions()).toBe(stuck + 2)
   })
 
+  it('is not fed before it is ready: the first feeding arms it', async () => {
+    const { clock, feeder, ledger, at } = fed({ watchdogMs: 30_000 })
+    feeder.enter('starting')
+    ledger.step('looking through a file')
+    await clock.advance(60_000)
+    expect(at).toEqual([])
+    ledger.settled()
+    feeder.enter('running')
+    expect(at).toEqual([60_000])
+  })
+
   it('hears of steps that follow each other without a turn of the loop', () => {
     const { feeder, ledger, at, clock, told } = fed({ watchdogMs: 30_000 })
-    feeder.enter('starting')
+    feeder.enter('stopping')
     const [before, extended] = [at.length, told.length]
     for (let files = 0; files < 4; files++) {
       clock.halt(10_000)

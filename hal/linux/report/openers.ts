@@ -1,5 +1,5 @@
 /** Which processes have a file open. Others' files are shown to root only. */
-import { readlinkSync } from 'node:fs'
+import { readdirSync, readlinkSync } from 'node:fs'
 import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { line } from './files.ts'
@@ -25,6 +25,11 @@ export async function openersOf(path: string, root: string): Promise<Opener[]> {
     found.push({ pid: Number(pid), name: line(join(folder, 'comm')) ?? '?', own })
   }
   return found
+}
+
+/** Whether this very process has it. */
+export function isOpenHere(path: string): boolean {
+  return readdirSync('/proc/self/fd').some((fd) => target(join('/proc/self/fd', fd)) === path)
 }
 
 async function entries(folder: string): Promise<string[]> {

@@ -9,7 +9,7 @@ import { portsThere } from '../ports-there.ts'
 import { isEnabled, readRs485 } from '../rs485.ts'
 import { lineReport } from './chips.ts'
 import { line, may, names } from './files.ts'
-import { openersOf } from './openers.ts'
+import { isOpenHere } from './openers.ts'
 import type { Surroundings } from './surroundings.ts'
 
 /** UPF_LOW_LATENCY of <linux/serial_core.h>. */
@@ -46,13 +46,10 @@ async function portReport(
   if (!may(file, 'both')) {
     return { ...part, device, state: 'refused', text: noRights(name, file, undefined).message }
   }
-  const [opener] = await openersOf(file, around.root)
-  if (opener?.own === true) {
-    return { ...part, device, state: 'found', text: `${device}, open by Fieldgate (process ${opener.pid})${hint}` }
-  }
+  if (isOpenHere(file)) return { ...part, device, state: 'found', text: `${device}, open${hint}` }
   const holder = await holderOf(file, around.root)
   if (holder?.fieldgate === true) {
-    return { ...part, device, state: 'found', text: `${device}, open by ${holder.who.replace('another ', '')}${hint}` }
+    return { ...part, device, state: 'found', text: `${device}, open by ${holder.who.replace(/^another /, '')}${hint}` }
   }
   if (holder !== null) {
     return { ...part, device, state: 'in use', text: `${device} is in use by ${holder.who}: ${holder.remedy}` }

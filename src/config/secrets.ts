@@ -27,8 +27,8 @@ interface Surroundings {
 
 /** What people let each other in by. */
 const SECRET = /pass|secret|token|(^|[a-z_-])key$|cred|auth|psk/i
-/** Who they are, and free texts. */
-const PRIVATE = /user|clientid|cert|^ca$|label|template/i
+/** Who they are, free texts, and what devices are unlocked with. */
+const PRIVATE = /user|clientid|cert|^ca$|label|template|^value$/i
 /** Maps of a person's own words below which nothing is secret. */
 const WORDS = new Set(['enum', 'rename'])
 /** A secret that is shorter than this keeps nobody out. */

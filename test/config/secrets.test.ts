@@ -130,6 +130,11 @@ sinks:
     )
   })
 
+  it('hides the codes that devices are unlocked with', () => {
+    const { text } = hide('devices: { d: { connection: c, setup: [{ address: "40001", type: uint16, value: 4711 }] } }')
+    expect(text).toContain('setup: [{ address: "40001", type: uint16, value: «removed» }]')
+  })
+
   it('keeps the keys of every schema but those of secrets', () => {
     for (const key of [
       'driver',

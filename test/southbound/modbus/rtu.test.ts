@@ -236,7 +236,7 @@ describe('on a serial line', () => {
   test('an adapter that is pulled closes its port, and comes back by itself', async () => {
     const rig = await line()
     rig.wire.unplug()
-    expect(rig.driver.state()).toEqual({ condition: 'fault', text: 'rs485-1 was unplugged' })
+    expect(rig.driver.state()).toEqual({ condition: 'fault', text: 'rs485-1 was unplugged', cause: 'port' })
     const away = await rig.read(registers(3, 0, 2))
     expect((away.fault as Retryable).reason).toBe(Reason.noConnection)
     await rig.clock.advance(30_000)

@@ -29,14 +29,14 @@ function stanza(files: string, module: Shipped, licence: string): string {
 }
 
 /** A line that says whose it is, not one that speaks of copyright. */
-const HOLDER = /^[\s*]*(?:copyright\b(?!\s+(?:notice|holder|owner|license|and))|\(c\)|©).*$/gim
+const HOLDER = /^[\s*#]*(?:copyright\b(?!\s+(?:notice|holder|owner|license|and))|\(c\)|©).*$/gim
 
 function holders({ name, texts, author, licence }: Shipped): readonly string[] {
   // The text of this licence says "Copyright" of an example.
   const lines = COMMON.has(licence) ? [] : texts.flatMap((text) => text.match(HOLDER) ?? [])
   const said = lines.map((line) =>
     line
-      .replace(/[\s*]*copyright\b:?/i, '')
+      .replace(/[\s*#]*copyright\b:?/i, '')
       .replace(/all rights reserved\.?/i, '')
       .trim(),
   )

@@ -63,6 +63,6 @@ function described(root: string, path: string, locked: Locked): Shipped {
     folder,
     locked,
     texts: files.sort().map((name) => readFileSync(join(folder, name), 'utf8')),
-    author: typeof author === 'string' ? author.replace(/\s*[<(].*/, '') : author?.name,
+    author: (typeof author === 'string' ? author.replace(/\s*[<(].*/, '') : author?.name) || undefined,
   }
 }

@@ -145,6 +145,7 @@ export interface PartReport {
   /** `rs485-1`, `SYS`, … */
   readonly name: string
   readonly device: string | null
+  /** `in use`: by another program; what Fieldgate has, or systemd of a watchdog, is found. `refused`: no rights. */
   readonly state: 'found' | 'in use' | 'missing' | 'refused' | 'broken'
   /** What, why, what to do. */
   readonly text: string

@@ -80,8 +80,24 @@ const colours: Json = {
   properties: { green: lamp, amber: lamp, red: lamp },
   additionalProperties: false,
 }
+/** Nothing but the keys there are, however deep. */
+function closed(json: unknown): unknown {
+  if (Array.isArray(json)) return json.map(closed)
+  if (typeof json !== 'object' || json === null) return json
+  const inner = Object.fromEntries(Object.entries(json).map(([key, value]) => [key, closed(value)]))
+  return inner.properties === undefined ? inner : { ...inner, additionalProperties: false }
+}
+
+/** A port and a watchdog may be laid over those of a board, which say the rest. */
+const laidOver = (json: Json, inner?: string): Json => {
+  const properties = json.properties as Record<string, Json>
+  const below = inner === undefined ? {} : { [inner]: { ...properties[inner], required: [] } }
+  return { ...json, properties: { ...properties, ...below }, required: [] }
+}
+const { watchdog } = jsonOf(boardShapes.boardShape).properties as Record<string, Json>
 const boardParts: Json = {
-  ports: map(object(boardShapes.portShape), 'Serial ports by name.'),
+  ports: map(laidOver(object(boardShapes.portShape), 'rs485'), 'Serial ports by name.'),
+  watchdog: laidOver(watchdog!),
   leds: {
     type: 'object',
     description: 'Lamps by role, and there by colour.',
@@ -99,7 +115,7 @@ const schema: Json = {
     board: {
       description: 'The hardware the service runs on: a board by name, a board file, or a map of what is otherwise.',
       default: 'generic',
-      anyOf: [{ type: 'string' }, object(boardShapes.chosenShape, boardParts)],
+      anyOf: [{ type: 'string' }, closed(object(boardShapes.chosenShape, boardParts))],
     },
     connections: map(
       {
@@ -309,7 +325,7 @@ const metricsPage = readFileSync(new URL('./metrics-page.md', import.meta.url), 
   .replace('{{counters}}', counters.join('\n'))
 
 const boardSchema: Json = {
-  ...object(boardShapes.boardShape, boardParts),
+  ...(closed(object(boardShapes.boardShape, boardParts)) as Json),
   $schema: 'https://json-schema.org/draft/2020-12/schema',
   title: 'Fieldgate board file',
 }

@@ -2,10 +2,12 @@ import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSyn
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { parse } from 'yaml'
 import type { BoardDescription } from '../../hal/contract.ts'
 import * as catalog from '../../src/catalog.ts'
 import { diff } from '../../src/config/diff.ts'
 import { load } from '../../src/config/load.ts'
+import { violations } from './json-schema.ts'
 
 const SHIPPED = join(import.meta.dirname, '../../hal/boards')
 let folder: string
@@ -43,6 +45,32 @@ describe('the boards that are shipped', () => {
     const { name, title } = await board(`board: ${file.replace('.yaml', '')}\n`)
     expect(name).toBe(file.replace('.yaml', ''))
     expect(title).not.toBe(name)
+  })
+})
+
+describe('the schema of a board file', () => {
+  const schema = JSON.parse(readFileSync(join(import.meta.dirname, '../../docs/board.schema.json'), 'utf8')) as Record<
+    string,
+    unknown
+  >
+  const shelf = ['', 'hats'].flatMap((inside) =>
+    readdirSync(join(SHIPPED, inside))
+      .filter((name) => name.endsWith('.yaml'))
+      .map((name) => join(inside, name)),
+  )
+
+  it.each(shelf)('holds for %s', (file) => {
+    expect(violations(parse(readFileSync(join(SHIPPED, file), 'utf8')), schema)).toEqual([])
+  })
+
+  it('finds what the service would refuse', () => {
+    const wrong = {
+      prots: {},
+      leds: { SYSTEM: {}, SYS: { blue: {} } },
+      button: { lien: 4 },
+      ports: { a: { devices: [] } },
+    }
+    expect(violations(wrong, schema).length).toBeGreaterThanOrEqual(5)
   })
 })
 

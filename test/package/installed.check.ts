@@ -114,6 +114,20 @@ describe.skipIf(!isRoot || lacking)('the installed package', () => {
     await until('the half', () => box.isActive('fieldgate-field'), 60_000)
   })
 
+  it('puts a damaged file of the log aside, confined as it is', async () => {
+    box.run('systemctl', 'stop', 'fieldgate.target')
+    const [segment] = box.run('find', '/var/lib/fieldgate/log/segments', '-name', '*.mdb').split('\n')
+    box.run('dd', 'if=/dev/urandom', `of=${segment}`, 'bs=4096', 'count=2', 'conv=notrunc')
+    box.run('systemctl', 'start', 'fieldgate.target')
+    await until(
+      'it to be put aside',
+      () => box.try('ls', '/var/lib/fieldgate/log/damaged').stdout.trim() !== '',
+      60_000,
+    )
+    expect(box.run('stat', '--format=%a %G', '/var/lib/fieldgate/log/damaged')).toBe('2770 fieldgate')
+    expect(box.isActive('fieldgate-field')).toBe(true)
+  })
+
   it('goes on as one process, and as two again, with the same log', async () => {
     const stream = (): string | undefined => /stream ([0-9a-f]+)/.exec(box.run('fieldgate', 'log', 'status'))?.[1]
     const before = stream()

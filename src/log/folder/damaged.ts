@@ -11,8 +11,9 @@ export function moveAside(folder: string, path: string): string {
   const damaged = join(folder, 'damaged')
   if (!existsSync(damaged)) {
     mkdirSync(damaged)
-    // Either half moves what is its own.
-    chmodSync(damaged, 0o2770)
+    // Either half moves what is its own. The log's folder hands its group and that bit on, and where the umask leaves the group
+    // its rights there is nothing to change: systemd's RestrictSUIDSGID= refuses any chmod with the bit.
+    if ((statSync(damaged).mode & 0o070) !== 0o070) chmodSync(damaged, 0o2770)
   }
   const name = basename(path)
   let place = join(damaged, name)

@@ -1,9 +1,18 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { spawnSync } from 'node:child_process'
+import { chmodSync, chownSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import type { BoardReport } from '../../hal/contract.ts'
 import { fieldgate } from './fieldgate.ts'
+
+const MAIN = join(import.meta.dirname, '../../src/main.ts')
+const NOBODY = ['--reuid=65534', '--regid=65534', '--clear-groups']
+/** Only root becomes somebody else, and nobody must be able to read the checkout. */
+const canBeNobody =
+  process.getuid?.() === 0 &&
+  spawnSync('setpriv', [...NOBODY, process.execPath, '--eval', `require('fs').accessSync('${MAIN}')`]).status === 0
+if (!canBeNobody) console.warn('skipped: the rights of another user, which only root can try')
 
 let folder: string
 beforeEach(() => {
@@ -51,6 +60,21 @@ describe('fieldgate board', () => {
     const { out, err } = await fieldgate(['board', '--config', join(folder, 'nowhere.yaml')])
     expect(err).toContain('nowhere.yaml cannot be read')
     expect(out).toContain('Linux box (generic)')
+  })
+
+  it.skipIf(!canBeNobody)('tells a user without rights who has them, and how to become one of them', () => {
+    writeFileSync(join(folder, 'tty'), '')
+    chmodSync(join(folder, 'tty'), 0o660)
+    chownSync(join(folder, 'tty'), 0, 20)
+    chmodSync(folder, 0o755)
+    const config = file(`board: { name: generic, ports: { bus: { devices: [${join(folder, 'tty')}] } } }\n`)
+    const { status, stdout } = spawnSync('setpriv', [...NOBODY, process.execPath, MAIN, 'board', '--config', config], {
+      encoding: 'utf8',
+    })
+    expect(status).toBe(1)
+    expect(stdout).toMatch(
+      /bus +refused +bus may not be used by user nobody .*: group dialout may: sudo usermod -aG dialout nobody/,
+    )
   })
 
   it('says that the board is for another box', async () => {

@@ -85,6 +85,7 @@ describe.skipIf(!isRoot || lacking)('the installed package', () => {
   it('takes another configuration, and stores for a sink that is away', async () => {
     configure(WAITING)
     box.run('fieldgate', 'apply')
+    box.run('systemctl', 'reload', 'fieldgate-field', 'fieldgate-uplink')
     await until('readings that wait', () => box.run('fieldgate', 'log', 'status').includes('pending, '), 30_000)
   })
 

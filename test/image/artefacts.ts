@@ -1,7 +1,7 @@
 /** What `npm run image` made, and how QEMU is told to boot it. */
 
 import { spawnSync } from 'node:child_process'
-import { existsSync, writeFileSync } from 'node:fs'
+import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 
 const FIRMWARE = '/usr/share/qemu-efi-aarch64/QEMU_EFI.fd'
@@ -13,6 +13,8 @@ export interface Artefacts {
   readonly kernel: string
   readonly initrd: string
   readonly tree: string
+  /** A file with what GRUB gives the kernel. */
+  readonly cmdline: string
 }
 
 export function artefacts(folder: string): Artefacts {
@@ -21,6 +23,7 @@ export function artefacts(folder: string): Artefacts {
     kernel: join(folder, 'vmlinuz'),
     initrd: join(folder, 'initrd.gz'),
     tree: join(folder, 'virt.dtb'),
+    cmdline: join(folder, 'cmdline'),
   }
   for (const path of Object.values(found)) {
     if (!existsSync(path)) throw new Error(`${path} is not there: run "npm run image" first`)
@@ -60,7 +63,7 @@ export function shellCredentials(folder: string): string[] {
 export function bootWords(way: 'firmware' | 'direct', parts: Artefacts): string[] {
   const tree = ['-machine', 'acpi=off', '-dtb', parts.tree]
   if (way === 'firmware') return [...tree, '-bios', FIRMWARE]
-  const line = 'ro quiet loglevel=4 panic=10 fieldgate.slot=a rauc.slot=A console=ttyAMA0'
+  const line = `${readFileSync(parts.cmdline, 'utf8').trim()} console=ttyAMA0`
   return [...tree, '-kernel', parts.kernel, '-initrd', parts.initrd, '-append', line]
 }
 

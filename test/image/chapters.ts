@@ -77,11 +77,12 @@ export function chapters(box: Box, { cuts }: { readonly cuts: number }): readonl
       run: async () => {
         const figures: Record<string, string> = {}
         for (const unit of UNITS) {
-          const said = await box.guest.do(
-            `systemctl show -P ActiveState -P User -P Type -P WatchdogUSec -P NRestarts ${unit}`,
-          )
-          figures[unit] = said.replaceAll('\n', ' ')
-          if (!said.startsWith('active')) throw new Error(`${unit}: ${said}`)
+          const said = await box.guest.do(`systemctl show -p ActiveState,User,Type,WatchdogUSec,NRestarts ${unit}`)
+          const facts = new Map(said.split('\n').map((line) => line.split('=') as [string, string]))
+          const isRight =
+            facts.get('ActiveState') === 'active' && facts.get('User') === unit && facts.get('NRestarts') === '0'
+          if (!isRight) throw new Error(`${unit}: ${said}`)
+          figures[unit] = `${facts.get('User')} ${facts.get('Type')} ${facts.get('WatchdogUSec')}`
         }
         const failed = await box.guest.ask('systemctl --failed --plain --no-legend')
         if (failed.output.trim() !== '') throw new Error(`failed units: ${failed.output}`)
@@ -106,11 +107,14 @@ export function chapters(box: Box, { cuts }: { readonly cuts: number }): readonl
     {
       name: 'memory: the service split ≤ 260 MB, the system ≤ 300 MB',
       run: async () => {
-        const kib = Number(await box.guest.do(`ps -C node,fieldgate -o rss= | awk '{ sum += $1 } END { print sum }'`))
+        const pids = UNITS.map((unit) => `$(systemctl show -P MainPID ${unit})`).join(' ')
+        const count = `for pid in ${pids}; do grep VmRSS /proc/$pid/status; done | awk '{ sum += $2 } END { print sum }'`
+        const kib = Number(await box.guest.do(count))
         const used = Number(
           await box.guest.do(`awk '/MemTotal/ { t = $2 } /MemAvailable/ { a = $2 } END { print t - a }' /proc/meminfo`),
         )
         const figures = { 'service MB': Math.round(kib / 1024), 'system MB': Math.round(used / 1024) }
+        if (!(figures['service MB'] > 50)) throw new Error('the memory of the service cannot be read')
         if (figures['service MB'] > 260 || figures['system MB'] > 300) throw new Error(JSON.stringify(figures))
         return figures
       },

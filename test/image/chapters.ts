@@ -174,7 +174,7 @@ export function chapters(box: Box, { cuts }: { readonly cuts: number }): readonl
         })
         const restarted = Math.round((performance.now() - from) / 1000)
         await flowing(3, 120_000)
-        const said = await box.guest.do(`journalctl -b -u ${FIELD} -o cat | grep -i watchdog | tail -1`)
+        const said = await box.guest.do(`journalctl -b -t systemd -o cat | grep 'Watchdog timeout' | tail -1`)
         return {
           'seconds to restart': restarted,
           'seconds to values': Math.round((performance.now() - from) / 1000),
@@ -265,6 +265,7 @@ async function powerCuts(
   const boots: number[] = []
   for (let round = 0; round < cuts; round++) {
     await followHeads(box.guest, box.node)
+    await box.guest.until('the first position of the log', 60_000, () => lastHead(box.guest))
     const away = round % 2 === 1
     if (away) plant.link.cut()
     await sleep(3000 + 997 * ((round * 7) % 11))

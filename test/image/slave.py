@@ -30,7 +30,7 @@ async def main():
     context = ModbusServerContext(slaves={1: store}, single=False)
     print("ready", flush=True)
     await async_io.StartAsyncTcpServer(
-        context=context, address=("127.0.0.1", int(sys.argv[1])), framer=ModbusRtuFramer
+        context=context, address=("127.0.0.1", int(sys.argv[1])), framer=ModbusRtuFramer, allow_reuse_address=True
     )
 
 

@@ -1,5 +1,5 @@
 /** `npm run image`: the flashable image for arm64, and the parts that QEMU boots directly, in dist/image. Run as root. */
-import { mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { basename, join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { Archive } from './debian.ts'
@@ -42,7 +42,11 @@ const results: readonly (readonly [from: string, name: string])[] = [
   [tree, 'virt.dtb'],
   [image, 'fieldgate-arm64.img'],
 ]
-for (const [from, name] of results) run('cp', ['--sparse=always', from, join(OUTPUT, name)])
+for (const [from, name] of results) {
+  // A machine that runs from the last result keeps what it has open.
+  run('cp', ['--sparse=always', from, join(OUTPUT, `${name}.new`)])
+  renameSync(join(OUTPUT, `${name}.new`), join(OUTPUT, name))
+}
 // For whoever boots kernel, initrd and tree directly: what grub.cfg says besides the console.
 const words = /^set words="(.*)"$/m.exec(readFileSync(join(import.meta.dirname, 'boot/grub.cfg'), 'utf8'))?.[1] ?? ''
 writeFileSync(join(OUTPUT, 'cmdline'), `ro panic=10 ${words} fieldgate.slot=a rauc.slot=A\n`)

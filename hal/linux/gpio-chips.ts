@@ -3,7 +3,7 @@ import { closeSync, openSync, readdirSync, realpathSync } from 'node:fs'
 import { join } from 'node:path'
 import { ConfigurationFault } from '../../src/contracts/errors.ts'
 import type { LineAddress } from '../contract.ts'
-import { type Box, codeOf, isRefused, noRights } from './box.ts'
+import { type Box, codeOf } from './box.ts'
 import {
   askLineInfo,
   CHIP_INFO_BYTES,
@@ -15,6 +15,7 @@ import {
   type LineInfo,
 } from './gpio-structures.ts'
 import { type Ioctl, ioctl as kernel } from './kernel.ts'
+import { isRefused, noRights } from './rights.ts'
 
 export interface Chip extends ChipInfo {
   readonly path: string
@@ -109,7 +110,7 @@ export function findChip(wanted: string, box: Box = {}): Chip {
     try {
       return withFile(path, (fd) => readChip(fd, path, ioctl))
     } catch (thrown) {
-      if (isRefused(thrown)) throw noRights(`the GPIO chip ${wanted}`, path, thrown)
+      if (isRefused(thrown)) throw noRights(`the GPIO chip ${wanted}`, path, { root, cause: thrown })
       throw missing(wanted, box, thrown)
     }
   }
@@ -124,7 +125,9 @@ export function findChip(wanted: string, box: Box = {}): Chip {
   if (found[0] !== undefined) return found[0]
   // A chip that may not be opened does not even tell its label.
   const refused = shut.find(({ fault }) => isRefused(fault))
-  if (refused !== undefined) throw noRights(`a GPIO chip, perhaps ${wanted},`, refused.path, refused.fault)
+  if (refused !== undefined) {
+    throw noRights(`a GPIO chip, perhaps ${wanted},`, refused.path, { root, cause: refused.fault })
+  }
   throw missing(wanted, box)
 }
 

@@ -2,7 +2,7 @@
 import { closeSync, openSync } from 'node:fs'
 import { ConfigurationFault } from '../../src/contracts/errors.ts'
 import type { LineAddress } from '../contract.ts'
-import { type Box, codeOf, isRefused, noRights, unavailable } from './box.ts'
+import { type Box, codeOf, unavailable } from './box.ts'
 import { type Chip, findChip, findLine, lineText, readLine } from './gpio-chips.ts'
 import {
   decodeLineValue,
@@ -20,6 +20,7 @@ import {
   lineDescriptor,
 } from './gpio-structures.ts'
 import { type Ioctl, KernelFault, ioctl as kernel } from './kernel.ts'
+import { isRefused, noRights } from './rights.ts'
 
 /** A line this process switches. */
 export interface OutputLine {
@@ -78,7 +79,7 @@ export class LineRequest implements OutputLine {
       try {
         ioctl(chipFd, GPIO_V2_GET_LINE_IOCTL, request)
       } catch (thrown) {
-        throw refusal(thrown, chip, readLine(chipFd, line.offset, ioctl))
+        throw refusal(thrown, chip, { line: readLine(chipFd, line.offset, ioctl), root: box.root })
       }
       const wasInput = (line.flags & LineFlag.input) !== 0 && (base.flags & LineFlag.output) !== 0
       return new LineRequest({
@@ -142,13 +143,17 @@ function found(fd: number, chip: Chip, wanted: LineAddress['line'], ioctl: Ioctl
 
 const TOO_OLD = ['ENOTTY', 'EINVAL']
 
-function refusal(thrown: unknown, chip: Chip, line: LineInfo): Error {
+function refusal(
+  thrown: unknown,
+  chip: Chip,
+  { line, root }: { readonly line: LineInfo; readonly root: string | undefined },
+): Error {
   const text = lineText(chip, line)
   if (codeOf(thrown) === 'EBUSY') {
     const user = line.consumer === '' ? 'the kernel or another program' : `"${line.consumer}"`
     return unavailable(`${text} is used by ${user}: free it there, or name another line in the board file`, thrown)
   }
-  if (isRefused(thrown)) return noRights(text, chip.path, thrown)
+  if (isRefused(thrown)) return noRights(text, chip.path, { root, cause: thrown })
   if (TOO_OLD.includes(codeOf(thrown))) {
     return new ConfigurationFault(
       `${text} cannot be had as it is described (${codeOf(thrown)}): the chip lacks the direction, or the kernel is older than 5.10`,

@@ -3,7 +3,8 @@
 import { closeSync, existsSync, openSync, readdirSync, readFileSync, writeFileSync, writeSync } from 'node:fs'
 import { join } from 'node:path'
 import { ConfigurationFault } from '../../src/contracts/errors.ts'
-import { codeOf, isRefused, noRights, unavailable } from './box.ts'
+import { codeOf, unavailable } from './box.ts'
+import { isRefused, noRights, RIGHTS_MS } from './rights.ts'
 
 /** On for so long, off for so long. */
 export interface Beat {
@@ -14,14 +15,12 @@ export interface Beat {
 /** What the kernel can make of beats: nothing blinks at all, one of its triggers, or it cannot. */
 export type Way = 'steady' | 'timer' | 'pattern' | undefined
 
-/** The files of a trigger come with it and are root's, until udev has heard of it and its rule gives them to our group. */
-const RIGHTS_MS = [10, 20, 40, 80, 160, 320, 640]
-
 export class KernelLamp {
   readonly name: string
   readonly text: string
   /** Its colours in the order of `multi_intensity`; undefined: it has but one. */
   readonly tints: readonly string[] | undefined
+  readonly #root: string
   readonly #folder: string
   readonly #max: number
   readonly #before: readonly (readonly [file: string, value: string])[]
@@ -35,6 +34,7 @@ export class KernelLamp {
   /** Changes nothing yet. Throws ConfigurationFault: no such lamp, no rights. */
   constructor({ name, root = '/' }: { name: string; root?: string }) {
     this.name = name
+    this.#root = root
     this.text = `the lamp ${name}`
     const all = join(root, 'sys/class/leds')
     this.#folder = join(all, name)
@@ -110,6 +110,7 @@ export class KernelLamp {
     }
   }
 
+  /** The files of a trigger come with it. */
   #give(beats: readonly Beat[], way: 'timer' | 'pattern', attempt: number): void {
     try {
       for (const [file, value] of settings(beats, way, this.#max)) this.#write(file, value)
@@ -217,7 +218,9 @@ export class KernelLamp {
   }
 
   #fault(thrown: unknown): Error {
-    if (isRefused(thrown)) return noRights(this.text, join(this.#folder, 'brightness'), thrown)
+    if (isRefused(thrown)) {
+      return noRights(this.text, join(this.#folder, 'brightness'), { root: this.#root, cause: thrown })
+    }
     return unavailable(`${this.text} failed (${codeOf(thrown) || String(thrown)}): its driver may be gone`, thrown)
   }
 }

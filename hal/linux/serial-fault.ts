@@ -1,14 +1,11 @@
 /** What went wrong with a serial port, and what to do, in one sentence. */
-import { readFileSync, statSync } from 'node:fs'
-import { userInfo } from 'node:os'
-import { basename, join } from 'node:path'
+import { basename } from 'node:path'
 import { Retryable } from '../../src/contracts/errors.ts'
 import { hasHardware, portsThere } from './ports-there.ts'
+import { missingRight, userName } from './rights.ts'
 
 /** `Reason.noConnection`: this folder knows the fault classes, not the batch. */
 const NO_CONNECTION = 11
-/** Read and write for the group. */
-const GROUP_RW = 0o060
 
 export function unavailable(text: string, cause?: unknown): Retryable {
   return new Retryable(text, { reason: NO_CONNECTION, cause })
@@ -50,36 +47,6 @@ function others(root: string): string {
   return there.length === 0 ? '' : ` There is ${there.slice(0, 8).join(', ')}`
 }
 
-/** Which right is missing, and the command that gives it. */
 function forbidden(where: string, device: string, root: string): string {
-  const user = userInfo().username
-  const says = `${where} may not be opened by user ${user}`
-  let file: { readonly mode: number; readonly gid: number }
-  try {
-    file = statSync(device)
-  } catch {
-    return `${says}: add it to group dialout`
-  }
-  const { name, members } = groupOf(file.gid, root)
-  const mode = (file.mode & 0o777).toString(8)
-  if ((file.mode & GROUP_RW) !== GROUP_RW) {
-    return `${says}: group ${name} has no right to it (mode ${mode}); "sudo chgrp dialout ${device} && sudo chmod 660 ${device}", and a udev rule that keeps it so`
-  }
-  if (process.getgroups?.().includes(file.gid) || process.getuid?.() === 0) {
-    return `${says} although its mode allows it: the service's unit keeps it away; "sudo systemctl edit fieldgate-field", then [Service] DeviceAllow=${device} rw`
-  }
-  if (members.includes(user)) return `${says}: it was added to group ${name} after the service had started; restart it`
-  return `${says}: it belongs to group ${name}; "sudo usermod -aG ${name} ${user}", then restart the service`
-}
-
-/** /etc/group: `dialout:x:20:one,other`. */
-function groupOf(gid: number, root: string): { readonly name: string; readonly members: readonly string[] } {
-  try {
-    const lines = readFileSync(join(root, 'etc/group'), 'utf8').split('\n')
-    const found = lines.map((line) => line.split(':')).find((fields) => Number(fields[2]) === gid && fields.length > 3)
-    if (found !== undefined) return { name: found[0]!, members: found[3]!.split(',') }
-  } catch {
-    // Without the file a group is its number.
-  }
-  return { name: String(gid), members: [] }
+  return `${where} may not be opened by user ${userName()}${missingRight(device, root, 'dialout')}`
 }

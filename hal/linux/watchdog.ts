@@ -4,13 +4,13 @@ import { closeSync, constants, existsSync, openSync, readFileSync, writeSync } f
 import { basename, join } from 'node:path'
 import { ConfigurationFault } from '../../src/contracts/errors.ts'
 import type { Watchdog } from '../contract.ts'
-import { type Box, codeOf, isRefused, unavailable, userName } from './box.ts'
+import { type Box, codeOf, unavailable } from './box.ts'
 import { ioctl as kernel } from './kernel.ts'
+import { isRefused, userName } from './rights.ts'
 
 /** `_IOR('W', …)` and `_IOWR('W', …)` of `int`, and of `struct watchdog_info` for the first. */
 export const WDIOC_GETSUPPORT = 0x80285700
 export const WDIOC_GETBOOTSTATUS = 0x80045702
-export const WDIOC_KEEPALIVE = 0x80045705
 export const WDIOC_SETTIMEOUT = 0xc0045706
 export const WDIOC_GETTIMEOUT = 0x80045707
 
@@ -19,6 +19,9 @@ export const WATCHDOG_INFO_BYTES = 40
 export const WDIOF_CARDRESET = 0x20
 export const WDIOF_SETTIMEOUT = 0x80
 export const WDIOF_MAGICCLOSE = 0x100
+
+/** Any byte but V feeds; WDIOC_KEEPALIVE is refused by drivers without WDIOF_KEEPALIVEPING (watchdog_dev.c). */
+const FOOD = Buffer.from('.')
 
 /** `struct watchdog_info`. */
 export function decodeWatchdogInfo(bytes: Uint8Array): { readonly options: number; readonly identity: string } {
@@ -53,44 +56,56 @@ export function openWatchdog({
     ioctl(fd!, request, new Uint8Array(cell.buffer))
     return cell[0]!
   }
-  const magicClose = (): void => {
-    writeSync(fd!, 'V')
+  const close = (): void => {
     closeSync(fd!)
     fd = undefined
   }
-  let inForceMs: number
-  let info: ReturnType<typeof decodeWatchdogInfo>
-  let causedBoot = false
+  const magicClose = (): void => {
+    writeSync(fd!, 'V')
+    close()
+  }
+  const ofSysfs = (file: string): string | undefined => readSysfs(root, device, file)
+  const nowayout = ofSysfs('nowayout') === '1'
+  const sysfsMs = Number(ofSysfs('timeout') ?? 0) * 1000
+  let info: ReturnType<typeof decodeWatchdogInfo> | undefined
+  let inForceMs = 0
   try {
     const answer = new Uint8Array(WATCHDOG_INFO_BYTES)
     ioctl(fd, WDIOC_GETSUPPORT, answer)
     info = decodeWatchdogInfo(answer)
-    causedBoot = ((quietly(() => number(WDIOC_GETBOOTSTATUS)) ?? 0) & WDIOF_CARDRESET) !== 0
     const settable = (info.options & WDIOF_SETTIMEOUT) !== 0
     // Whole seconds; a longer time than the hardware has is refused as invalid: then its own is kept, and said.
     const set = settable ? quietly(() => number(WDIOC_SETTIMEOUT, Math.max(1, Math.ceil(timeoutMs / 1000)))) : undefined
     inForceMs = (set ?? number(WDIOC_GETTIMEOUT)) * 1000
-    ioctl(fd, WDIOC_KEEPALIVE, new Uint8Array(4))
+    writeSync(fd, FOOD)
   } catch (thrown) {
-    // Opening it has armed it: without this the box would be reset although nobody means it.
-    quietly(magicClose)
-    throw new ConfigurationFault(
-      `${text} cannot be armed (${codeOf(thrown) || String(thrown)}): it may be no watchdog, or its driver fails; leave watchdog: out of the board file to run without`,
-      { cause: thrown },
-    )
+    const why = `${text} cannot be armed (${codeOf(thrown) || String(thrown)}): it may be no watchdog, or its driver fails`
+    // Opening it has armed it: unless it is let go, the box would be reset although nobody means it.
+    if (!nowayout && letGo(info, magicClose)) {
+      throw new ConfigurationFault(`${why}; leave watchdog: out of the board file to run without`, { cause: thrown })
+    }
+    if (info === undefined && sysfsMs === 0) {
+      close()
+      throw new ConfigurationFault(
+        `${why}, and if it is one, opening it has armed it for good, and it resets the box within its timeout; leave watchdog: out of the board file to run without`,
+        { cause: thrown },
+      )
+    }
+    // One that stays armed is fed on, as well as it can be; who feeds it is told when that fails.
   }
-  const kept = readSysfs(root, device, 'nowayout') === '1' || (info.options & WDIOF_MAGICCLOSE) === 0
-  const nothing = new Uint8Array(4)
+  inForceMs ||= sysfsMs || timeoutMs
+  const within = `it resets the box within ${inForceMs / 1000} s`
+  const kept = nowayout || info === undefined || (info.options & WDIOF_MAGICCLOSE) === 0
   return {
     timeoutMs: inForceMs,
-    identity: info.identity,
-    causedBoot,
+    identity: info?.identity ?? ofSysfs('identity') ?? '',
+    causedBoot: ((quietly(() => number(WDIOC_GETBOOTSTATUS)) ?? 0) & WDIOF_CARDRESET) !== 0,
     feed() {
       if (fd === undefined) throw unavailable(`${text} could not be fed: it was disarmed`)
       try {
-        ioctl(fd, WDIOC_KEEPALIVE, nothing)
+        writeSync(fd, FOOD)
       } catch (thrown) {
-        throw unavailable(`${text} could not be fed (${codeOf(thrown)}): it will reset the box`, thrown)
+        throw unavailable(`${text} could not be fed (${codeOf(thrown)}): ${within} unless it can be again`, thrown)
       }
     },
     disarm() {
@@ -103,6 +118,16 @@ export function openWatchdog({
       magicClose()
     },
   }
+}
+
+/** false: it stays armed. */
+function letGo(info: { readonly options: number } | undefined, magicClose: () => void): boolean {
+  if (info !== undefined && (info.options & WDIOF_MAGICCLOSE) === 0) return false
+  const done = quietly(() => {
+    magicClose()
+    return true
+  })
+  return done ?? false
 }
 
 function open(path: string, text: string, root: string): number {

@@ -73,7 +73,7 @@ describe('fieldgate board', () => {
     })
     expect(status).toBe(1)
     expect(stdout).toMatch(
-      /bus +refused +bus may not be used by user nobody .*: group dialout may: sudo usermod -aG dialout nobody/,
+      /bus +refused +bus may not be used by user nobody .*: it belongs to group dialout; "sudo usermod -aG dialout nobody"/,
     )
   })
 

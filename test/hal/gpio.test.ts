@@ -1,4 +1,4 @@
-import { mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { chmodSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import type { Button } from '../../hal/contract.ts'
@@ -6,6 +6,7 @@ import { openButton } from '../../hal/linux/button.ts'
 import { LineRequest } from '../../hal/linux/gpio.ts'
 import { gpioChips } from '../../hal/linux/gpio-chips.ts'
 import { LineFlag } from '../../hal/linux/gpio-structures.ts'
+import { openSysfsOutput } from '../../hal/linux/gpio-sysfs.ts'
 import { openOutput } from '../../hal/linux/output.ts'
 import { ConfigurationFault, Retryable } from '../../src/contracts/errors.ts'
 import { Chips } from './chips.ts'
@@ -239,6 +240,54 @@ describe('a line of an old kernel', () => {
     expect(messageOf(() => openOutput({ chip: 'pinctrl-rp1', line: 1 }, chips))).toBe(
       'there is no GPIO chip pinctrl-rp1: this box has pinctrl-bcm2835; correct the board file',
     )
+  })
+
+  it('is given back where it cannot be had after all', () => {
+    chips.old = true
+    // A plain file exports nothing: its folder never comes, as with a line whose chip was just unplugged.
+    expect(messageOf(() => openOutput({ chip: 'pinctrl-bcm2835', line: 17 }, chips))).toMatch(
+      /^line 17 of pinctrl-bcm2835 cannot be had: ENOENT at .*gpio475\/active_low$/,
+    )
+    expect(readFileSync(join(chips.root, 'sys/class/gpio/export'), 'utf8')).toBe('475')
+    expect(readFileSync(join(chips.root, 'sys/class/gpio/unexport'), 'utf8')).toBe('475')
+  })
+
+  it('waits for the rights that udev gives to its files after the export, then shows what was asked for last', async () => {
+    const late = join(chips.root, 'late')
+    mkdirSync(join(late, 'gpio475'), { recursive: true })
+    symlinkSync(join(late, 'gpio475'), join(chips.root, 'sys/class/gpio/gpio475'))
+    const files = ['active_low', 'direction', 'value'].map((name) => join(late, 'gpio475', name))
+    for (const path of files) writeFileSync(path, '0')
+    for (const path of files) chmodSync(path, 0o666)
+    chmodSync(chips.root, 0o755)
+    chmodSync(late, 0)
+    // Root may everything.
+    const isRoot = process.geteuid!() === 0
+    if (isRoot) process.seteuid!(65_534)
+    try {
+      const line = openSysfsOutput({ chip: 'pinctrl-bcm2835', line: 17 }, chips)
+      line.set(true)
+      if (isRoot) process.seteuid!(0)
+      chmodSync(late, 0o755)
+      if (isRoot) process.seteuid!(65_534)
+      const direction = (): string => readFileSync(join(late, 'gpio475/direction'), 'utf8')
+      await expect.poll(direction, { timeout: 10_000 }).toBe('high')
+      line.set(false)
+      expect(readFileSync(join(late, 'gpio475/value'), 'utf8')).toBe('0')
+      line.close()
+    } finally {
+      if (isRoot) process.seteuid!(0)
+      chmodSync(late, 0o755)
+    }
+  })
+
+  it('says in a sentence that its level cannot be opened, and leaves what another exported', () => {
+    chips.old = true
+    for (const name of ['active_low', 'direction']) file(`gpio475/${name}`, '0')
+    const fault = thrownBy(() => openOutput({ chip: 'pinctrl-bcm2835', line: 17 }, chips)) as Error
+    expect(fault).toBeInstanceOf(Retryable)
+    expect(fault.message).toMatch(/^line 17 of pinctrl-bcm2835 cannot be had: ENOENT at .*gpio475\/value$/)
+    expect(readFileSync(join(chips.root, 'sys/class/gpio/unexport'), 'utf8')).toBe('')
   })
 
   it('cannot be a button: that is said with the kernel that can', () => {

@@ -1,4 +1,15 @@
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { execFileSync } from 'node:child_process'
+import {
+  closeSync,
+  constants,
+  mkdirSync,
+  mkdtempSync,
+  openSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
@@ -12,7 +23,6 @@ class Driver {
   timeoutS = 30
   longestS = 2046
   bootStatus = 0
-  fed = 0
   broken = false
 
   readonly ioctl = (_fd: number, request: number, argument: Uint8Array | number): number => {
@@ -34,9 +44,7 @@ class Driver {
       case watchdog.WDIOC_GETTIMEOUT:
         fields.setInt32(0, this.timeoutS, true)
         return 0
-      case watchdog.WDIOC_KEEPALIVE:
-        this.fed += 1
-        return 0
+      // WDIOC_KEEPALIVE among them: a driver without WDIOF_KEEPALIVEPING refuses it.
       default:
         throw new KernelFault('ioctl', 25)
     }
@@ -57,6 +65,7 @@ describe('the watchdog', () => {
   const open = (timeoutMs = 15_000, device = '/dev/watchdog') =>
     watchdog.openWatchdog({ device, timeoutMs, root, ioctl: driver.ioctl })
   const written = (): string => readFileSync(join(root, 'dev/watchdog'), 'utf8')
+  const fed = (): number => written().split('.').length - 1
   const thrownBy = (act: () => unknown): Error => {
     try {
       act()
@@ -68,9 +77,9 @@ describe('the watchdog', () => {
 
   it('is armed with the time asked for, in whole seconds, and fed', () => {
     const armed = open(14_200)
-    expect([armed.timeoutMs, armed.identity, driver.timeoutS, driver.fed]).toEqual([15_000, 'i6300ESB timer', 15, 1])
+    expect([armed.timeoutMs, armed.identity, driver.timeoutS, fed()]).toEqual([15_000, 'i6300ESB timer', 15, 1])
     armed.feed()
-    expect(driver.fed).toBe(2)
+    expect(fed()).toBe(2)
     armed.disarm()
   })
 
@@ -84,10 +93,10 @@ describe('the watchdog', () => {
 
   it('is disarmed by the letter V, once, and then no longer fed', () => {
     const armed = open()
-    expect(written()).toBe('')
+    expect(written()).toBe('.')
     armed.disarm()
     armed.disarm()
-    expect(written()).toBe('V')
+    expect(written()).toBe('.V')
     expect(thrownBy(() => armed.feed()).message).toBe('the watchdog /dev/watchdog could not be fed: it was disarmed')
   })
 
@@ -97,9 +106,9 @@ describe('the watchdog', () => {
     const fault = thrownBy(() => armed.disarm())
     expect(fault).toBeInstanceOf(ConfigurationFault)
     expect(fault.message).toContain('cannot be disarmed (NOWAYOUT')
-    expect(written()).toBe('')
+    expect(written()).toBe('.')
     armed.feed()
-    expect(driver.fed).toBe(2)
+    expect(fed()).toBe(2)
   })
 
   it('tells whether it was the cause of this boot', () => {
@@ -120,11 +129,51 @@ describe('the watchdog', () => {
     expect(written()).toBe('V')
   })
 
-  it('that fails while it is fed says what comes', () => {
-    const armed = open()
-    driver.broken = true
+  const sysfs = (files: Readonly<Record<string, string>>): void => {
+    for (const [name, text] of Object.entries(files)) {
+      writeFileSync(join(root, 'sys/class/watchdog/watchdog0', name), `${text}\n`)
+    }
+  }
+
+  it('that fails while it is fed says what comes, and is fed again once that works', () => {
+    const pipe = join(root, 'dev/watchdog1')
+    execFileSync('mkfifo', [pipe])
+    const listen = (): number => openSync(pipe, constants.O_RDONLY | constants.O_NONBLOCK)
+    const reader = listen()
+    const armed = open(15_000, '/dev/watchdog1')
+    closeSync(reader)
     const fault = thrownBy(() => armed.feed())
     expect(fault).toBeInstanceOf(Retryable)
-    expect(fault.message).toBe('the watchdog /dev/watchdog could not be fed (EIO): it will reset the box')
+    expect(fault.message).toBe(
+      'the watchdog /dev/watchdog1 could not be fed (EPIPE): it resets the box within 15 s unless it can be again',
+    )
+    const again = listen()
+    armed.feed()
+    closeSync(again)
+  })
+
+  it('that fails after it was opened and never lets go is fed on', () => {
+    sysfs({ nowayout: '1', timeout: '20', identity: 'bcm2835_wdt' })
+    driver.broken = true
+    const armed = open()
+    expect([armed.timeoutMs, armed.identity, written()]).toEqual([20_000, 'bcm2835_wdt', ''])
+    armed.feed()
+    expect(written()).toBe('.')
+    expect(thrownBy(() => armed.disarm()).message).toContain('the box is reset 20 s after the last feeding')
+  })
+
+  it('that takes nothing at all and never lets go says within which time the box is reset', () => {
+    sysfs({ nowayout: '1' })
+    rmSync(join(root, 'dev/watchdog'))
+    symlinkSync('/dev/full', join(root, 'dev/watchdog'))
+    expect(thrownBy(() => open().feed()).message).toBe(
+      'the watchdog /dev/watchdog could not be fed (ENOSPC): it resets the box within 15 s unless it can be again',
+    )
+  })
+
+  it('that may be one and cannot be let go says that the box may be reset', () => {
+    symlinkSync('/dev/full', join(root, 'dev/watchdog3'))
+    driver.broken = true
+    expect(thrownBy(() => open(15_000, '/dev/watchdog3')).message).toContain('it resets the box within its timeout')
   })
 })

@@ -1,7 +1,7 @@
 /** The lamps of the board and those of the kernel: there, writable, and what drives them now. */
 import { join } from 'node:path'
 import type { BoardDescription, LampAddress, LedRole, PartReport } from '../../contract.ts'
-import { noRights } from '../box.ts'
+import { noRights } from '../rights.ts'
 import { lineReport } from './chips.ts'
 import { line, may, names, worst } from './files.ts'
 import type { Surroundings } from './surroundings.ts'
@@ -68,7 +68,7 @@ function kernelLamp(name: string, around: Surroundings): LampReport {
     return { device: null, state: 'missing', what: name, text: `not there; ${instead}` }
   }
   if (!may(brightness, 'write')) {
-    return { device, state: 'refused', text: noRights(`the lamp ${name}`, brightness, undefined).message }
+    return { device, state: 'refused', text: noRights(`the lamp ${name}`, brightness, around).message }
   }
   return { device, state: 'found', what: name, text: `(${triggerText(name, around)})` }
 }

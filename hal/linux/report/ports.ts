@@ -2,10 +2,10 @@
 import { closeSync, constants, openSync, realpathSync } from 'node:fs'
 import { basename, join } from 'node:path'
 import type { BoardDescription, PartReport, PortDescription } from '../../contract.ts'
-import { noRights } from '../box.ts'
 import { holderOf } from '../holder.ts'
 import { findPort } from '../ports.ts'
 import { portsThere } from '../ports-there.ts'
+import { noRights } from '../rights.ts'
 import { isEnabled, readRs485 } from '../rs485.ts'
 import { lineReport } from './chips.ts'
 import { line, may, names } from './files.ts'
@@ -44,7 +44,7 @@ async function portReport(
   const file = real(device)
   const hint = description.text === undefined ? '' : ` (${description.text})`
   if (!may(file, 'both')) {
-    return { ...part, device, state: 'refused', text: noRights(name, file, undefined).message }
+    return { ...part, device, state: 'refused', text: noRights(name, file, around).message }
   }
   if (isOpenHere(file)) return { ...part, device, state: 'found', text: `${device}, open${hint}` }
   const holder = await holderOf(file, around.root)

@@ -1,5 +1,6 @@
 /** The keys of a board file: which device is `rs485-1`, which lamp is BUS, which line is the button. */
 import { z } from 'zod'
+import { LONGEST_DELAY_MS } from '../contracts/rs485.ts'
 import { duration, text } from './shapes.ts'
 
 const lineShape = z.object({
@@ -36,6 +37,8 @@ export const lampShape = z.object({
   gpio: lineShape.optional().meta({ description: 'A bare line that lights it.' }),
 })
 
+const delay = duration().refine((ms) => ms <= LONGEST_DELAY_MS, { error: `expected at most ${LONGEST_DELAY_MS}ms` })
+
 const rs485Shape = z.object({
   mode: z.enum(['auto', 'kernel', 'gpio', 'adapter'], { error: 'expected auto, kernel, gpio or adapter' }).meta({
     description:
@@ -46,8 +49,8 @@ const rs485Shape = z.object({
     .enum(['high', 'low'], { error: 'expected high or low' })
     .optional()
     .meta({ description: 'Level of RTS while sending, with the kernel. Default: as the device tree says, else high.' }),
-  delayBefore: duration().optional().meta({ description: 'Between enabling the transmitter and the first bit.' }),
-  delayAfter: duration().optional().meta({ description: 'Between the last bit and disabling it.' }),
+  delayBefore: delay.optional().meta({ description: 'Between enabling the transmitter and the first bit.' }),
+  delayAfter: delay.optional().meta({ description: 'Between the last bit and disabling it.' }),
   receiveWhileSending: z
     .boolean({ error: 'expected true or false' })
     .optional()

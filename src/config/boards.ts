@@ -1,6 +1,7 @@
 /** The board: a file of the shipped ones or one's own, with a hat on it, and what the gateway file says otherwise. */
 import { basename, dirname, join } from 'node:path'
 import type { BoardDescription, LedDescription, LedRole, LineAddress, PortDescription } from '../../hal/contract.ts'
+import { rs485Contradictions } from '../contracts/rs485.ts'
 import * as shapes from './board-shapes.ts'
 import { sayTwiceUsed } from './board-uses.ts'
 import { type Check, isMap, type Keys, supposed } from './check.ts'
@@ -169,7 +170,9 @@ class BoardReader {
       const path = [...PATH, 'ports', name]
       const parsed = check.object(shapes.portShape, keys, path) ?? supposed(shapes.portShape, keys)
       if (parsed === undefined) continue
-      const rs485 = withMs(parsed.rs485 as Keys | undefined)
+      const own = parsed.rs485 as Keys | undefined
+      for (const [key, text] of rs485Contradictions(own ?? {})) check.places.say([...path, 'rs485', key], text, 'value')
+      const rs485 = withMs(own)
       const enable = line(rs485?.enable as Keys | undefined, [...path, 'rs485', 'enable'])
       if (rs485?.mode === 'gpio' && enable === undefined) {
         check.places.say([...path, 'rs485'], 'enable is missing: name the line that enables the driver (DE)', 'key')
@@ -220,7 +223,15 @@ function laidOver(below: Keys, above: Keys): Keys {
   for (const [key, value] of Object.entries(above)) {
     const under = whole[key]
     const isAddress = isMap(value) && ['led', 'gpio', 'line'].some((one) => Object.hasOwn(value, one))
-    whole[key] = isMap(under) && isMap(value) && !isAddress ? laidOver(under, value) : value
+    const lower = key === 'rs485' && isMap(under) && isMap(value) ? withoutContradictions(under, value) : under
+    whole[key] = isMap(lower) && isMap(value) && !isAddress ? laidOver(lower, value) : value
   }
   return whole
+}
+
+/** Who names another mode does not mean what only the mode below can have. */
+function withoutContradictions(below: Keys, { mode }: Keys): Keys {
+  if (mode === undefined) return below
+  const gone = rs485Contradictions({ ...below, mode }).map(([key]) => key)
+  return Object.fromEntries(Object.entries(below).filter(([key]) => !gone.includes(key)))
 }

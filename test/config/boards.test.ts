@@ -112,6 +112,36 @@ describe('board:', () => {
     })
   })
 
+  it('refuses what does not go together in rs485, as a connection does', async () => {
+    const carrier = (rs485: string): Promise<string[]> => {
+      writeFileSync(join(folder, 'carrier.yaml'), `ports: { bus: { devices: [/dev/ttyS1], rs485: ${rs485} } }\n`)
+      return complaints('board: ./carrier.yaml\n')
+    }
+    expect(await carrier('{ mode: adapter, delayAfter: 2ms }')).toEqual([
+      expect.stringMatching(
+        /^carrier.yaml:1:\d+ board.ports.bus.rs485.delayAfter: delayAfter cannot be had with mode adapter/,
+      ),
+    ])
+    const enable = 'enable: { chip: gpiochip0, line: 4 }'
+    expect((await carrier(`{ mode: kernel, ${enable} }`))[0]).toContain('enable belongs to mode gpio or auto')
+    expect((await carrier(`{ mode: gpio, rtsOnSend: low, ${enable} }`))[0]).toContain(
+      'rtsOnSend belongs to mode kernel',
+    )
+    expect((await carrier(`{ mode: gpio, delayAfter: 200ms, ${enable} }`))[0]).toContain('expected at most 100ms')
+    expect(await carrier(`{ mode: auto, delayAfter: 2ms, rtsOnSend: low, ${enable} }`)).toEqual([])
+  })
+
+  it('may say another mode of a port than its board file, which leaves what the old one alone can have', async () => {
+    writeFileSync(
+      join(folder, 'carrier.yaml'),
+      'ports: { bus: { devices: [/dev/ttyS1], rs485: { mode: kernel, rtsOnSend: low, delayAfter: 2ms } } }\n',
+    )
+    const { ports } = await board(
+      'board: { name: ./carrier.yaml, ports: { bus: { rs485: { mode: gpio, enable: { chip: c, line: 4 } } } } }\n',
+    )
+    expect(ports.bus?.rs485).toEqual({ mode: 'gpio', enable: { chip: 'c', line: 4 }, delayAfterMs: 2 })
+  })
+
   it('that changes takes effect with a restart, also when only its file changes', async () => {
     const carrier = join(folder, 'carrier.yaml')
     writeFileSync(carrier, 'ports: { bus: { devices: [/dev/ttyS1] } }\n')

@@ -1,9 +1,7 @@
 /** The key `rs485` of a line: who switches its transmitter. */
 import { z } from 'zod'
 import type { Rs485Settings } from '../../../../hal/contract.ts'
-
-/** The kernel waits no longer (RS485_MAX_RTS_DELAY). */
-const LONGEST_DELAY_MS = 100
+import { LONGEST_DELAY_MS, rs485Contradictions } from '../../../contracts/rs485.ts'
 
 const line = z.strictObject({
   chip: z.string({ error: 'expected the label of a GPIO chip, such as pinctrl-bcm2711' }).min(1).meta({
@@ -48,29 +46,13 @@ export function rs485Shape(duration: z.ZodType<number, string | 0>) {
         .meta({ description: 'The termination resistor, where the kernel switches it.' }),
     })
     .superRefine((given, context) => {
-      for (const [key, message] of contradictions(given)) {
+      for (const [key, message] of rs485Contradictions(given)) {
         context.addIssue({ code: 'custom', path: [key], message, input: given })
       }
     })
     .transform(({ delayBefore, delayAfter, ...rest }) =>
       settled({ ...rest, delayBeforeMs: delayBefore, delayAfterMs: delayAfter }),
     )
-}
-
-type Given = Readonly<Record<string, unknown>> & { readonly mode: Rs485Settings['mode'] }
-
-function contradictions(given: Given): (readonly [string, string])[] {
-  const { mode } = given
-  const wrong = (keys: readonly string[], text: string): (readonly [string, string])[] =>
-    keys.filter((key) => given[key] !== undefined).map((key) => [key, `${key} ${text}`])
-  const ofKernel = ['rtsOnSend', 'receiveWhileSending', 'terminate']
-  if (mode === 'kernel')
-    return wrong(['enable'], 'belongs to mode gpio or auto: with mode kernel the driver knows its own line')
-  if (mode === 'gpio')
-    return wrong(ofKernel, 'belongs to mode kernel or auto: a line of a GPIO chip only enables the transmitter')
-  if (mode !== 'adapter') return []
-  const all = ['enable', 'delayBefore', 'delayAfter', ...ofKernel]
-  return wrong(all, 'cannot be had with mode adapter: the hardware switches by itself')
 }
 
 /** What a connection wants of a port and neither it nor the board makes possible; undefined: nothing. */

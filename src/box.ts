@@ -27,6 +27,8 @@ const MACHINE_MS = 10_000
 const SET_UP_SHOWN_MS = 20_000
 /** The board is described, and certificates are read, this often. */
 const BOARD_MS = 60_000
+/** What is missing right after the start is looked at again after this: a driver that loads late is no fault. */
+const SECOND_LOOK_MS = 10_000
 /** Lamps are shown anew each second: below this only the timer can have gone. */
 const LAMPS_ALLOWANCE_MS = 60_000
 /** Files of the kernel, and certificates on the disk: as long as a disk may take that repeats a command for minutes. */
@@ -111,7 +113,8 @@ export class Box {
       clock.every(BOARD_MS, () => void this.#lookAtBoard()),
     )
     if (this.#lamps.roles.length > 0) this.#stops.push(clock.every(TRAFFIC_MS, () => this.#lookForTraffic()))
-    void this.#lookAtMachine().then(() => this.#lookAtBoard())
+    void this.#lookAtMachine().then(() => this.#lookAtBoard('first'))
+    this.#stops.push(clock.after(SECOND_LOOK_MS, () => void this.#lookAtBoard()))
   }
 
   /** The lamps keep what they show until the board takes them back. */
@@ -278,14 +281,14 @@ export class Box {
     this.#lines?.machine.idle()
   }
 
-  async #lookAtBoard(): Promise<void> {
+  async #lookAtBoard(which: 'first' | 'later' = 'later'): Promise<void> {
     const { board, log, certificates } = this.#options
     this.#lines?.board.begin()
     this.#button.listen()
     try {
       const before = new Set(this.#parts.map(({ text }) => text))
       const { parts } = await board.describe()
-      this.#parts = parts.filter(({ state }) => state !== 'found')
+      this.#parts = parts.filter(({ state }) => state !== 'found' && (state !== 'missing' || which === 'later'))
       for (const { part, name, text } of this.#parts) if (!before.has(text)) log.warn(`board, ${part} ${name}: ${text}`)
       this.#certificates = await certificates()
     } catch (thrown) {

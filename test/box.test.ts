@@ -164,6 +164,27 @@ describe('the box', () => {
     expect(one.light('SYS').id).toBe('sys.hot')
   })
 
+  it('misses a part only when it is not there at a second look: its driver may load late', async () => {
+    const missing: PartReport = {
+      part: 'watchdog',
+      name: 'watchdog',
+      device: null,
+      state: 'missing',
+      text: '/dev/watchdog0 is not there: load its driver',
+    }
+    const parts = [missing, { ...missing, part: 'led' as const, name: 'BUS', text: 'green ACT not there' }]
+    const one = box({ parts })
+    one.start()
+    await one.clock.advance(9000)
+    expect(one.light('SYS').id).toBe('sys.fine')
+    parts.shift()
+    await one.clock.advance(1100)
+    expect(one.light('SYS').text).toContain('green ACT not there')
+    expect(one.said).toEqual(['board, led BUS: green ACT not there'])
+    await one.box.stop()
+    expect(one.clock.timers).toBe(0)
+  })
+
   it('shows an update for as long as it goes on', async () => {
     let updating = true
     const one = box({ isUpdating: () => updating })

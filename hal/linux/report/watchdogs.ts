@@ -42,7 +42,9 @@ async function report(
   const path = join(around.root, device)
   const part = { part: 'watchdog', name: 'watchdog', device } as const
   if (!isThere(path)) {
-    const there = names(join(around.root, FOLDER)).map((name) => `/dev/${name}`)
+    const known = names(join(around.root, FOLDER))
+    if (toggle === undefined && known.includes(basename(alias))) return { ...part, ...unseen(device, alias, around) }
+    const there = known.map((name) => `/dev/${name}`)
     const instead =
       toggle !== undefined
         ? 'load the module piControl'
@@ -87,6 +89,17 @@ async function report(
     }
   }
   return { ...part, state: 'found', text: `armed by nobody yet; ${known}` }
+}
+
+/** The kernel has it, and its file is not to be seen: whether it runs sysfs tells all the same. */
+function unseen(device: string, alias: string, around: Surroundings): Pick<PartReport, 'device' | 'state' | 'text'> {
+  const known = facts(basename(alias), around)
+  const why = `its file ${device} is not to be seen from here (PrivateDevices= of the unit, or udev has not made it yet)`
+  const state = line(join(around.root, FOLDER, basename(alias), 'state'))
+  const armed = state === 'active' || (state === undefined && isThere(join(around.root, 'run/systemd/system')))
+  return armed
+    ? { device, state: 'found', text: `${state === 'active' ? 'armed' : 'perhaps armed'} by systemd; ${why}; ${known}` }
+    : { device: null, state: 'missing', text: `the kernel has it, armed by nobody, and ${why}; ${known}` }
 }
 
 function facts(name: string, { root }: Surroundings): string {

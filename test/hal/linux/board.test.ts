@@ -1,4 +1,4 @@
-import { existsSync } from 'node:fs'
+import { existsSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import type { BoardDescription, LedRole, PartReport } from '../../../hal/contract.ts'
@@ -211,6 +211,18 @@ describe('what a board of Linux is described as', () => {
     expect((await parts())['watchdog watchdog']!.text).toMatch(/^armed, most likely by systemd/)
     box.file('sys/class/watchdog/watchdog0/state', 'inactive\n')
     expect((await parts())['watchdog watchdog']!.text).toMatch(/^armed by nobody yet/)
+  })
+
+  it('takes a watchdog whose file the unit hides for held by systemd where it runs, and never names it against itself', async () => {
+    rmSync(join(box.root, 'dev/watchdog0'))
+    const watchdog = async () => (await parts())['watchdog watchdog']!
+    expect((await watchdog()).state).toBe('missing')
+    expect((await watchdog()).text).toMatch(/^the kernel has it, armed by nobody, and its file \/dev\/watchdog0 is not/)
+    box.file('sys/class/watchdog/watchdog0/state', 'active\n')
+    expect(await watchdog()).toMatchObject({ state: 'found', text: expect.stringMatching(/^armed by systemd; /) })
+    rmSync(join(box.root, 'sys/class/watchdog/watchdog0/state'))
+    box.file('run/systemd/system/.keep')
+    expect((await watchdog()).state).toBe('found')
   })
 
   it('lists ports and lamps that the board does not name, with the names that stay', async () => {

@@ -11,7 +11,7 @@ import { manual } from './manual.ts'
 import type { Modules } from './modules.ts'
 import { sbom } from './sbom.ts'
 import { nodeModule, type Shipped, shipped } from './shipped.ts'
-import { isNeeded } from './trim.ts'
+import { isNeeded, isTrimmed, trimmed } from './trim.ts'
 
 interface LayoutOptions {
   /** Made by us. */
@@ -49,7 +49,10 @@ export async function layOut(options: LayoutOptions): Promise<string> {
   cpSync(built, join(tree, HOME, 'dist'), { recursive: true })
   for (const module of list) {
     for (const path of filesOf(module)) {
-      if (isNeeded(module.name, path, architecture)) copy(join(module.folder, path), `${HOME}/${module.path}/${path}`)
+      if (!isNeeded(module.name, path, architecture)) continue
+      const from = join(module.folder, path)
+      if (isTrimmed(module.name, path)) put(`${HOME}/${module.path}/${path}`, trimmed(path, readFileSync(from, 'utf8')))
+      else copy(from, `${HOME}/${module.path}/${path}`)
     }
   }
   copy(join(node.folder, 'bin/node'), `${HOME}/bin/node`)

@@ -19,11 +19,16 @@ import { Surfaces } from './run/surfaces.ts'
 import { Watch, worst } from './run/watch.ts'
 import { version } from './version.ts'
 
+type Open = (options: HalfOptions) => Half | Promise<Half>
+
 /** Only what runs is loaded. */
-const OPEN: Readonly<Record<Side, (options: HalfOptions) => Promise<Half>>> = {
-  both: async (options) => (await import('./run/both.ts')).openBoth(options),
-  field: async (options) => (await import('./run/field-half.ts')).openFieldHalf(options),
-  uplink: async (options) => new (await import('./run/uplink-half.ts')).UplinkHalf(options),
+const OPEN: Readonly<Record<Side, () => Promise<Open>>> = {
+  both: async () => (await import('./run/both.ts')).openBoth,
+  field: async () => (await import('./run/field-half.ts')).openFieldHalf,
+  uplink: async () => {
+    const { UplinkHalf } = await import('./run/uplink-half.ts')
+    return (options) => new UplinkHalf(options)
+  },
 }
 
 export const command: Command = async (invocation) => {
@@ -57,7 +62,9 @@ async function serve(
   // The halves are two users of one group: what one makes, the other may open.
   if (side !== 'both') process.umask(0o007)
   const others = await othersRevision(side, socketDirectory(logPathOf(file)), clock)
-  const start = await choose({ file, ...(others === undefined ? {} : { others }) })
+  const choosing = choose({ file, ...(others === undefined ? {} : { others }) })
+  // While the other process reads the configuration: a box has more than one core, and waits for its first poll.
+  const [start, open] = await Promise.all([choosing, OPEN[side]()])
   if (!start.ok) {
     if (json) screen.document({ ok: false, problems: start.problems })
     else screen.complain(formatProblems(start.problems))
@@ -69,7 +76,7 @@ async function serve(
   const { configuration } = start
   const run = socketDirectory(configuration.log.path)
   ledger.step('opening the log')
-  const half = await OPEN[side]({ configuration, clock, log, version: version(), ledger, run, signal })
+  const half = await open({ configuration, clock, log, version: version(), ledger, run, signal })
   const status = async () => ({
     ...half.report(notices),
     processes: [{ ...vitals(side, { clock, startedAt }), counters: surfaces.counters(), health: watch.report() }],

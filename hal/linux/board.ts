@@ -1,17 +1,17 @@
 /** The board as its description has it, on this Linux. What cannot be had says so when it is asked for; the rest works. */
 import type { Clock } from '../../src/contracts/clock.ts'
 import type { Board, BoardDescription, BoardReport, Button, Led, LedRole, SerialPort, Watchdog } from '../contract.ts'
-import { openButton } from './button.ts'
-import { describe } from './describe.ts'
-import type { OpenLine } from './gate.ts'
-import { LineRequest } from './gpio.ts'
-import { encodeLineValue, GPIO_V2_LINE_SET_VALUES_IOCTL } from './gpio-structures.ts'
-import { type Ioctl, ioctl as kernel } from './kernel.ts'
-import { openLed } from './leds.ts'
-import { openToggledWatchdog } from './picontrol.ts'
-import { findPort } from './ports.ts'
-import { LinuxSerialPort } from './serial.ts'
-import { openWatchdog } from './watchdog.ts'
+import { openButton } from './gpio/button.ts'
+import { LineRequest } from './gpio/line.ts'
+import { encodeLineValue, GPIO_V2_LINE_SET_VALUES_IOCTL } from './gpio/structures.ts'
+import { type Ioctl, ioctl as kernel } from './kernel/kernel.ts'
+import { openLed } from './lamps/leds.ts'
+import { describe } from './report/describe.ts'
+import type { OpenLine } from './serial/gate.ts'
+import { LinuxSerialPort } from './serial/port.ts'
+import { findPort } from './serial/ports.ts'
+import { openToggledWatchdog } from './watchdog/picontrol.ts'
+import { openWatchdog } from './watchdog/watchdog.ts'
 
 interface Options {
   readonly description: BoardDescription

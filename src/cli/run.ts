@@ -1,6 +1,6 @@
 /** `fieldgate run`: the service, as one process or as one of its two halves. */
 import { flushCompileCache } from 'node:module'
-import { notifier } from '../../hal/linux/notify.ts'
+import { notifier } from '../../hal/linux/kernel/notify.ts'
 import { textFrom } from '../commands/socket.ts'
 import { formatProblems } from '../config/problems.ts'
 import { logPathOf, socketDirectory } from '../config/sockets.ts'

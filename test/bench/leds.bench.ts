@@ -3,7 +3,7 @@
 import { closeSync, mkdirSync, mkdtempSync, openSync, rmSync, writeFileSync, writeSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Led, LedRole } from '../../hal/contract.ts'
-import { openLed } from '../../hal/linux/leds.ts'
+import { openLed } from '../../hal/linux/lamps/leds.ts'
 import { Lamps } from '../../src/health/lamps.ts'
 import type { DeviceFacts } from '../../src/health/language/facts.ts'
 import { light } from '../../src/health/language/states.ts'

@@ -9,7 +9,7 @@ import { load } from '../../src/config/load.ts'
 import { Lane } from '../../src/schedule/lane.ts'
 import { Poller } from '../../src/schedule/poller.ts'
 import { SystemClock } from '../../src/time/system-clock.ts'
-import { genericBoard } from '../hal/generic.ts'
+import { genericBoard } from '../hal/linux/generic.ts'
 import { ended, linesOf, sleep, started } from '../peers/processes.ts'
 import { median, round } from './rounds.ts'
 

@@ -4,7 +4,7 @@ import { closeSync, existsSync, fstatSync, openSync, readFileSync, rmSync, write
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { type JournalOptions, journal } from '../../src/cli/run/journal.ts'
-import { Datagrams } from '../hal/datagrams.ts'
+import { Datagrams } from '../hal/linux/kernel/datagrams.ts'
 import { service, started, until } from '../peers/processes.ts'
 import { keep, lacks, newFolder } from '../peers/workshop.ts'
 

@@ -11,7 +11,7 @@ import { modbusRtu, modbusTcp } from '../../src/southbound/modbus/schema/schema.
 import { type ConnectionSettings, connectionSettings } from '../../src/southbound/modbus/settings.ts'
 import { Tally } from '../../src/southbound/modbus/tally.ts'
 import { SystemClock } from '../../src/time/system-clock.ts'
-import { genericBoard } from '../hal/generic.ts'
+import { genericBoard } from '../hal/linux/generic.ts'
 import { ALWAYS } from '../southbound/modbus/rig.ts'
 import { freePort, started, until } from './processes.ts'
 import {

@@ -4,7 +4,7 @@ import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import type { GatewayReport, HealthReport } from '../../src/contracts/report.ts'
-import { Datagrams } from '../hal/datagrams.ts'
+import { Datagrams } from '../hal/linux/kernel/datagrams.ts'
 import { fieldgate, freePort, service, sleep, until } from './processes.ts'
 import { keep, newFolder } from './workshop.ts'
 

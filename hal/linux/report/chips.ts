@@ -1,8 +1,8 @@
 /** The GPIO chips and the lines that the board names: who has them now. Nothing is requested, so nothing changes. */
 import { closeSync, openSync } from 'node:fs'
 import type { BoardDescription, LineAddress, PartReport } from '../../contract.ts'
-import { findChip, findLine, gpioChips, lineText } from '../gpio-chips.ts'
-import { LineFlag } from '../gpio-structures.ts'
+import { findChip, findLine, gpioChips, lineText } from '../gpio/chips.ts'
+import { LineFlag } from '../gpio/structures.ts'
 import type { Surroundings } from './surroundings.ts'
 
 /** What Fieldgate calls itself to the kernel. */

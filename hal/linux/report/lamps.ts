@@ -1,7 +1,7 @@
 /** The lamps of the board and those of the kernel: there, writable, and what drives them now. */
 import { join } from 'node:path'
 import type { BoardDescription, LampAddress, LedRole, PartReport } from '../../contract.ts'
-import { noRights } from '../rights.ts'
+import { noRights } from '../kernel/rights.ts'
 import { lineReport } from './chips.ts'
 import { line, may, names, worst } from './files.ts'
 import type { Surroundings } from './surroundings.ts'

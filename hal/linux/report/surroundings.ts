@@ -1,5 +1,5 @@
 /** What a report looks at. */
-import type { Ioctl } from '../kernel.ts'
+import type { Ioctl } from '../kernel/kernel.ts'
 
 export interface Surroundings {
   /** What stands for `/`. */

@@ -1,7 +1,7 @@
 /** The third process of an appliance: tells over HTTP what the halves say over their `inspect.sock`. It has no devices, no log, and
  *  no right to change anything; a half that is away is told as that. */
 import { flushCompileCache } from 'node:module'
-import { notifier } from '../../../hal/linux/notify.ts'
+import { notifier } from '../../../hal/linux/kernel/notify.ts'
 import { listenIn } from '../../config/listen.ts'
 import type { Listen } from '../../console/http/address.ts'
 import type { Endpoint } from '../../console/http/endpoint.ts'

@@ -1,7 +1,7 @@
 /** What the service says. Where stderr is the journal, a line is an entry with a priority and its facts as fields; anywhere else it
  *  is a JSON document on stderr: `{"level", "time", "msg", …}`. A journal that takes nothing stops nobody. */
 import { pino } from 'pino'
-import { type Datagram, openDatagram, sendNow } from '../../../hal/linux/datagram.ts'
+import { type Datagram, openDatagram, sendNow } from '../../../hal/linux/kernel/datagram.ts'
 import type { Logger } from '../../contracts/component.ts'
 import { isJournal } from '../journal-stream.ts'
 

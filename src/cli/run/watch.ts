@@ -1,6 +1,6 @@
 /** What watches over this process: the ledger of who makes progress, the loop's lateness, and whoever is fed while all is well. */
 import type { Watchdog } from '../../../hal/contract.ts'
-import type { Notifier } from '../../../hal/linux/notify.ts'
+import type { Notifier } from '../../../hal/linux/kernel/notify.ts'
 import type { Clock } from '../../contracts/clock.ts'
 import type { Logger } from '../../contracts/component.ts'
 import type { HealthReport, Light } from '../../contracts/report.ts'

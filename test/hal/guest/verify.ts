@@ -4,13 +4,13 @@ import assert from 'node:assert/strict'
 import { execFileSync, spawn } from 'node:child_process'
 import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { openButton } from '../../../hal/linux/button.ts'
-import { LineRequest } from '../../../hal/linux/gpio.ts'
-import { gpioChips } from '../../../hal/linux/gpio-chips.ts'
-import { openSysfsOutput } from '../../../hal/linux/gpio-sysfs.ts'
-import { openLed } from '../../../hal/linux/leds.ts'
-import { openOutput } from '../../../hal/linux/output.ts'
-import { openWatchdog } from '../../../hal/linux/watchdog.ts'
+import { openButton } from '../../../hal/linux/gpio/button.ts'
+import { gpioChips } from '../../../hal/linux/gpio/chips.ts'
+import { LineRequest } from '../../../hal/linux/gpio/line.ts'
+import { openOutput } from '../../../hal/linux/gpio/output.ts'
+import { openSysfsOutput } from '../../../hal/linux/gpio/sysfs.ts'
+import { openLed } from '../../../hal/linux/lamps/leds.ts'
+import { openWatchdog } from '../../../hal/linux/watchdog/watchdog.ts'
 
 const CHIP = 'fieldgate-sim'
 const BUTTON = { chip: CHIP, line: 'button', activeLow: true } as const
@@ -139,7 +139,7 @@ const rows: [what: string, check: () => unknown][] = [
   [
     'a line is free again when its process is killed',
     async () => {
-      const program = `import('${new URL('../../../hal/linux/gpio.ts', import.meta.url)}').then(({ LineRequest }) => { globalThis.line = LineRequest.output({ chip: '${CHIP}', line: 13 }); console.log('held'); setInterval(() => {}, 1000) })`
+      const program = `import('${new URL('../../../hal/linux/gpio/line.ts', import.meta.url)}').then(({ LineRequest }) => { globalThis.line = LineRequest.output({ chip: '${CHIP}', line: 13 }); console.log('held'); setInterval(() => {}, 1000) })`
       const child = spawn(process.execPath, ['-e', program], { stdio: ['ignore', 'pipe', 'inherit'] })
       await new Promise((resolve, reject) => child.stdout.once('data', resolve).once('end', reject))
       assert.match(

@@ -7,7 +7,7 @@ import { ConfigurationFault, Retryable } from '../../../src/contracts/errors.ts'
 import { SystemClock } from '../../../src/time/system-clock.ts'
 import { boardSuite } from '../../contracts/board-suite.ts'
 import { started } from '../../peers/processes.ts'
-import { BoxTree } from '../box-tree.ts'
+import { BoxTree } from './box-tree.ts'
 
 const SOCAT = '/usr/bin/socat'
 if (!existsSync(SOCAT)) console.warn('skipped: a port of the board needs socat, which is not installed')

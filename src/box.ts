@@ -4,16 +4,17 @@
  *    gateway ─► facts ─► language ─► lamps             button ─► gestures ─► locate, set-up, factory reset
  *    board, machine ─────┘
  */
-import type { Board, Machine, PartReport, Watchdog } from '../hal/contract.ts'
-import type { Clock, Stop } from './contracts/clock.ts'
-import type { Counters, Logger } from './contracts/component.ts'
+import type { Board, Watchdog } from '../hal/contract.ts'
+import type { Stop } from './contracts/clock.ts'
+import type { Counters } from './contracts/component.ts'
 import { sentence } from './contracts/errors.ts'
-import { type HealthLedger, type Line, unwatched } from './contracts/health.ts'
+import { type Line, unwatched } from './contracts/health.ts'
 import type { Light } from './contracts/report.ts'
 import type { ButtonRules, Gesture } from './health/gestures.ts'
 import { HeldButton } from './health/held-button.ts'
+import { Inspection, type InspectionOptions } from './health/inspection.ts'
 import { Lamps } from './health/lamps.ts'
-import type { BoxFacts, CertificateFacts, GatewayFacts } from './health/language/facts.ts'
+import type { BoxFacts, GatewayFacts } from './health/language/facts.ts'
 import { fold } from './health/language/fold.ts'
 import { lights } from './health/leds.ts'
 import { chase, holding, LAMP_TEST_MS, LOCATE_MS, lampTest } from './health/shows.ts'
@@ -22,17 +23,12 @@ import { chase, holding, LAMP_TEST_MS, LOCATE_MS, lampTest } from './health/show
 const LOOK_MS = 1000
 /** Traffic is looked for this often. */
 const TRAFFIC_MS = 200
-const MACHINE_MS = 10_000
+/** A button that could not be had is asked for again this often. */
+const BUTTON_MS = 60_000
 /** A set-up that was begun is shown for so long. */
 const SET_UP_SHOWN_MS = 20_000
-/** The board is described, and certificates are read, this often. */
-const BOARD_MS = 60_000
-/** What is missing right after the start is looked at again after this: a driver that loads late is no fault. */
-const SECOND_LOOK_MS = 10_000
 /** Lamps are shown anew each second: below this only the timer can have gone. */
 const LAMPS_ALLOWANCE_MS = 60_000
-/** Files of the kernel, and certificates on the disk: as long as a disk may take that repeats a command for minutes. */
-const MACHINE_ALLOWANCE_MS = 180_000
 
 /** What runs in the box, as far as its lamps show it. */
 export interface Inhabitant {
@@ -43,16 +39,11 @@ export interface Inhabitant {
   note(text: string, facts: Readonly<Record<string, string | number | boolean>>): void
 }
 
-export interface BoxOptions {
+export interface BoxOptions extends InspectionOptions {
   readonly board: Board
-  readonly clock: Clock
-  readonly log: Logger
-  readonly machine: () => Promise<Machine>
-  readonly certificates: () => Promise<readonly CertificateFacts[]>
   readonly button: ButtonRules
   /** Carries out what the button asks for. `text`: what became of it; `begun`: others go on with it. */
   readonly act: (gesture: 'set-up' | 'factory-reset') => Promise<{ readonly begun: boolean; readonly text: string }>
-  readonly health?: HealthLedger
   /** Asked each second; absent: never. */
   readonly isUpdating?: () => boolean
 }
@@ -61,11 +52,9 @@ export class Box {
   readonly #options: BoxOptions
   readonly #lamps: Lamps
   readonly #stops: Stop[] = []
-  #lines: { readonly lamps: Line; readonly machine: Line; readonly board: Line } | undefined
+  readonly #inspection: Inspection
+  #line: Line | undefined
   #inhabitant: Inhabitant | undefined
-  #machine: Machine | undefined
-  #parts: readonly PartReport[] = []
-  #certificates: readonly CertificateFacts[] = []
   readonly #button: HeldButton
   #watchdogFault: string | undefined
   /** A show that runs until its end: locate, or the test. */
@@ -81,6 +70,7 @@ export class Box {
   constructor(options: BoxOptions) {
     this.#options = options
     const { board, clock, log, button: rules } = options
+    this.#inspection = new Inspection(options)
     this.#lamps = new Lamps({ clock, log, led: (role) => board.led(role) })
     this.#button = new HeldButton({
       clock,
@@ -107,14 +97,12 @@ export class Box {
     this.#stops.push(
       clock.every(LOOK_MS, () => {
         this.refresh()
-        this.#lines?.lamps.progress()
+        this.#line?.progress()
       }),
-      clock.every(MACHINE_MS, () => void this.#lookAtMachine()),
-      clock.every(BOARD_MS, () => void this.#lookAtBoard()),
+      clock.every(BUTTON_MS, () => this.#button.listen()),
     )
     if (this.#lamps.roles.length > 0) this.#stops.push(clock.every(TRAFFIC_MS, () => this.#lookForTraffic()))
-    void this.#lookAtMachine().then(() => this.#lookAtBoard('first'))
-    this.#stops.push(clock.after(SECOND_LOOK_MS, () => void this.#lookAtBoard()))
+    this.#inspection.start()
   }
 
   /** The lamps keep what they show until the board takes them back. */
@@ -125,22 +113,15 @@ export class Box {
     this.#showEnds?.()
     this.#lamps.stop()
     this.#button.stop()
-    this.#lines?.lamps.leave()
-    this.#lines?.machine.leave()
-    this.#lines?.board.leave()
+    this.#line?.leave()
+    this.#inspection.stop()
     await this.#options.board.close()
   }
 
   #enrol(): void {
     const { health = unwatched } = this.#options
-    const lamps = health.enrol({ name: 'lamps', allowanceMs: LAMPS_ALLOWANCE_MS })
-    lamps.report({ condition: 'fine', text: 'are shown anew each second' })
-    const machine = health.enrol({ name: 'machine', allowanceMs: MACHINE_ALLOWANCE_MS })
-    machine.report({ condition: 'fine', text: 'is looked at each ten seconds' })
-    const board = health.enrol({ name: 'board', allowanceMs: MACHINE_ALLOWANCE_MS })
-    board.report({ condition: 'fine', text: 'is looked at each minute, and certificates with it' })
-    for (const line of [machine, board]) line.idle()
-    this.#lines = { lamps, machine, board }
+    this.#line = health.enrol({ name: 'lamps', allowanceMs: LAMPS_ALLOWANCE_MS })
+    this.#line.report({ condition: 'fine', text: 'are shown anew each second' })
   }
 
   /** Of the board, armed as soon as it is asked for; what stands against that is shown, too. Throws as the board does. */
@@ -169,10 +150,8 @@ export class Box {
     const own = [this.#button.fault, this.#watchdogFault]
     const faults = [...this.#lamps.faults(), ...own.filter((text) => text !== undefined)]
     return {
-      ...(this.#machine === undefined ? {} : { machine: this.#machine }),
-      parts: this.#parts,
+      ...this.#inspection.facts(),
       faults,
-      certificates: this.#certificates,
       setUp: this.#settingUp,
       updating: this.#options.isUpdating?.() ?? false,
     }
@@ -268,32 +247,5 @@ export class Box {
   #tell(gesture: Gesture, text: string): void {
     this.#options.log.info(`button, ${gesture}: ${text}`)
     this.#inhabitant?.note(`button, ${gesture}: ${text}`, { by: 'button' })
-  }
-
-  // ── machine and board ────────────────────────────────────────────────────────────────────────
-
-  async #lookAtMachine(): Promise<void> {
-    this.#lines?.machine.begin()
-    this.#machine = await this.#options.machine().catch((thrown) => {
-      this.#options.log.debug(sentence(thrown))
-      return this.#machine
-    })
-    this.#lines?.machine.idle()
-  }
-
-  async #lookAtBoard(which: 'first' | 'later' = 'later'): Promise<void> {
-    const { board, log, certificates } = this.#options
-    this.#lines?.board.begin()
-    this.#button.listen()
-    try {
-      const before = new Set(this.#parts.map(({ text }) => text))
-      const { parts } = await board.describe()
-      this.#parts = parts.filter(({ state }) => state !== 'found' && (state !== 'missing' || which === 'later'))
-      for (const { part, name, text } of this.#parts) if (!before.has(text)) log.warn(`board, ${part} ${name}: ${text}`)
-      this.#certificates = await certificates()
-    } catch (thrown) {
-      log.debug(sentence(thrown))
-    }
-    this.#lines?.board.idle()
   }
 }

@@ -30,6 +30,10 @@ const box = new Box({ folder, parts, plant, patience: Number(given.patience) })
 console.log(
   `image ${(statSync(parts.image).size / 2 ** 20).toFixed(0)} MiB, load ${loadavg()[0]!.toFixed(1)}, in ${folder}`,
 )
+/** Whoever ends it early leaves no box and no plant behind. */
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
+  process.once(signal, () => void Promise.all([box.off(), plant.down()]).finally(() => process.exit(1)))
+}
 try {
   for (const { name, needed, run } of chapters(box, { cuts: Number(given.cuts) })) {
     if (given.only !== undefined && !needed && !name.includes(given.only)) continue

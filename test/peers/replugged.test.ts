@@ -133,7 +133,8 @@ log: { path: ${join(folder, 'log')} }
     expect(Math.max(...files.slice(20))).toBeLessThanOrEqual(Math.max(...files.slice(0, 20)) + 1)
     expect(after100 - after20).toBeLessThan(25)
     expect(steady.longestSilenceMs).toBeLessThan(1000)
-    expect(tookMs).toBeLessThan(40_000)
+    // Found within two seconds of its return, so on average, with what the test itself does, within one.
+    expect(tookMs / TIMES).toBeLessThan(1000)
     await ended(process)
     expect(process.exitCode).toBe(0)
     console.log(

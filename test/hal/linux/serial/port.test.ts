@@ -174,7 +174,7 @@ describe.skipIf(!existsSync(socat))('an adapter that is plugged in again', () =>
 })
 
 describe.skipIf(!existsSync(socat))('a frame', () => {
-  const opened = async (told: { queued: number; empty: boolean | null; gone?: boolean }) => {
+  const opened = async (told: { queued: number; empty: boolean | null; gone?: boolean; now?: number }) => {
     const folder = mkdtempSync(join(tmpdir(), 'fieldgate-leaving-'))
     const near = join(folder, 'near')
     const ends = [near, join(folder, 'far')].map((end) => `pty,raw,echo=0,link=${end}`)
@@ -189,7 +189,7 @@ describe.skipIf(!existsSync(socat))('a frame', () => {
       asked++
       return 0
     }
-    const port = new LinuxSerialPort({ name: 'bus', find: () => near, ioctl })
+    const port = new LinuxSerialPort({ name: 'bus', find: () => near, ioctl, monotonic: () => told.now ?? 0 })
     await port.open(LINE)
     return {
       port,
@@ -223,6 +223,31 @@ describe.skipIf(!existsSync(socat))('a frame', () => {
   test('of a driver that does not tell of its chip has left when nothing is queued', async () => {
     const { port, end } = await opened({ queued: 0, empty: null })
     await port.write(new Uint8Array(8))
+    await end()
+  })
+
+  test('has left soon after its time when nothing is queued, though the adapter never says that its chip is empty', async () => {
+    const told = { queued: 0, empty: false, now: 0 }
+    const { port, asked, end } = await opened(told)
+    let left = false
+    const writing = port.write(new Uint8Array(8)).then(() => {
+      left = true
+    })
+    await until(() => asked() > 6)
+    expect(left).toBe(false)
+    told.now = 60
+    await writing
+    await end()
+  })
+
+  test('that an adapter keeps back is given up, with what to do', async () => {
+    const told = { queued: 5, empty: false, now: 0 }
+    const { port, asked, end } = await opened(told)
+    const fault = port.write(new Uint8Array(8)).catch((thrown) => thrown)
+    await until(() => asked() > 3)
+    told.now = 3000
+    expect(await fault).toBeInstanceOf(Retryable)
+    expect((await fault).message).toMatch(/5 bytes wait.*plug it in again/)
     await end()
   })
 

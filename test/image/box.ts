@@ -97,6 +97,7 @@ log: { path: /var/lib/fieldgate/log, quota: 64MiB }
 
 const MEDIUM_MIB = 2560
 const FIELD = 'fieldgate-field.service'
+const UPLINK = 'fieldgate-uplink.service'
 
 export class Box {
   readonly plant: Plant
@@ -165,14 +166,17 @@ export class Box {
     })
   }
 
-  /** Until the field half says that it is ready. */
+  /** Until values come and both halves are ready. The box is asked only when the witness has heard of it: each question costs it
+   *  a second of its processor. */
   async ready(budgetMs = 150_000): Promise<void> {
-    const { guest } = this
-    await guest.awake(budgetMs)
-    await guest.until(`${FIELD} to be ready`, budgetMs, async () => {
-      const { output } = await guest.ask(`systemctl is-active ${FIELD} fieldgate-uplink.service`)
-      return output.trim() === 'active\nactive' || undefined
-    })
+    const { guest, plant } = this
+    const before = plant.received.look().messages
+    await guest.until('the first values', budgetMs, () => plant.received.look().messages > before || undefined)
+    await guest.awake(60_000)
+    await guest.do(
+      `until systemctl is-active --quiet ${FIELD} && systemctl is-active --quiet ${UPLINK}; do sleep 3; done`,
+      90_000,
+    )
     this.#node = await guest.do(`readlink -f /proc/$(systemctl show -P MainPID ${FIELD})/exe`)
   }
 

@@ -169,6 +169,7 @@ export function chapters(box: Box, { cuts }: { readonly cuts: number }): readonl
         const from = performance.now()
         await box.guest.do(`kill -STOP $(systemctl show -P MainPID ${FIELD})`)
         await box.guest.until('the restart', 120_000, async () => {
+          await sleep(3000)
           const now = Number(await box.guest.do(`systemctl show -P NRestarts ${FIELD}`))
           return now > before || undefined
         })

@@ -129,6 +129,7 @@ export class Guest {
   /** The root shell answers from here on. */
   async awake(budgetMs: number): Promise<void> {
     await this.until('the shell', budgetMs, async () => {
+      await sleep(500)
       const id = `awake-${++this.#calls}`
       this.#shell!.send(`\nprintf '<%s>\\n' ${id}\n`)
       const until = performance.now() + 2000 * this.#patience

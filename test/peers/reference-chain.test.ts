@@ -99,7 +99,8 @@ log: { path: ${join(folder, 'log')} }
       expect(humidity).toBeLessThanOrEqual(730 / factor)
     }
     const stamps = published.map((message) => message.timestamp)
-    for (let at = 1; at < stamps.length; at++) {
+    // The first reading waits for its port to open; from then on it is once a second.
+    for (let at = 2; at < stamps.length; at++) {
       expect(stamps[at]! - stamps[at - 1]!).toBeGreaterThan(800)
       expect(stamps[at]! - stamps[at - 1]!).toBeLessThan(1200)
     }

@@ -119,10 +119,12 @@ export class Segment implements Meaning {
   reopen(streams: readonly string[], options: { readonly readOnly: boolean }): void {
     const path = join(this.folder, DATABASE_FILE)
     if (!existsSync(path)) throw damaged(`${this.folder} has no ${DATABASE_FILE}`)
-    // A process that was killed may have left what is written and not durable: nobody reads it before it is.
+    // A process that was killed may have left what is written and not durable, the segment's own name included: nobody reads
+    // or adds to it before it is.
     if (!options.readOnly) {
       try {
         syncNow(path)
+        syncNow(dirname(this.folder))
       } catch (thrown) {
         throw new Retryable(`${path} cannot be synced: ${sentence(thrown)}`, { reason: Reason.notYet, cause: thrown })
       }

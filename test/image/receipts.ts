@@ -32,8 +32,10 @@ export class Received {
     return this
   }
 
-  has(epoch: number, seq: number): boolean {
-    return this.look().#seen.get(epoch)?.has(seq) ?? false
+  /** Under whatever epoch: a number is given once. */
+  has(seq: number): boolean {
+    for (const own of this.#seen.values()) if (own.has(seq)) return true
+    return false
   }
 
   get repeated(): number {

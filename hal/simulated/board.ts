@@ -1,15 +1,12 @@
 /** A board in memory: ports lead to simulated wires, lamps can be looked at, a button is pressed by call, and a watchdog says when
  *  it would have bitten. */
 import type { Clock } from '../../src/contracts/clock.ts'
-import { Retryable } from '../../src/contracts/errors.ts'
 import type { Board, BoardReport, Button, Colour, Led, LedRole, PartReport, SerialPort, Watchdog } from '../contract.ts'
+import { unavailable } from '../fault.ts'
 import { SimulatedButton } from './button.ts'
 import { SimulatedLed } from './led.ts'
 import { SimulatedWatchdog } from './watchdog.ts'
 import type { SimulatedWire } from './wire.ts'
-
-/** `Reason.noConnection`: this folder knows the fault classes, not the batch. */
-const NO_CONNECTION = 11
 
 const ALL: readonly Colour[] = ['green', 'amber', 'red']
 const FOUR: SimulatedLamps = { SYS: ALL, BUS: ALL, NET: ALL, HA: ALL }
@@ -97,8 +94,7 @@ export class SimulatedBoard implements Board {
 
 /** A port that can never be opened: there is no such wire. */
 function missing(name: string): SerialPort {
-  const refuse = (): Promise<never> =>
-    Promise.reject(new Retryable(`the simulated board has no port ${name}`, { reason: NO_CONNECTION }))
+  const refuse = (): Promise<never> => Promise.reject(unavailable(`the simulated board has no port ${name}`))
   return {
     open: refuse,
     write: refuse,

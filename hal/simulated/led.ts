@@ -1,9 +1,7 @@
 /** A lamp that can be looked at. Without `blinks` it is a bare line, which no kernel repeats steps on. */
-import { Retryable } from '../../src/contracts/errors.ts'
-import type { Colour, Led, LedStep } from '../contract.ts'
 
-/** `Reason.noConnection`: this folder knows the fault classes, not the batch. */
-const NO_CONNECTION = 11
+import type { Colour, Led, LedStep } from '../contract.ts'
+import { unavailable } from '../fault.ts'
 
 export class SimulatedLed implements Led {
   readonly colours: readonly Colour[]
@@ -45,6 +43,6 @@ export class SimulatedLed implements Led {
   }
 
   #usable(): void {
-    if (this.fault !== undefined) throw new Retryable(this.fault, { reason: NO_CONNECTION })
+    if (this.fault !== undefined) throw unavailable(this.fault)
   }
 }

@@ -1,11 +1,10 @@
 /** The gateway's end of a simulated wire. */
 import type { Stop } from '../../src/contracts/clock.ts'
-import { Retryable } from '../../src/contracts/errors.ts'
+import type { Retryable } from '../../src/contracts/errors.ts'
 import type { LineFacts, LineSettings, SerialPort, Unsubscribe } from '../contract.ts'
+import { unavailable } from '../fault.ts'
 import type { SimulatedWire } from './wire.ts'
 
-/** `Reason.noConnection`: this folder knows the fault classes, not the batch. */
-const NO_CONNECTION = 11
 /** A USB packet of 64 bytes, two of them status, is handed on as soon as it is full. */
 const PACKET_BYTES = 62
 
@@ -104,6 +103,6 @@ export class SimulatedPort implements SerialPort {
   }
 
   #fault(what: string): Retryable {
-    return new Retryable(`${this.facts.device} ${what}`, { reason: NO_CONNECTION })
+    return unavailable(`${this.facts.device} ${what}`)
   }
 }

@@ -19,7 +19,7 @@ const look = () => {
     const { result } = JSON.parse(rest.slice(0, at))
     rest = rest.slice(at + 1)
     if (result && result.log) {
-      const text = result.log.head.epoch + '/' + result.log.head.seq
+      const text = String(result.log.head.seq)
       if (text !== last) process.stdout.write('<head ' + (last = text) + '>\\n')
     }
     setTimeout(ask, 100)
@@ -35,7 +35,8 @@ export async function followHeads(guest: Guest, node: string): Promise<void> {
   await guest.do(`(setsid ${node} /run/harness/heads.cjs > /dev/ttyAMA0 2>&1 < /dev/null &)`)
 }
 
-export function lastHead(guest: Guest): { readonly epoch: number; readonly seq: number } | undefined {
-  const found = [...guest.console.matchAll(/<head (\d+)\/(\d+)>/g)].at(-1)
-  return found === undefined ? undefined : { epoch: Number(found[1]), seq: Number(found[2]) }
+/** The number of the last entry that was told to be durable. */
+export function lastHead(guest: Guest): number | undefined {
+  const found = [...guest.console.matchAll(/<head (\d+)>/g)].at(-1)
+  return found === undefined ? undefined : Number(found[1])
 }

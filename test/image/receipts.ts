@@ -2,8 +2,8 @@
 import type { Observer } from '../peers/mosquitto.ts'
 
 export class Received {
-  /** Sequence number to how often it came, by epoch. */
-  readonly #seen = new Map<number, Map<number, number>>()
+  /** Number of an entry to how often it came. A number is given once, whatever the epoch. */
+  readonly #seen = new Map<number, number>()
   readonly #observer: Observer
   #next = 0
   messages = 0
@@ -19,28 +19,22 @@ export class Received {
     const { lines } = this.#observer
     for (; this.#next < lines.length; this.#next++) {
       const line = lines[this.#next]!
-      const [, epoch, seq] = /position:[^/ ]+\/(\d+)\/(\d+)/.exec(line) ?? []
+      const [, seq] = /position:[^/ ]+\/\d+\/(\d+)/.exec(line) ?? []
       if (seq === undefined) continue
       const topic = line.slice(0, line.indexOf(' '))
       this.topics.set(topic, (this.topics.get(topic) ?? 0) + 1)
-      const own = this.#seen.get(Number(epoch)) ?? new Map<number, number>()
-      this.#seen.set(Number(epoch), own)
-      own.set(Number(seq), (own.get(Number(seq)) ?? 0) + 1)
+      this.#seen.set(Number(seq), (this.#seen.get(Number(seq)) ?? 0) + 1)
       this.messages++
       this.last = line
     }
     return this
   }
 
-  /** Under whatever epoch: a number is given once. */
   has(seq: number): boolean {
-    for (const own of this.#seen.values()) if (own.has(seq)) return true
-    return false
+    return this.#seen.has(seq)
   }
 
   get repeated(): number {
-    let more = 0
-    for (const own of this.#seen.values()) for (const times of own.values()) more += times - 1
-    return more
+    return this.messages - this.#seen.size
   }
 }

@@ -1,7 +1,8 @@
 /** The button of the board: edges of an input line, debounced by the kernel and dated by it. */
 import { readSync } from 'node:fs'
 import type { Button, LineAddress } from '../../contract.ts'
-import { type Box, codeOf } from '../kernel/box.ts'
+import { codeOf } from '../../fault.ts'
+import type { Box } from '../kernel/box.ts'
 import { whenReadable } from '../kernel/readable.ts'
 import { LineRequest } from './line.ts'
 import { decodeLineEvents, LINE_EVENT_BYTES } from './structures.ts'

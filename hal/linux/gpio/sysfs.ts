@@ -4,7 +4,8 @@ import { closeSync, existsSync, openSync, readdirSync, readFileSync, writeFileSy
 import { join } from 'node:path'
 import { ConfigurationFault } from '../../../src/contracts/errors.ts'
 import type { LineAddress } from '../../contract.ts'
-import { type Box, codeOf, unavailable } from '../kernel/box.ts'
+import { codeOf, unavailable } from '../../fault.ts'
+import type { Box } from '../kernel/box.ts'
 import { isRefused, noRights, RIGHTS_MS } from '../kernel/rights.ts'
 import type { OutputLine } from './line.ts'
 

@@ -1,5 +1,4 @@
-/** Where the kernel's files are, and what is said of one that fails. */
-import { Retryable } from '../../../src/contracts/errors.ts'
+/** Where the kernel's files are, and how it is called. */
 import type { Ioctl } from './kernel.ts'
 
 /** The box that devices are opened on; a test has another. */
@@ -7,17 +6,4 @@ export interface Box {
   /** Before `/dev` and `/sys`. */
   readonly root?: string
   readonly ioctl?: Ioctl
-}
-
-/** `Reason.noConnection`: this folder knows the fault classes, not the batch. */
-const NO_CONNECTION = 11
-
-/** It may come to work by itself. */
-export function unavailable(text: string, cause?: unknown): Retryable {
-  return new Retryable(text, { reason: NO_CONNECTION, cause })
-}
-
-/** `ENOENT`, `EACCES`, … of a file or of a call; empty for anything else. */
-export function codeOf(thrown: unknown): string {
-  return typeof thrown === 'object' && thrown !== null && 'code' in thrown ? String(thrown.code) : ''
 }

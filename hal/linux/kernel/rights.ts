@@ -3,7 +3,7 @@ import { readFileSync, statSync } from 'node:fs'
 import { userInfo } from 'node:os'
 import { join } from 'node:path'
 import { ConfigurationFault } from '../../../src/contracts/errors.ts'
-import { codeOf } from './box.ts'
+import { codeOf } from '../../fault.ts'
 
 /** Files that the kernel makes while it runs are root's, until udev has heard of them and its rule gives them to our group: so long
  *  is waited before each next try. */

@@ -3,7 +3,7 @@
 import { closeSync, existsSync, openSync, readdirSync, readFileSync, writeFileSync, writeSync } from 'node:fs'
 import { join } from 'node:path'
 import { ConfigurationFault } from '../../../src/contracts/errors.ts'
-import { codeOf, unavailable } from '../kernel/box.ts'
+import { codeOf, unavailable } from '../../fault.ts'
 import { isRefused, noRights, RIGHTS_MS } from '../kernel/rights.ts'
 
 /** On for so long, off for so long. */

@@ -1,7 +1,7 @@
 /** Sends by way of a thread of its own, which switches the transmitter of the port. */
 import { extname } from 'node:path'
 import { Worker } from 'node:worker_threads'
-import { unavailable } from './fault.ts'
+import { unavailable } from '../../fault.ts'
 import type { ThreadAnswer, ThreadSettings } from './sending-thread.ts'
 
 export class Direction {

@@ -1,15 +1,7 @@
 /** What went wrong with a serial port, and what to do, in one sentence. */
 import { basename } from 'node:path'
-import { Retryable } from '../../../src/contracts/errors.ts'
 import { missingRight, userName } from '../kernel/rights.ts'
 import { hasHardware, portsThere } from './ports-there.ts'
-
-/** `Reason.noConnection`: this folder knows the fault classes, not the batch. */
-const NO_CONNECTION = 11
-
-export function unavailable(text: string, cause?: unknown): Retryable {
-  return new Retryable(text, { reason: NO_CONNECTION, cause })
-}
 
 /** What a port is called: by the name it was asked for, and the file. */
 export function whereOf(name: string, path: string): string {

@@ -1,8 +1,8 @@
 /** Who switches the transmitter of a port: the kernel, a line of a GPIO chip, or the adapter by itself. */
 import type { LineAddress, LineSettings, Rs485Settings } from '../../contract.ts'
+import { unavailable } from '../../fault.ts'
 import type { Ioctl } from '../kernel/kernel.ts'
 import { Direction } from './direction.ts'
-import { unavailable } from './fault.ts'
 import { clearRs485, isEnabled, readRs485, restoreRs485, setRs485 } from './rs485.ts'
 import type { Switch } from './sending-thread.ts'
 

@@ -1,17 +1,17 @@
 /** A serial port of the box. The library is loaded when the first port is opened: a gateway without one does without it. */
+
 import { realpathSync } from 'node:fs'
 import type { SerialPort as NativePort } from 'serialport'
 import type { LineFacts, LineSettings, Rs485Settings, SerialPort, Unsubscribe } from '../../contract.ts'
+import { unavailable } from '../../fault.ts'
 import { ioctl as call, type Ioctl } from '../kernel/kernel.ts'
-import { explain, explainOpening, unavailable, whereOf } from './fault.ts'
+import { explain, explainOpening, whereOf } from './fault.ts'
 import { byteMsOf, type Gate, gateOf, type OpenLine } from './gate.ts'
 import { bindingOf, hearHangup } from './hangup.ts'
 import { type Holder, holderOf, suspectOf } from './holder.ts'
 import { Leaving } from './leaving.ts'
 import { lowerLatency } from './low-latency.ts'
 import { writeFrame } from './writing.ts'
-
-export { unavailable } from './fault.ts'
 
 /** <asm-generic/ioctls.h>: nobody but root opens it any more. */
 const TIOCEXCL = 0x540c

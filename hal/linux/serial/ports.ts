@@ -2,7 +2,7 @@
 import { existsSync, globSync } from 'node:fs'
 import { isAbsolute, join } from 'node:path'
 import type { BoardDescription } from '../../contract.ts'
-import { unavailable } from './port.ts'
+import { unavailable } from '../../fault.ts'
 
 /** Where a name that is no path is looked for, first one first. */
 const PLACES = ['dev/serial/by-id', 'dev/serial/by-path', 'dev']

@@ -1,6 +1,7 @@
 /** A frame goes out through serialport, and is done when its last bit has left as far as the driver tells. */
 import type { SerialPort as NativePort } from 'serialport'
-import { explain, unavailable } from './fault.ts'
+import { unavailable } from '../../fault.ts'
+import { explain } from './fault.ts'
 import type { Leaving } from './leaving.ts'
 
 /** How often it is looked whether a frame has left, once it should have. */

@@ -2,8 +2,9 @@
  *  and structures are those of src/piControl.h in github.com/RevolutionPi/piControl. */
 import { closeSync, openSync } from 'node:fs'
 import { join } from 'node:path'
-import { ConfigurationFault, Fatal, Retryable } from '../../../src/contracts/errors.ts'
+import { ConfigurationFault, Fatal, type Retryable } from '../../../src/contracts/errors.ts'
 import type { Watchdog, WatchdogDescription } from '../../contract.ts'
+import { unavailable } from '../../fault.ts'
 import { type Ioctl, ioctl as kernel } from '../kernel/kernel.ts'
 
 /** _IO('K', 15), _IO('K', 16), _IO('K', 17) */
@@ -17,9 +18,6 @@ const NAME_BYTES = 32
 /** struct SPIValueStr: u16 i16uAddress, u8 i8uBit, u8 i8uValue. */
 const VALUE_BYTES = 4
 const NOWHERE = 0xffff
-/** `Reason.noConnection`: this folder knows the fault classes, not the batch. */
-const NO_CONNECTION = 11
-
 type Toggled = WatchdogDescription & { readonly toggle: NonNullable<WatchdogDescription['toggle']> }
 
 /** Throws ConfigurationFault where there is no such device or variable, Retryable while piControl does not run. */
@@ -104,5 +102,5 @@ function asked(device: string, ask: () => void): void {
 function explained(device: string, cause: unknown): Retryable {
   const { code } = cause as { code?: string }
   const why = code === 'EAGAIN' ? 'piControl does not exchange data: see piTest -d' : (cause as Error).message
-  return new Retryable(`the watchdog behind ${device} could not be fed: ${why}`, { reason: NO_CONNECTION, cause })
+  return unavailable(`the watchdog behind ${device} could not be fed: ${why}`, cause)
 }

@@ -4,7 +4,8 @@ import { closeSync, constants, existsSync, openSync, readFileSync, writeSync } f
 import { basename, join } from 'node:path'
 import { ConfigurationFault } from '../../../src/contracts/errors.ts'
 import type { Watchdog } from '../../contract.ts'
-import { type Box, codeOf, unavailable } from '../kernel/box.ts'
+import { codeOf, unavailable } from '../../fault.ts'
+import type { Box } from '../kernel/box.ts'
 import { ioctl as kernel } from '../kernel/kernel.ts'
 import { isRefused, userName } from '../kernel/rights.ts'
 

@@ -42,6 +42,6 @@ export function boardAlone(
     boards,
     notice: (text) => notices.push(text),
   })
-  const problems = sorted(places.problems)
+  const problems = sorted(places.problems, file)
   return { board, problems, notices }
 }

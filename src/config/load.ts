@@ -57,7 +57,7 @@ function loadText(
   const texts = new Texts({ folder, text })
   const tree = parseTree(texts.own, { folder, env })
   const places = new Places(file, tree)
-  if (tree.value === undefined) return { ok: false, problems: sorted(places.problems) }
+  if (tree.value === undefined) return { ok: false, problems: sorted(places.problems, file) }
   const check = new Check(places, sections(kinds))
   const root = check.map(withoutOwn(tree.value), [], shapes.fileKeys)
   const notices: string[] = []
@@ -86,7 +86,7 @@ function loadText(
   notices.push(...console.notices)
   if (oneWay) refuseSelfWrites(devices, connections, places)
   sayCollisions(sinks, groups, { check, collisions: kinds.collisions })
-  if (places.problems.length > 0) return { ok: false, problems: sorted(places.problems) }
+  if (places.problems.length > 0) return { ok: false, problems: sorted(places.problems, file) }
   const frozen = texts.frozen()
   return {
     ok: true,

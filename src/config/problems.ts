@@ -10,13 +10,17 @@ export interface Problem {
   readonly text: string
 }
 
-/** `file:line:column: text`, in the order of the file. */
+/** A line for each, in the order given: `file:line:column: path: text`. */
 export function formatProblems(problems: readonly Problem[]): string {
-  return sorted(problems)
+  return problems
     .map(({ file, line, column, path, text }) => `${file}:${line}:${column}: ${path === '' ? '' : `${path}: `}${text}`)
     .join('\n')
 }
 
-export function sorted(problems: readonly Problem[]): readonly Problem[] {
-  return [...problems].sort((a, b) => a.file.localeCompare(b.file) || a.line - b.line || a.column - b.column)
+/** As one reads them: `own`, the file that was checked, comes first, then what it names, wherever that is installed. */
+export function sorted(problems: readonly Problem[], own: string): readonly Problem[] {
+  const foreign = ({ file }: Problem) => Number(file !== own)
+  return [...problems].sort(
+    (a, b) => foreign(a) - foreign(b) || a.file.localeCompare(b.file) || a.line - b.line || a.column - b.column,
+  )
 }

@@ -111,6 +111,31 @@ function settle(root: string): void {
   run('ln', ['-sf', '../run/systemd/resolve/stub-resolv.conf', join(root, 'etc/resolv.conf')])
 }
 
+/** What Debian starts at each boot for machines of other kinds: on a slow processor it delays the first poll by seconds. */
+const MASKED = {
+  units: [
+    'systemd-logind.service',
+    'sshd-keygen.service',
+    // The first boot's partitions are made before systemd; nothing here mounts by FUSE.
+    'systemd-repart.service',
+    'sys-fs-fuse-connections.mount',
+    // No TPM is used.
+    'systemd-tpm2-setup-early.service',
+    'systemd-tpm2-setup.service',
+    'systemd-pcrmachine.service',
+  ],
+  generators: [
+    'systemd-gpt-auto-generator',
+    'systemd-hibernate-resume-generator',
+    'systemd-rc-local-generator',
+    'systemd-run-generator',
+    'systemd-ssh-generator',
+    'systemd-system-update-generator',
+    'systemd-sysv-generator',
+    'systemd-tpm2-generator',
+  ],
+} as const
+
 export function slot({ archive, root, kernel, deb, certificate }: Slot): string {
   const folder = step({
     name: 'slot',
@@ -139,9 +164,10 @@ export function slot({ archive, root, kernel, deb, certificate }: Slot): string 
       run('rm', ['-rf', join(tree, 'etc/systemd/system')])
       mkdirSync(join(tree, 'etc/systemd/system'))
       run('chroot', [tree, 'systemctl', 'preset-all'])
-      for (const unit of ['systemd-logind.service', 'sshd-keygen.service']) {
-        run('ln', ['-sf', '/dev/null', join(tree, 'etc/systemd/system', unit)])
-      }
+      for (const unit of MASKED.units) run('ln', ['-sf', '/dev/null', join(tree, 'etc/systemd/system', unit)])
+      mkdirSync(join(tree, 'etc/systemd/system-generators'), { recursive: true })
+      for (const name of MASKED.generators)
+        run('ln', ['-sf', '/dev/null', join(tree, 'etc/systemd/system-generators', name)])
       run('chroot', [tree, 'systemctl', 'set-default', 'multi-user.target'])
       settle(tree)
       run('mksquashfs', [

@@ -3,11 +3,11 @@
 import { execFileSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { type Architecture, isArchitecture } from './package/architecture.ts'
 import { archive } from './package/archive.ts'
+import { bundle } from './package/bundle.ts'
 import { ROOT } from './package/files.ts'
 import { layOut } from './package/layout.ts'
 import { install } from './package/modules.ts'
@@ -30,10 +30,14 @@ const { version: own } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'ut
 const version = values.version ?? own
 const epoch = Number(process.env.SOURCE_DATE_EPOCH ?? execFileSync('git', ['log', '-1', '--format=%ct'], { cwd: ROOT }))
 
-const work = mkdtempSync(join(tmpdir(), 'fieldgate-package-'))
+// Inside, so that the bundle finds the modules by the same way on every machine.
+const cache = join(ROOT, 'node_modules/.cache')
+mkdirSync(cache, { recursive: true })
+const work = mkdtempSync(join(cache, 'package-'))
 try {
   const built = join(work, 'built')
   run('tsc', '--project', 'scripts/tsconfig.build.json', '--outDir', built)
+  await bundle(built)
   run('node', 'scripts/assets.ts', built)
   mkdirSync(values.output, { recursive: true })
   for (const architecture of architectures) {

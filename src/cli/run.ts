@@ -4,17 +4,19 @@ import { notifier } from '../../hal/linux/kernel/notify.ts'
 import { textFrom } from '../commands/socket.ts'
 import { formatProblems } from '../config/problems.ts'
 import { logPathOf, socketDirectory } from '../config/sockets.ts'
+import type { Clock } from '../contracts/clock.ts'
 import type { Logger } from '../contracts/component.ts'
 import type { GatewayReport } from '../contracts/report.ts'
 import { vitals } from '../health/vitals.ts'
 import { type Command, Exit, type Invocation } from './command.ts'
-import { choose, keep } from './run/active.ts'
+import { choose, keep, type Start } from './run/active.ts'
 import { Applying } from './run/applying.ts'
 import { endOnCrash } from './run/crash.ts'
 import { doorGroup } from './run/door-group.ts'
 import { folderOf, type Half, type HalfOptions, othersRevision, type Side } from './run/half.ts'
 import { applyAgain, onHangUp } from './run/hang-up.ts'
 import { journal } from './run/journal.ts'
+import { Loader } from './run/loading.ts'
 import { Surfaces } from './run/surfaces.ts'
 import { Watch, worst } from './run/watch.ts'
 import { version } from './version.ts'
@@ -52,6 +54,14 @@ export const command: Command = async (invocation) => {
   }
 }
 
+/** The other process reads the configuration while this one loads its code: a box has more than one core, and waits for its
+ *  first poll. */
+async function begin(side: Side, file: string, clock: Clock): Promise<[Start, Open]> {
+  using loader = new Loader()
+  const others = await othersRevision(side, socketDirectory(logPathOf(file)), clock)
+  return await Promise.all([choose({ file, loader, ...(others === undefined ? {} : { others }) }), OPEN[side]()])
+}
+
 async function serve(
   { file, json, screen, clock, signal }: Invocation,
   { side, log, watch }: { readonly side: Side; readonly log: Logger; readonly watch: Watch },
@@ -61,10 +71,7 @@ async function serve(
   ledger.step('reading the configuration')
   // The halves are two users of one group: what one makes, the other may open.
   if (side !== 'both') process.umask(0o007)
-  const others = await othersRevision(side, socketDirectory(logPathOf(file)), clock)
-  const choosing = choose({ file, ...(others === undefined ? {} : { others }) })
-  // While the other process reads the configuration: a box has more than one core, and waits for its first poll.
-  const [start, open] = await Promise.all([choosing, OPEN[side]()])
+  const [start, open] = await begin(side, file, clock)
   if (!start.ok) {
     if (json) screen.document({ ok: false, problems: start.problems })
     else screen.complain(formatProblems(start.problems))

@@ -1,7 +1,7 @@
 /** What `npm run image` made, and how QEMU is told to boot it. */
 
 import { spawnSync } from 'node:child_process'
-import { existsSync, readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 
 const FIRMWARE = '/usr/share/qemu-efi-aarch64/QEMU_EFI.fd'
@@ -15,6 +15,8 @@ export interface Artefacts {
   readonly tree: string
   /** A file with what GRUB gives the kernel. */
   readonly cmdline: string
+  /** The signed update; undefined: none was made. */
+  readonly bundle?: string
 }
 
 export function artefacts(folder: string): Artefacts {
@@ -28,7 +30,8 @@ export function artefacts(folder: string): Artefacts {
   for (const path of Object.values(found)) {
     if (!existsSync(path)) throw new Error(`${path} is not there: run "npm run image" first`)
   }
-  return found
+  const bundle = join(folder, 'fieldgate-arm64.raucb')
+  return existsSync(bundle) ? { ...found, bundle } : found
 }
 
 /** A root shell of the test's own on a virtual port, handed in as QEMU hands in credentials (systemd.system-credentials(7)): the
@@ -73,14 +76,22 @@ export function medium(image: string, to: string, mib: number): void {
   run('truncate', '-s', `${mib}M`, to)
 }
 
-/** Puts a file into the FAT partition, as a person with a card reader does. */
-export function put(medium: string, from: string, to: string): void {
-  run('mcopy', '-o', '-i', `${medium}@@${FIRST_PARTITION}`, from, `::${to}`)
+/** A stick: one FAT file system without a table of partitions. */
+export function stick(path: string, { label, mib }: { readonly label: string; readonly mib: number }): string {
+  rmSync(path, { force: true })
+  run('truncate', '-s', `${mib}M`, path)
+  run('mkfs.vfat', '-F', '32', '-n', label, path)
+  return path
+}
+
+/** Puts a file into the FAT partition, as a person with a card reader does; `at`: the byte where another one begins. */
+export function put(medium: string, from: string, to: string, at = FIRST_PARTITION): void {
+  run('mcopy', '-o', '-i', `${medium}@@${at}`, from, `::${to}`)
 }
 
 /** undefined: there is no such file. */
-export function get(medium: string, path: string): string | undefined {
-  const { status, stdout } = spawnSync('mtype', ['-i', `${medium}@@${FIRST_PARTITION}`, `::${path}`], {
+export function get(medium: string, path: string, at = FIRST_PARTITION): string | undefined {
+  const { status, stdout } = spawnSync('mtype', ['-i', `${medium}@@${at}`, `::${path}`], {
     encoding: 'utf8',
   })
   return status === 0 ? stdout : undefined

@@ -70,10 +70,10 @@ export class Plant {
   }
 
   /** The reference chain on both wires, the broker on the host's side of the network. */
-  configuration(): string {
+  configuration({ board = 'virt' } = {}): string {
     const tags = `{ temperature: { address: "40001", type: int16, unit: "°C" }, humidity: { address: "40002", type: uint16, unit: "%" } }`
     return `gateway: { id: guest }
-board: virt
+board: ${board}
 connections:
   usb: { driver: modbus-rtu, port: rs485-1, baudRate: 115200, timeout: 2s }
   pci: { driver: modbus-rtu, port: rs485-2, baudRate: 115200, timeout: 2s }
@@ -147,8 +147,9 @@ export class Box {
     put(this.medium, file, 'fieldgate/gateway.yaml')
   }
 
-  async on(way: 'firmware' | 'direct', seed = 1): Promise<void> {
-    this.#disk ??= await VolatileDisk.on({ image: this.medium, path: join(this.#folder, 'disk.sock'), seed })
+  /** `isProtected`: the medium takes no write. */
+  async on(way: 'firmware' | 'direct', { isProtected = false } = {}): Promise<void> {
+    this.#disk ??= await VolatileDisk.on({ image: this.medium, path: join(this.#folder, 'disk.sock'), seed: 1 })
     this.#onAt = performance.now()
     const { plant } = this
     this.#guest = await Guest.start({
@@ -157,7 +158,10 @@ export class Box {
       wires: { usb: plant.usb.port, pci: plant.pci.port },
       words: [
         ...bootWords(way, this.#parts),
-        ...['-drive', `file=nbd+unix:///?socket=${this.#disk.path},format=raw,if=none,id=medium,cache=none`],
+        ...[
+          '-drive',
+          `file=nbd+unix:///?socket=${this.#disk.path},format=raw,if=none,id=medium,cache=none${isProtected ? ',read-only=on' : ''}`,
+        ],
         ...['-device', 'virtio-blk-pci,drive=medium'],
         ...['-netdev', 'user,id=net', '-device', 'virtio-net-pci,netdev=net'],
         ...['-device', 'virtio-rng-pci', '-device', 'i6300esb', '-action', 'watchdog=reset'],

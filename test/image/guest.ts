@@ -167,6 +167,16 @@ export class Guest {
     this.#monitor!.send(`${JSON.stringify({ execute, arguments: given })}\n`)
   }
 
+  /** A USB stick with this file as its medium. */
+  plug(medium: string): void {
+    this.tell('blockdev-add', { driver: 'raw', 'node-name': 'stick', file: { driver: 'file', filename: medium } })
+    this.tell('device_add', { driver: 'usb-storage', id: 'stick', drive: 'stick' })
+  }
+
+  unplug(): void {
+    this.tell('device_del', { id: 'stick' })
+  }
+
   /** The plug is pulled. */
   async kill(): Promise<void> {
     this.#child.kill('SIGKILL')

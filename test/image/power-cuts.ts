@@ -35,7 +35,7 @@ export async function powerCuts(
     if (head === undefined) throw new Error(`cut ${round + 1}: the box told of no position of its log`)
     durable = Math.max(durable, head)
     if (away) plant.link.mend()
-    await box.on('direct', round)
+    await box.on('direct')
     await box.ready(240_000)
     await flowing(2, 120_000)
     boots.push(box.secondsOn())

@@ -35,7 +35,7 @@ for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
   process.once(signal, () => void Promise.all([box.off(), plant.down()]).finally(() => process.exit(1)))
 }
 try {
-  for (const { name, needed, run } of chapters(box, { cuts: Number(given.cuts) })) {
+  for (const { name, needed, run } of chapters(box, { cuts: Number(given.cuts), bundle: parts.bundle })) {
     if (given.only !== undefined && !needed && !name.includes(given.only)) continue
     await transcript.check(name, run, needed)
   }

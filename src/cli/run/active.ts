@@ -6,8 +6,7 @@ import { join } from 'node:path'
 import type { Configuration } from '../../config/configuration.ts'
 import type { Problem } from '../../config/problems.ts'
 import { logPathOf } from '../../config/sockets.ts'
-import type { LoadRequest } from './loading.ts'
-import { loadApart } from './loading.ts'
+import type { Loader, LoadRequest } from './loading.ts'
 
 /** What stands in `active.json` beside `active.yaml`. */
 interface Origin {
@@ -30,26 +29,34 @@ export type Start =
 /** Which configuration a starting service takes: the active one where the other half runs with it. Else its file, unless
  *  another one was applied since the file last changed, or the file is not valid and a last good one is known.
  *  `others`: the revision that the other half has in force. */
-export async function choose({ file, others }: { readonly file: string; readonly others?: string }): Promise<Start> {
+export async function choose({
+  file,
+  loader,
+  others,
+}: {
+  readonly file: string
+  readonly loader: Pick<Loader, 'load'>
+  readonly others?: string
+}): Promise<Start> {
   const text = await readFile(file, 'utf8').catch(() => undefined)
   const origin = await originIn(logPathOf(file))
   const active = (): LoadRequest => ({ file: origin!.file, text: origin!.text })
   if (origin !== undefined && others !== undefined && others === digest(origin.text)) {
-    const same = await loadApart(active())
+    const same = await loader.load(active())
     const changed = text === undefined || origin.seen === digest(text) ? [] : [`${file} has changed and is not applied`]
     if (same.ok) return { ...same, notices: [...same.notices, ...changed], isActive: true }
   }
   if (text !== undefined && origin !== undefined && origin.seen === digest(text) && origin.file !== file) {
-    const applied = await loadApart(active())
+    const applied = await loader.load(active())
     if (applied.ok) {
       const notice = `the configuration applied from ${origin.file} is in force; ${file} has not changed since`
       return { ...applied, notices: [...applied.notices, notice] }
     }
   }
-  const loaded = await loadApart({ file })
+  const loaded = await loader.load({ file })
   if (loaded.ok) return loaded
   if (origin !== undefined) {
-    const last = await loadApart(active())
+    const last = await loader.load(active())
     if (last.ok) {
       const first = loaded.problems[0]
       const where = first === undefined ? file : `${first.file}:${first.line}:${first.column}: ${first.text}`

@@ -1,4 +1,4 @@
-/** The other process's side of `loadApart`. */
+/** The other process's side of `Loader`: answers until it is let go. */
 import { enableCompileCache } from 'node:module'
 import type { LoadRequest } from './loading.ts'
 
@@ -6,9 +6,9 @@ enableCompileCache()
 const modules = Promise.all([import('../../config/load.ts'), import('../../catalog.ts')])
 // Ctrl-C reaches the whole group: the service decides what becomes of us.
 process.on('SIGINT', () => {})
-process.once('message', async ({ file, text }: LoadRequest) => {
+process.on('message', async ({ file, text }: LoadRequest) => {
   const [{ load }, catalog] = await modules
   const kinds = await catalog.kinds()
   const loaded = await load({ file, kinds, env: process.env, ...(text === undefined ? {} : { text }) })
-  process.send!(loaded, () => process.disconnect())
+  process.send?.(loaded)
 })

@@ -1,5 +1,5 @@
 /** Loads a configuration in a process of its own: what the parser and the schemas take in memory goes with it. */
-import { fork } from 'node:child_process'
+import { type ChildProcess, fork } from 'node:child_process'
 import { extname } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type { Loaded } from '../../config/load.ts'
@@ -11,19 +11,44 @@ export interface LoadRequest {
   readonly text?: string
 }
 
-export function loadApart(request: LoadRequest): Promise<Loaded> {
-  return new Promise((resolve, reject) => {
-    const child = fork(fileURLToPath(new URL(`./loading-process${extname(import.meta.url)}`, import.meta.url)), [], {
+/** The process, started at once, so that it is awake when it is known what to load. To be ended, or used with `using`. */
+export class Loader implements Disposable {
+  readonly #child: ChildProcess
+  /** Fulfilled with what became of it, never rejected. */
+  readonly #gone: Promise<Fatal>
+
+  constructor() {
+    this.#child = fork(fileURLToPath(new URL(`./loading-process${extname(import.meta.url)}`, import.meta.url)), [], {
       // Structured clones: a configuration has maps, bigints and objects that tags share.
       serialization: 'advanced',
       execArgv: [],
       stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
     })
-    child.once('message', (loaded) => resolve(interned(loaded as Loaded)))
-    child.once('error', (cause) => reject(new Fatal(`the configuration could not be loaded: ${cause}`, { cause })))
-    child.once('exit', (code) => reject(new Fatal(`loading the configuration ended with ${code}`)))
-    child.send(request)
-  })
+    this.#gone = new Promise((resolve) => {
+      this.#child.once('error', (cause) =>
+        resolve(new Fatal(`the configuration could not be loaded: ${cause}`, { cause })),
+      )
+      this.#child.once('exit', (code) => resolve(new Fatal(`loading the configuration ended with ${code}`)))
+    })
+  }
+
+  /** One after the other. Throws Fatal when the process fails. */
+  async load(request: LoadRequest): Promise<Loaded> {
+    const answer = new Promise<Loaded>((resolve) => this.#child.once('message', (loaded) => resolve(loaded as Loaded)))
+    if (this.#child.connected) this.#child.send(request)
+    const outcome = await Promise.race([answer, this.#gone])
+    if (outcome instanceof Fatal) throw outcome
+    return interned(outcome)
+  }
+
+  [Symbol.dispose](): void {
+    if (this.#child.connected) this.#child.disconnect()
+  }
+}
+
+export async function loadApart(request: LoadRequest): Promise<Loaded> {
+  using loader = new Loader()
+  return await loader.load(request)
 }
 
 /** The clone has a string of its own for each `uint16` there is; one for all of them will do. In place: nobody has seen it yet. */

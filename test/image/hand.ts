@@ -1,0 +1,60 @@
+/** What a person does at the box: a stick, and the button held long. */
+import { spawnSync } from 'node:child_process'
+import { writeFileSync } from 'node:fs'
+import { get, put, stick } from './artefacts.ts'
+import type { Box } from './box.ts'
+import type { Figures } from './transcript.ts'
+
+type Flowing = (more: number, budgetMs: number) => Promise<void>
+
+const PROVISION = `journalctl -b -t fieldgate-image -o cat --no-pager`
+
+/** A stick is not taken by a box that is set up, until its button is held for five seconds. */
+export async function setUpByStick(box: Box, { flowing }: { readonly flowing: Flowing }): Promise<Figures> {
+  const medium = stick(`${box.medium}.stick`, { label: 'FIELDGATE', mib: 64 })
+  spawnSync('mmd', ['-i', medium, '::fieldgate'])
+  const file = `${medium}.yaml`
+  writeFileSync(file, box.plant.configuration({ board: '{ name: virt, button: { reset: allowed } }' }))
+  put(medium, file, 'fieldgate/gateway.yaml', '0')
+  box.guest.plug(medium)
+  const refused = await box.guest.until('the stick to be refused', 60_000, async () =>
+    (await box.guest.ask(PROVISION)).output.split('\n').find((line) => line.includes('is not taken')),
+  )
+  const lamps = await box.lamps()
+  await lamps.press(6000)
+  await box.guest.until('the stick to be taken', 120_000, async () => {
+    await box.guest.ask('sleep 2')
+    return get(medium, 'fieldgate/report.txt', '0')?.includes('Taken') || undefined
+  })
+  await box.guest.do('grep -q "reset: allowed" /etc/fieldgate/gateway.yaml')
+  await box.guest.until('the configuration to be in force', 120_000, async () => {
+    const { output } = await box.guest.ask('fieldgate plan --config /etc/fieldgate/gateway.yaml', 60_000)
+    return /nothing/i.test(output) || undefined
+  })
+  await flowing(3, 90_000)
+  box.guest.unplug()
+  return { refused, report: get(medium, 'fieldgate/report.txt', '0')!.trim().split('\n').slice(1, 3).join(' ') }
+}
+
+/** Fifteen seconds: everything is as it came, and the box can be set up anew. */
+export async function factoryReset(box: Box, { flowing }: { readonly flowing: Flowing }): Promise<Figures> {
+  const { guest } = box
+  const resets = guest.events.filter(({ event }) => event === 'RESET').length
+  const lamps = await box.lamps()
+  await lamps.press(17_000)
+  await guest.until(
+    'the restart',
+    180_000,
+    () => guest.events.filter(({ event }) => event === 'RESET').length > resets || undefined,
+  )
+  await guest.awake(150_000)
+  await guest.do('cmp /etc/fieldgate/gateway.yaml /usr/share/fieldgate/gateway.yaml')
+  await guest.do('test ! -e /data/set-up && test ! -e /data/hostname')
+  const left = await guest.do('find /etc/fieldgate -maxdepth 1 -mindepth 1 -printf "%f "')
+  await box.shutDown()
+  box.provision()
+  await box.on('direct')
+  await box.ready(240_000)
+  await flowing(3, 90_000)
+  return { 'left in /etc/fieldgate': left }
+}

@@ -1,0 +1,71 @@
+/** A data partition that is full, and a medium that is write-protected: both are told, and the rest of the box works. */
+import type { Box } from './box.ts'
+import type { Figures } from './transcript.ts'
+
+type Flowing = (more: number, budgetMs: number) => Promise<void>
+
+/** Waits until `status` has a line of this kind, which it returns. */
+async function told(box: Box, pattern: RegExp): Promise<string> {
+  let last = ''
+  return box.guest
+    .until(`status to say ${pattern}`, 90_000, async () => {
+      last = (await box.guest.ask('fieldgate status', 60_000)).output
+      return last.split('\n').find((line) => pattern.test(line))
+    })
+    .then((line) => line.trim().slice(0, 200))
+    .catch((thrown: unknown) => {
+      throw new Error(`${String(thrown)}; it said ${last.slice(0, 2000)}`)
+    })
+}
+
+/** To the last block, the share that is kept for root included. */
+const FILL = `n=$(($(stat -f -c %f /data) - 1024)); while [ $n -gt 0 ] && ! fallocate -l $((n * 4096)) /data/filler; do n=$((n - 4096)); done
+cat /dev/zero > /data/filler.rest; sync; stat -f -c %f /data`
+
+export async function fullPartition(
+  box: Box,
+  { flowing, isFine }: { readonly flowing: Flowing; readonly isFine: () => Promise<unknown> },
+): Promise<Figures> {
+  const left = await box.guest.ask(FILL, 120_000)
+  const says = await told(box, /storage|left|full/)
+  const journal = await box.guest.ask(
+    `journalctl -b -u fieldgate-field -o cat --no-pager | grep -iE 'full|space|room' | tail -2`,
+  )
+  const polls = async (): Promise<number> => {
+    const { output } = await box.guest.ask('fieldgate status --json', 60_000)
+    return Number(/"polls": ?(\d+)/.exec(output)?.[1] ?? Number.NaN)
+  }
+  const before = await polls()
+  await box.guest.until('polling to go on', 60_000, async () => (await polls()) > before || undefined)
+  const board = await box.guest.ask('fieldgate board', 60_000)
+  await box.guest.do('rm /data/filler /data/filler.rest; sync', 60_000)
+  await flowing(5, 120_000)
+  await isFine()
+  const { status } = await box.guest.ask('fieldgate log status --audit --json', 90_000)
+  if (status !== 0) throw new Error(`the audit of the log ended with ${status}`)
+  return {
+    'blocks left': left.output.trim().split('\n').at(-1)!,
+    status: says,
+    journal: journal.output.trim(),
+    board: board.output.split('\n').find((line) => /left|full|storage/i.test(line)) ?? 'says nothing',
+  }
+}
+
+export async function writeProtected(box: Box, { flowing }: { readonly flowing: Flowing }): Promise<Figures> {
+  await box.shutDown()
+  await box.on('direct', { isProtected: true })
+  await box.ready()
+  await flowing(5, 90_000)
+  const says = await told(box, /in memory/)
+  const board = await box.guest.ask('fieldgate board', 60_000)
+  const journal = await box.guest.do('journalctl -b -t fieldgate-image -o cat --no-pager | grep write-protected')
+  await box.shutDown()
+  await box.on('direct')
+  await box.ready()
+  await flowing(3, 90_000)
+  return {
+    status: says,
+    journal,
+    board: board.output.split('\n').find((line) => /memory|protect/i.test(line)) ?? 'says nothing',
+  }
+}

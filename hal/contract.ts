@@ -141,8 +141,8 @@ export interface BoardReport {
 }
 
 export interface PartReport {
-  readonly part: 'port' | 'led' | 'button' | 'watchdog' | 'chip' | 'board'
-  /** `rs485-1`, `SYS`, … */
+  readonly part: 'port' | 'led' | 'button' | 'watchdog' | 'chip' | 'board' | 'storage'
+  /** `rs485-1`, `SYS`, …; of the storage, the folder of the log. */
   readonly name: string
   readonly device: string | null
   /** `in use`: by another program; what Fieldgate has, or systemd of a watchdog, is found. `refused`: no rights. */

@@ -2,12 +2,15 @@
  *  service runs, and with whatever configuration there is. */
 import { join } from 'node:path'
 import type { BoardDescription, BoardReport, PartReport } from '../../hal/contract.ts'
+import { readMachine } from '../../hal/linux/machine.ts'
 import { boards } from '../catalog.ts'
 import { type BoardAlone, boardAlone } from '../config/board-alone.ts'
 import { formatProblems, type Problem } from '../config/problems.ts'
 import { fitting, nearness } from '../config/shelf.ts'
 import { logPathOf } from '../config/sockets.ts'
 import { harmless } from '../console/terminal/text.ts'
+import { bytes } from '../console/terminal/words.ts'
+import { storageLights } from '../health/language/sys.ts'
 import { type Command, Exit, type Screen } from './command.ts'
 import { boardOf } from './run/board.ts'
 
@@ -26,7 +29,7 @@ export const command: Command = async ({ file, json, screen, clock }) => {
   const described = await opened.describe()
   const report: BoardReport = {
     ...described,
-    parts: [...suits(board, known), ...described.parts],
+    parts: [...suits(board, known), ...described.parts, ...(await storage(logPathOf(file)))],
   }
   const ok = problems.length === 0 && report.parts.every(({ state }) => state === 'found')
   const said = own === undefined ? [...notices, `${file} cannot be read: this is what there is without it`] : notices
@@ -50,6 +53,22 @@ function suits(board: BoardDescription, known: ReturnType<typeof boards>): PartR
   return best === undefined ? [] : [{ ...part, state: 'found', text: itself + hint }]
 }
 
+/** Where the log stands, in the words of the lamps. Nothing where there is no log yet. */
+async function storage(path: string): Promise<PartReport[]> {
+  const { storages } = await readMachine({ paths: [path] })
+  return storages.map((one) => {
+    const [fault] = storageLights([one])
+    const room = `${bytes(one.freeBytes)} of ${bytes(one.totalBytes)} free`
+    return {
+      part: 'storage',
+      name: path,
+      device: null,
+      state: fault === undefined ? 'found' : 'broken',
+      text: fault?.text ?? room,
+    }
+  })
+}
+
 const HEADINGS: Readonly<Record<PartReport['part'], string>> = {
   board: 'Board',
   port: 'Ports',
@@ -57,6 +76,7 @@ const HEADINGS: Readonly<Record<PartReport['part'], string>> = {
   button: 'Button',
   watchdog: 'Watchdog',
   chip: 'GPIO chips',
+  storage: 'Storage',
 }
 
 function show(

@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process'
-import { chmodSync, chownSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { chmodSync, chownSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
@@ -24,6 +24,11 @@ function file(text: string): string {
   const path = join(folder, 'gateway.yaml')
   writeFileSync(path, text)
   return path
+}
+
+function run(program: string, ...words: readonly string[]): void {
+  const { status, stderr } = spawnSync(program, words, { encoding: 'utf8' })
+  if (status !== 0) throw new Error(`${program} ${words.join(' ')}: ${stderr}`)
 }
 
 describe('fieldgate board', () => {
@@ -54,6 +59,27 @@ describe('fieldgate board', () => {
     expect(status).toBe(1)
     expect(err).toContain(`${config}:5:38: board.ports.bus.txt: unknown key "txt": did you mean "text"?`)
     expect(out).toContain('bus is not there')
+  })
+
+  it.runIf(process.getuid?.() === 0)('tells of storage that is full or cannot be written, and what to do', async () => {
+    const log = join(folder, 'log')
+    mkdirSync(log)
+    const config = file(`board: simulated\nlog: { path: ${log} }\n`)
+    const look = async () => {
+      const { status, out } = await fieldgate(['board', '--json', '--config', config])
+      const { parts } = JSON.parse(out) as BoardReport
+      return [status, ...parts.filter(({ part }) => part === 'storage').map(({ state, text }) => `${state}: ${text}`)]
+    }
+    expect(await look()).toEqual([0, expect.stringMatching(/^found: .* free$/)])
+    run('mount', '-t', 'tmpfs', '-o', 'size=64k', 'full', log)
+    try {
+      writeFileSync(join(log, 'filler'), Buffer.alloc(64 << 10))
+      expect(await look()).toEqual([1, expect.stringMatching(/^broken: .* has 0 MiB of 0 MiB left; make room there/)])
+      run('mount', '-o', 'remount,ro', log)
+      expect(await look()).toEqual([1, expect.stringMatching(/^broken: .* can only be read.*"dmesg".*replace/)])
+    } finally {
+      run('umount', log)
+    }
   })
 
   it('works without any file, and says so', async () => {

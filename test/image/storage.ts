@@ -18,6 +18,14 @@ async function told(box: Box, pattern: RegExp): Promise<string> {
     })
 }
 
+/** What `board` says is wrong with the storage. */
+async function storageOn(box: Box): Promise<string> {
+  const { output } = await box.guest.ask('fieldgate board', 60_000)
+  const line = output.split('\n').find((each) => /^ +\/var\/lib\/fieldgate\/log +broken/.test(each))
+  if (line === undefined) throw new Error(`board says nothing of the storage: ${output}`)
+  return line.trim()
+}
+
 /** To the last block, the share that is kept for root included. */
 const FILL = `n=$(($(stat -f -c %f /data) - 1024)); while [ $n -gt 0 ] && ! fallocate -l $((n * 4096)) /data/filler; do n=$((n - 4096)); done
 cat /dev/zero > /data/filler.rest; sync; stat -f -c %f /data`
@@ -37,7 +45,7 @@ export async function fullPartition(
   }
   const before = await polls()
   await box.guest.until('polling to go on', 60_000, async () => (await polls()) > before || undefined)
-  const board = await box.guest.ask('fieldgate board', 60_000)
+  const board = await storageOn(box)
   await box.guest.do('rm /data/filler /data/filler.rest; sync', 60_000)
   await flowing(5, 120_000)
   await isFine()
@@ -47,7 +55,7 @@ export async function fullPartition(
     'blocks left': left.output.trim().split('\n').at(-1)!,
     status: says,
     journal: journal.output.trim(),
-    board: board.output.split('\n').find((line) => /left|full|storage/i.test(line)) ?? 'says nothing',
+    board,
   }
 }
 
@@ -57,7 +65,7 @@ export async function writeProtected(box: Box, { flowing }: { readonly flowing: 
   await box.ready()
   await flowing(5, 90_000)
   const says = await told(box, /in memory/)
-  const board = await box.guest.ask('fieldgate board', 60_000)
+  const board = await storageOn(box)
   const journal = await box.guest.do('journalctl -b -t fieldgate-image -o cat --no-pager | grep write-protected')
   await box.shutDown()
   await box.on('direct')
@@ -66,6 +74,6 @@ export async function writeProtected(box: Box, { flowing }: { readonly flowing: 
   return {
     status: says,
     journal,
-    board: board.output.split('\n').find((line) => /memory|protect/i.test(line)) ?? 'says nothing',
+    board,
   }
 }

@@ -52,7 +52,11 @@ export const STATES = {
     means: 'the log is more than 70 % full, damaged in part, or keeps only the newest',
     todo: 'bring its sinks back or give it more room',
   },
-  'sys.storage-space': { ...MAINTENANCE, means: 'the data partition is nearly full', todo: 'make room there' },
+  'sys.storage-space': {
+    ...MAINTENANCE,
+    means: 'the data partition is nearly full',
+    todo: 'make room there ("du -x" names what fills it), or give the log less (log.quota)',
+  },
   'sys.storage-read-only': {
     ...MAINTENANCE,
     means: 'the data partition can only be read: nothing is stored',

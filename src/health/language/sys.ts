@@ -62,7 +62,8 @@ function boxLights({ clock, machine, parts = [], faults = [], certificates = [] 
   return found
 }
 
-function machineLights({ storages, celsius, tripCelsius, throttled }: Machine): Light[] {
+/** What is wrong with the storage, the worse first; "board" shows it, too. */
+export function storageLights(storages: Machine['storages']): Light[] {
   const found: Light[] = []
   for (const { path, readOnly, inMemory, freeBytes, totalBytes, lifeUsed } of storages) {
     if (readOnly)
@@ -80,6 +81,11 @@ function machineLights({ storages, celsius, tripCelsius, throttled }: Machine): 
       found.push(light('sys.storage-worn', { says: `the storage under ${path} has used up ${used} of its life` }))
     }
   }
+  return found
+}
+
+function machineLights({ storages, celsius, tripCelsius, throttled }: Machine): Light[] {
+  const found = storageLights(storages)
   if (celsius !== undefined && celsius >= (tripCelsius === undefined ? HOT_CELSIUS : tripCelsius - NEAR_TRIP)) {
     found.push(light('sys.hot', { says: `the box is at ${Math.round(celsius)} °C` }))
   } else if (throttled === 'heat') found.push(light('sys.hot', { says: 'the box runs slower because it is too hot' }))

@@ -224,7 +224,10 @@ export const sinkShape = z.object({
   from: z
     .enum(['now', 'oldest'], { error: 'expected now or oldest' })
     .default('now')
-    .meta({ description: 'Where a new sink begins.' }),
+    .meta({
+      description:
+        'Where a new sink begins: with what is stored from its first configuration on, or with the oldest record there is.',
+    }),
   commands: z
     .union([z.enum(['none', 'all']), z.array(pattern)], {
       error: 'expected none, all, or a list of patterns device/group/tag',

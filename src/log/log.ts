@@ -10,6 +10,7 @@ import { Rate } from './delivery/rate.ts'
 import type { FieldEnd, Place, SinkSaid, UplinkEnd } from './ends.ts'
 import { Identity } from './folder/identity.ts'
 import { fullInMs } from './outage.ts'
+import { keepBeginnings } from './places/beginnings.ts'
 import { needs, unconfirmed } from './places/cursor-state.ts'
 import { type Places, placesOf, SeenPlaces } from './places/places.ts'
 import { quarantineBytes, Readers } from './places/readers.ts'
@@ -222,8 +223,20 @@ export class Log implements FieldEnd, UplinkEnd {
     this.#latest.configure(configuration.groups)
     if (this.#row.oldest !== undefined) this.#latest.forget(this.#row.oldest)
     this.#configured = configuration.readers
-    this.#readers?.expect(configuration.readers)
+    if (this.#readers === undefined) this.#keepBeginnings(configuration.readers)
+    else this.#readers.expect(configuration.readers)
     this.#retire()
+  }
+
+  /** For the other half, which may come up long after. */
+  #keepBeginnings(readers: readonly string[]): void {
+    const { path, log } = this.#options
+    try {
+      const hasPlace = (reader: string): boolean => this.#places.state(reader) !== undefined
+      keepBeginnings(path, { readers, hasPlace, head: this.#writer.head })
+    } catch (thrown) {
+      log.warn(`a new sink may begin later than it was configured: ${sentence(thrown)}`)
+    }
   }
 
   /** Every reader the log knows a place of, configured or not. */

@@ -92,6 +92,35 @@ describe('two halves of a log', () => {
     expect(said.lines).toEqual([`waiting for the field half to make the log in ${path}`])
   })
 
+  it('lose nothing of what is stored before the reading half is up: a sink begins where it was configured', async () => {
+    const path = join(root, String(++number))
+    const half = await keep(field(path))
+    const group = groupOf('press')
+    const configured = (...readers: string[]) => half.ask({ do: 'configure', groups: [group], readers })
+    await configured('gone')
+    await half.append(counted(group, 1))
+    await configured('emqx')
+    await half.append(counted(group, 2))
+    await configured('emqx', 'late')
+    const last = await half.append(counted(group, 3))
+    await configured('emqx', 'late', 'gone')
+    const end = await keep(uplink(path))
+    end.configure({ groups: [group], readers: ['emqx', 'late', 'gone'] })
+    await seen(end, last)
+    const waiting = async (name: string, from: 'now' | 'oldest') => {
+      const [range] = (await end.cursor(name, { from })).pending(end.reader.head)
+      return range === undefined ? [] : countsOf(end.reader.read(range.from, { entries: 10, bytes: 1000 }))
+    }
+    expect(await waiting('emqx', 'now')).toEqual([2, 3])
+    expect(await waiting('late', 'now')).toEqual([3])
+    expect(await waiting('gone', 'now')).toEqual([])
+    expect(await waiting('archive', 'oldest')).toEqual([1, 2, 3])
+    // What has a place goes on from there, and one that nobody configured begins with what comes.
+    await configured('emqx', 'late', 'gone', 'newest')
+    expect(await waiting('emqx', 'now')).toEqual([2, 3])
+    expect(await waiting('nobody', 'now')).toEqual([])
+  })
+
   it('go on where the other stands when either was killed, and segments go when the sink has confirmed them', async () => {
     const path = join(root, String(++number))
     const segmentBytes = 200_000

@@ -14,6 +14,7 @@ import { type Boots, restampedAll } from '../reading/boots.ts'
 import { type Kept, readKept, writeKept } from '../records/quarantine.ts'
 import { DATABASE_FILE, type Environment, type Put } from '../segments/environment.ts'
 import type { Damage } from '../segments/row.ts'
+import { beginningsIn } from './beginnings.ts'
 import { StoredCursor } from './cursor.ts'
 import { type CursorState, caughtUp, freshState, unconfirmed } from './cursor-state.ts'
 import { behind, KEY, keyOfReader, openPlaces, type Places, type Stumble, statesIn } from './places.ts'
@@ -56,6 +57,10 @@ interface Waiting {
   readonly promise: Promise<void>
   readonly resolve: () => void
   readonly reject: (why: unknown) => void
+}
+
+function before({ epoch, seq }: Position): Position {
+  return { epoch, seq: seq - 1 }
 }
 
 export class Readers implements Places {
@@ -192,12 +197,18 @@ export class Readers implements Places {
   }
 
   #begin(name: string, from: 'now' | 'oldest'): StoredCursor {
-    const oldest = this.#options.oldest()
-    const start = from === 'now' && !this.#lost ? this.#options.head() : { epoch: oldest.epoch, seq: oldest.seq - 1 }
+    const start = from === 'now' && !this.#lost ? this.#now(name) : before(this.#options.oldest())
     const cursor = this.#cursor(name, freshState(start))
     this.#cursors.set(name, cursor)
     this.#dirty.add(cursor)
     return cursor
+  }
+
+  /** The end of the log; or where it was when the reader was configured, if that was before. */
+  #now(name: string): Position {
+    const head = this.#options.head()
+    const beginning = beginningsIn(this.#options.folder).get(name)
+    return beginning !== undefined && beginning.seq < head.seq ? beginning : head
   }
 
   /** Everything that was confirmed is durable, or has failed to be. */

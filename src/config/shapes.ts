@@ -221,13 +221,10 @@ export const sinkShape = z.object({
       description:
         'When the other side returns: `in-order`, the backlog first; or a share such as 30%, live first and the backlog beside it for that part of the time the sink takes, less while live values are late.',
     }),
-  from: z
-    .enum(['now', 'oldest'], { error: 'expected now or oldest' })
-    .default('now')
-    .meta({
-      description:
-        'Where a new sink begins: with what is stored from its first configuration on, or with the oldest record there is.',
-    }),
+  from: z.enum(['now', 'oldest'], { error: 'expected now or oldest' }).default('now').meta({
+    description:
+      'Where a new sink begins: with what is stored from its first configuration on, or with the oldest record there is.',
+  }),
   commands: z
     .union([z.enum(['none', 'all']), z.array(pattern)], {
       error: 'expected none, all, or a list of patterns device/group/tag',

@@ -30,12 +30,9 @@ async function storageOn(box: Box): Promise<string> {
 const FILL = `n=$(($(stat -f -c %f /data) - 1024)); while [ $n -gt 0 ] && ! fallocate -l $((n * 4096)) /data/filler; do n=$((n - 4096)); done
 cat /dev/zero > /data/filler.rest; sync; stat -f -c %f /data`
 
-export async function fullPartition(
-  box: Box,
-  { flowing, isFine }: { readonly flowing: Flowing; readonly isFine: () => Promise<unknown> },
-): Promise<Figures> {
+export async function fullPartition(box: Box, { flowing }: { readonly flowing: Flowing }): Promise<Figures> {
   const left = await box.guest.ask(FILL, 120_000)
-  const says = await told(box, /storage|left|full/)
+  const says = await told(box, /^SYS .*(full| left)/)
   const journal = await box.guest.ask(
     `journalctl -b -u fieldgate-field -o cat --no-pager | grep -iE 'full|space|room' | tail -2`,
   )
@@ -48,7 +45,10 @@ export async function fullPartition(
   const board = await storageOn(box)
   await box.guest.do('rm /data/filler /data/filler.rest; sync', 60_000)
   await flowing(5, 120_000)
-  await isFine()
+  await box.guest.until('status to be content with the storage', 90_000, async () => {
+    const { output } = await box.guest.ask('fieldgate status', 60_000)
+    return !/^SYS .*(full| left)/m.test(output) || undefined
+  })
   const { status } = await box.guest.ask('fieldgate log status --audit --json', 90_000)
   if (status !== 0) throw new Error(`the audit of the log ended with ${status}`)
   return {

@@ -17,6 +17,7 @@ import { Lamps } from './health/lamps.ts'
 import type { BoxFacts, GatewayFacts } from './health/language/facts.ts'
 import { fold } from './health/language/fold.ts'
 import { lights } from './health/leds.ts'
+import { LightJournal } from './health/light-journal.ts'
 import { chase, holding, LAMP_TEST_MS, LOCATE_MS, lampTest } from './health/shows.ts'
 
 /** The lights are worked out anew this often. */
@@ -53,6 +54,7 @@ export class Box {
   readonly #lamps: Lamps
   readonly #stops: Stop[] = []
   readonly #inspection: Inspection
+  readonly #journal: LightJournal
   #line: Line | undefined
   #inhabitant: Inhabitant | undefined
   readonly #button: HeldButton
@@ -71,6 +73,7 @@ export class Box {
     this.#options = options
     const { board, clock, log, button: rules } = options
     this.#inspection = new Inspection(options)
+    this.#journal = new LightJournal(options)
     this.#lamps = new Lamps({ clock, log, led: (role) => board.led(role) })
     this.#button = new HeldButton({
       clock,
@@ -159,8 +162,10 @@ export class Box {
 
   /** The lamps are told what is to be shown now. */
   refresh(): void {
-    if (this.#inhabitant === undefined || this.#lamps.roles.length === 0) return
-    this.#lamps.show(fold(this.lights(), this.#lamps.roles))
+    if (this.#inhabitant === undefined) return
+    const found = this.lights()
+    this.#journal.look(found)
+    if (this.#lamps.roles.length > 0) this.#lamps.show(fold(found, this.#lamps.roles))
   }
 
   /** What the lamps would show, each with its sentence, also where there are none. */

@@ -32,6 +32,7 @@ export async function setUpByStick(box: Box, { flowing }: { readonly flowing: Fl
     return /nothing/i.test(output) || undefined
   })
   await flowing(3, 90_000)
+  await box.guest.do('while grep -q /run/fieldgate-image/set-up /proc/mounts; do sleep 1; done', 60_000)
   box.guest.unplug()
   return { refused, report: get(medium, 'fieldgate/report.txt', '0')!.trim().split('\n').slice(1, 3).join(' ') }
 }
@@ -41,7 +42,8 @@ export async function factoryReset(box: Box, { flowing }: { readonly flowing: Fl
   const { guest } = box
   const resets = guest.events.filter(({ event }) => event === 'RESET').length
   const lamps = await box.lamps()
-  await lamps.press(17_000)
+  // The box does not wait for the finger: it is gone before this would answer.
+  void lamps.press(17_000).catch(() => undefined)
   await guest.until(
     'the restart',
     180_000,

@@ -33,8 +33,8 @@ cat /dev/zero > /data/filler.rest; sync; stat -f -c %f /data`
 export async function fullPartition(box: Box, { flowing }: { readonly flowing: Flowing }): Promise<Figures> {
   const left = await box.guest.ask(FILL, 120_000)
   const says = await told(box, /^SYS .*(full| left)/)
-  const journal = await box.guest.ask(
-    `journalctl -b -u fieldgate-field -o cat --no-pager | grep -iE 'full|space|room' | tail -2`,
+  const journal = await box.guest.do(
+    `journalctl -b -u fieldgate-field -o cat --no-pager | grep -E '^SYS: .*(full| left)' | tail -1`,
   )
   const polls = async (): Promise<number> => {
     const { output } = await box.guest.ask('fieldgate status --json', 60_000)
@@ -54,7 +54,7 @@ export async function fullPartition(box: Box, { flowing }: { readonly flowing: F
   return {
     'blocks left': left.output.trim().split('\n').at(-1)!,
     status: says,
-    journal: journal.output.trim(),
+    journal,
     board,
   }
 }

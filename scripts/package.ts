@@ -37,7 +37,7 @@ const work = mkdtempSync(join(cache, 'package-'))
 try {
   const built = join(work, 'built')
   run('tsc', '--project', 'scripts/tsconfig.build.json', '--outDir', built)
-  await bundle(built)
+  await bundle(built, install(architectures[0]!).folder)
   run('node', 'scripts/assets.ts', built)
   mkdirSync(values.output, { recursive: true })
   for (const architecture of architectures) {

@@ -1,5 +1,5 @@
 /** Few files in place of many: a start reads some four hundred modules, and on a small processor each costs milliseconds to find. */
-import { cpSync, readdirSync, rmSync } from 'node:fs'
+import { cpSync, readdirSync, realpathSync, rmSync } from 'node:fs'
 import { dirname, join, relative } from 'node:path'
 import { type Plugin, rolldown } from 'rolldown'
 
@@ -8,9 +8,11 @@ const ENTRIES = ['src/main', 'src/cli/run/loading-process', 'hal/linux/serial/se
 /** Bundled besides our own code: many small files, nothing native, read at every start. */
 const INLINED = /^(yaml|zod|commander)(\/|$)/
 
-/** `built`, the compiled sources, becomes their bundle, in the same folder and with the entries under the same names. It lies where
- *  our modules are found, and always as deep below them. */
-export async function bundle(built: string): Promise<void> {
+/** `compiled`: the sources' folder, which becomes that of their bundle, with the entries under the same names. `modules`: with
+ *  `node_modules` as the lockfile has them. */
+export async function bundle(compiled: string, modules: string): Promise<void> {
+  // As the bundler names what it finds there.
+  const built = realpathSync(compiled)
   const aside = `${built}.bundle`
   const sources = await rolldown({
     input: Object.fromEntries(ENTRIES.map((name) => [name, join(built, `${name}.js`)])),
@@ -18,6 +20,7 @@ export async function bundle(built: string): Promise<void> {
     // What each part comes from stands in it, as seen from here: the same on every machine.
     cwd: built,
     external: (name) => !name.startsWith('.') && !name.startsWith('/') && !INLINED.test(name),
+    resolve: { modules: [join(modules, 'node_modules')] },
     plugins: [places(built)],
     onLog: (level, log) => {
       if (level === 'warn') throw new Error(`package: ${log.message}`)

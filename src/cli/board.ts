@@ -1,5 +1,6 @@
 /** `fieldgate board`: what the box has of what its board describes, what is missing, and what to do. Works whether or not the
  *  service runs, and with whatever configuration there is. */
+import { stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { BoardDescription, BoardReport, PartReport } from '../../hal/contract.ts'
 import { readMachine } from '../../hal/linux/machine.ts'
@@ -55,17 +56,20 @@ function suits(board: BoardDescription, known: ReturnType<typeof boards>): PartR
 
 /** Where the log stands, in the words of the lamps. Nothing where there is no log yet. */
 async function storage(path: string): Promise<PartReport[]> {
+  const part = { part: 'storage', name: path, device: null } as const
+  try {
+    await stat(path)
+  } catch (thrown) {
+    if ((thrown as NodeJS.ErrnoException).code !== 'EACCES') return []
+    const text = 'this user may not look at it; run this as root, or join the group fieldgate'
+    return [{ ...part, state: 'refused', text }]
+  }
   const { storages } = await readMachine({ paths: [path] })
   return storages.map((one) => {
-    const [fault] = storageLights([one])
-    const room = `${bytes(one.freeBytes)} of ${bytes(one.totalBytes)} free`
-    return {
-      part: 'storage',
-      name: path,
-      device: null,
-      state: fault === undefined ? 'found' : 'broken',
-      text: fault?.text ?? room,
-    }
+    const faults = storageLights([one]).map(({ text }) => text)
+    return faults.length === 0
+      ? { ...part, state: 'found', text: `${bytes(one.freeBytes)} of ${bytes(one.totalBytes)} free` }
+      : { ...part, state: 'broken', text: faults.join('. ') }
   })
 }
 

@@ -1,4 +1,4 @@
-/** The journal hears when a light changes: what "status" says now stands there with its time. */
+/** The journal hears when a light goes to another state, and what "status" said then. */
 import type { Clock } from '../contracts/clock.ts'
 import type { Logger } from '../contracts/component.ts'
 import type { Light } from '../contracts/report.ts'
@@ -10,7 +10,7 @@ const LEVELS = { red: 'error', amber: 'warn', green: 'info', off: 'info' } as co
 export class LightJournal {
   readonly #clock: Clock
   readonly #log: Logger
-  readonly #told = new Map<Light['role'], { readonly id: string; readonly at: number }>()
+  readonly #told = new Map<Light['role'], { readonly id: string; readonly at: number; readonly isFine: boolean }>()
 
   constructor({ clock, log }: { readonly clock: Clock; readonly log: Logger }) {
     this.#clock = clock
@@ -23,10 +23,12 @@ export class LightJournal {
     for (const { role, id, colour, text } of lights) {
       const last = this.#told.get(role)
       if (last?.id === id || (last !== undefined && at - last.at < AGAIN_MS)) continue
-      this.#told.set(role, { id, at: last === undefined ? Number.NEGATIVE_INFINITY : at })
       const level = LEVELS[colour]
-      // Whoever missed a part has named it.
-      if ((last === undefined && level === 'info') || id === 'sys.board') continue
+      const isFine = level === 'info'
+      // Whoever missed a part has named it; only what it puts an end to is told.
+      if (id === 'sys.board' && last?.isFine !== false) continue
+      this.#told.set(role, { id, at: last === undefined ? Number.NEGATIVE_INFINITY : at, isFine })
+      if (last === undefined && isFine) continue
       this.#log[level](`${role}: ${text}`, { event: 'light', role, light: id, colour })
     }
   }

@@ -1,4 +1,5 @@
 /** The log: the only thing between field and north. Opens a folder and joins its parts. */
+import { isDeepStrictEqual } from 'node:util'
 import type { GroupRef } from '../contracts/batch.ts'
 import type { Clock } from '../contracts/clock.ts'
 import type { Logger, State } from '../contracts/component.ts'
@@ -10,8 +11,8 @@ import { Rate } from './delivery/rate.ts'
 import type { FieldEnd, Place, SinkSaid, UplinkEnd } from './ends.ts'
 import { Identity } from './folder/identity.ts'
 import { fullInMs } from './outage.ts'
-import { keepBeginnings } from './places/beginnings.ts'
-import { needs, unconfirmed } from './places/cursor-state.ts'
+import { type Beginnings, beginningsIn, beginningsOf, writeBeginnings } from './places/beginnings.ts'
+import { type CursorState, caughtUp, freshState, needs, unconfirmed } from './places/cursor-state.ts'
 import { type Places, placesOf, SeenPlaces } from './places/places.ts'
 import { quarantineBytes, Readers } from './places/readers.ts'
 import { logLines } from './progress.ts'
@@ -113,6 +114,7 @@ export class Log implements FieldEnd, UplinkEnd {
   #measured: { readonly segment: number; readonly bytes: number } = { segment: 0, bytes: 0 }
   /** undefined until the configuration is known: nothing is deleted before. */
   #configured: readonly string[] | undefined
+  #beginnings: Beginnings = new Map()
   readonly #headFile: HeadFile | undefined
   readonly #damages: Damage[] = []
   /** Readers of the other half that came upon damage. */
@@ -223,19 +225,22 @@ export class Log implements FieldEnd, UplinkEnd {
     this.#latest.configure(configuration.groups)
     if (this.#row.oldest !== undefined) this.#latest.forget(this.#row.oldest)
     this.#configured = configuration.readers
-    if (this.#readers === undefined) this.#keepBeginnings(configuration.readers)
-    else this.#readers.expect(configuration.readers)
+    this.#readers?.expect(configuration.readers)
+    this.#keepBeginnings(configuration.readers)
     this.#retire()
   }
 
-  /** For the other half, which may come up long after. */
+  /** A reader may come for its place long after it was configured. */
   #keepBeginnings(readers: readonly string[]): void {
     const { path, log } = this.#options
     try {
+      this.#places.look()
+      const known = beginningsIn(path)
       const hasPlace = (reader: string): boolean => this.#places.state(reader) !== undefined
-      keepBeginnings(path, { readers, hasPlace, head: this.#writer.head })
+      this.#beginnings = beginningsOf(known, { readers, hasPlace, head: this.#head() })
+      if (!isDeepStrictEqual(known, this.#beginnings)) writeBeginnings(path, this.#beginnings)
     } catch (thrown) {
-      log.warn(`a new sink may begin later than it was configured: ${sentence(thrown)}`)
+      log.warn(`where new sinks begin cannot be kept: ${sentence(thrown)}`)
     }
   }
 
@@ -415,9 +420,16 @@ export class Log implements FieldEnd, UplinkEnd {
   #unconfirmed(range: Range): readonly { readonly reader: string; readonly ranges: readonly Range[] }[] {
     this.#places.look()
     return (this.#configured ?? this.#places.names).flatMap((reader) => {
-      const state = this.#places.state(reader)
+      const state = this.#places.state(reader) ?? this.#unopened(reader)
       return state === undefined ? [] : [{ reader, ranges: unconfirmed(state, range) }]
     })
+  }
+
+  /** What the place of a reader will be that has still to come for it. */
+  #unopened(reader: string): CursorState | undefined {
+    const beginning = this.#beginnings.get(reader)
+    const oldest = this.#row.oldest ?? { epoch: 0, seq: 1 }
+    return beginning && caughtUp(freshState(beginning), this.#head(), oldest)
   }
 
   #damaged(damage: Damage): void {

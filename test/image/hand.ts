@@ -7,6 +7,8 @@ import type { Figures } from './transcript.ts'
 
 type Flowing = (more: number, budgetMs: number) => Promise<void>
 
+const STREAM = 'cat /var/lib/fieldgate/log/log.json'
+const SERVICE = 'systemctl show -P MainPID fieldgate-field'
 const PROVISION = `journalctl -b -t fieldgate-image -o cat --no-pager`
 
 /** A stick is not taken by a box that is set up, until its button is held for five seconds. */
@@ -16,6 +18,7 @@ export async function setUpByStick(box: Box, { flowing }: { readonly flowing: Fl
   const file = `${medium}.yaml`
   writeFileSync(file, box.plant.configuration({ board: '{ name: virt, button: { reset: allowed } }' }))
   put(medium, file, 'fieldgate/gateway.yaml', '0')
+  const service = await box.guest.do(SERVICE)
   box.guest.plug(medium)
   const refused = await box.guest.until('the stick to be refused', 60_000, async () =>
     (await box.guest.ask(PROVISION)).output.split('\n').find((line) => line.includes('is not taken')),
@@ -27,10 +30,14 @@ export async function setUpByStick(box: Box, { flowing }: { readonly flowing: Fl
     return get(medium, 'fieldgate/report.txt', '0')?.includes('Taken') || undefined
   })
   await box.guest.do('grep -q "reset: allowed" /etc/fieldgate/gateway.yaml')
-  await box.guest.until('the configuration to be in force', 120_000, async () => {
-    const { output } = await box.guest.ask('fieldgate plan --config /etc/fieldgate/gateway.yaml', 60_000)
-    return /nothing/i.test(output) || undefined
+  // Another board takes effect when the service is restarted, and nobody else would do it.
+  await box.guest.until('the service to be restarted', 120_000, async () => {
+    const { output } = await box.guest.ask(`sleep 2; ${SERVICE}`, 60_000)
+    return (/^[1-9]/.test(output) && output.trim() !== service) || undefined
   })
+  await box.ready()
+  const { output } = await box.guest.ask('fieldgate plan --config /etc/fieldgate/gateway.yaml', 60_000)
+  if (!/^nothing changes/m.test(output)) throw new Error(`it is not in force: ${output}`)
   await flowing(3, 90_000)
   await box.guest.do('while grep -q /run/fieldgate-image/set-up /proc/mounts; do sleep 1; done', 60_000)
   box.guest.unplug()
@@ -40,6 +47,7 @@ export async function setUpByStick(box: Box, { flowing }: { readonly flowing: Fl
 /** Fifteen seconds: everything is as it came, and the box can be set up anew. */
 export async function factoryReset(box: Box, { flowing }: { readonly flowing: Flowing }): Promise<Figures> {
   const { guest } = box
+  const stream = await guest.do(STREAM)
   const resets = guest.events.filter(({ event }) => event === 'RESET').length
   const lamps = await box.lamps()
   // The box does not wait for the finger: it is gone before this would answer.
@@ -52,6 +60,8 @@ export async function factoryReset(box: Box, { flowing }: { readonly flowing: Fl
   await guest.awake(150_000)
   await guest.do('cmp /etc/fieldgate/gateway.yaml /usr/share/fieldgate/gateway.yaml')
   await guest.do('test ! -e /data/set-up && test ! -e /data/hostname')
+  const { output: after } = await guest.ask(STREAM)
+  if (after.trim() === stream) throw new Error('the log is the one from before')
   const left = await guest.do('find /etc/fieldgate -maxdepth 1 -mindepth 1 -printf "%f "')
   await box.shutDown()
   box.provision()

@@ -36,6 +36,7 @@ export async function fullPartition(box: Box, { flowing }: { readonly flowing: F
   const journal = await box.guest.do(
     `journalctl -b -u fieldgate-field -o cat --no-pager | grep -E '^SYS: .*(full| left)' | tail -1`,
   )
+  if (journal === '') throw new Error('the journal says nothing of it')
   const polls = async (): Promise<number> => {
     const { output } = await box.guest.ask('fieldgate status --json', 60_000)
     return Number(/"polls": ?(\d+)/.exec(output)?.[1] ?? Number.NaN)
@@ -47,7 +48,7 @@ export async function fullPartition(box: Box, { flowing }: { readonly flowing: F
   await flowing(5, 120_000)
   await box.guest.until('status to be content with the storage', 90_000, async () => {
     const { output } = await box.guest.ask('fieldgate status', 60_000)
-    return !/^SYS .*(full| left)/m.test(output) || undefined
+    return (/^SYS /m.test(output) && !/^SYS .*(full| left)/m.test(output)) || undefined
   })
   const { status } = await box.guest.ask('fieldgate log status --audit --json', 90_000)
   if (status !== 0) throw new Error(`the audit of the log ended with ${status}`)

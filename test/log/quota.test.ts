@@ -9,6 +9,7 @@ import type { Light } from '../../src/contracts/report.ts'
 import { lights } from '../../src/health/leds.ts'
 import { type Log, openLog } from '../../src/log/log.ts'
 import { SystemClock } from '../../src/time/system-clock.ts'
+import { expectAudited } from './audited.ts'
 import { batchOf, countsOf, groupOf, Said } from './batches.ts'
 
 const root = mkdtempSync(join(tmpdir(), 'fieldgate-quota-'))
@@ -20,7 +21,7 @@ afterEach(async () => {
 })
 let folders = 0
 
-async function opened(evict: 'oldest' | 'newest', quotaBytes = 2_000_000): Promise<Log> {
+async function opened(evict: 'oldest' | 'newest', quotaBytes = 2_000_000, isAwaited = false): Promise<Log> {
   const log = await openLog({
     path: join(root, String(++folders)),
     quotaBytes,
@@ -32,7 +33,7 @@ async function opened(evict: 'oldest' | 'newest', quotaBytes = 2_000_000): Promi
   })
   open.push(log)
   log.configure({ groups: [press], readers: ['emqx'] })
-  await log.cursor('emqx', { from: 'oldest' })
+  if (!isAwaited) await log.cursor('emqx', { from: 'oldest' })
   return log
 }
 
@@ -72,6 +73,23 @@ const toldOf = (entries: readonly Entry[], why: string): number =>
   entries.reduce((sum, entry) => sum + (entry.kind === 'gap' && entry.why === why ? entry.entries : 0), 0)
 
 describe('a log that fills', () => {
+  it('tells a sink that has still to come for its place of what it has lost meanwhile', async () => {
+    const log = await opened('oldest', 2_000_000, true)
+    const promised: number[] = []
+    for (let from = 0; from < 4000; from += 20) promised.push(...(await twenty(log, from)))
+    expect(promised.length).toBe(4000)
+    const cursor = await log.cursor('emqx', { from: 'now' })
+    const got = await received(log)
+    const { counters } = log.report()
+    const receipt = cursor.receipt(log.reader.head)
+    expect(receipt.stored).toBe(4000 + counters.gaps!)
+    expect(counters.evicted).toBeGreaterThan(1000)
+    expect([receipt.delivered, receipt.evicted]).toEqual([got.length, counters.evicted])
+    expect(toldOf(got, 'evicted')).toBeGreaterThan(0)
+    await log.flush()
+    await expectAudited(join(root, String(folders)), ['emqx'])
+  })
+
   it('says so at 70, 85 and 95 %, in words and by its LED', async () => {
     // What is kept free for the log's own pages has to be less than 5 % of it.
     const log = await opened('newest', 12_000_000)

@@ -10,5 +10,6 @@ process.on('message', async ({ file, text }: LoadRequest) => {
   const [{ load }, catalog] = await modules
   const kinds = await catalog.kinds()
   const loaded = await load({ file, kinds, env: process.env, ...(text === undefined ? {} : { text }) })
-  process.send?.(loaded)
+  // It may have been let go meanwhile.
+  if (process.connected) process.send!(loaded, () => undefined)
 })

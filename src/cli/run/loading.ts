@@ -25,7 +25,7 @@ export class Loader implements Disposable {
       stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
     })
     this.#gone = new Promise((resolve) => {
-      this.#child.once('error', (cause) =>
+      this.#child.on('error', (cause) =>
         resolve(new Fatal(`the configuration could not be loaded: ${cause}`, { cause })),
       )
       this.#child.once('exit', (code) => resolve(new Fatal(`loading the configuration ended with ${code}`)))
@@ -35,7 +35,8 @@ export class Loader implements Disposable {
   /** One after the other. Throws Fatal when the process fails. */
   async load(request: LoadRequest): Promise<Loaded> {
     const answer = new Promise<Loaded>((resolve) => this.#child.once('message', (loaded) => resolve(loaded as Loaded)))
-    if (this.#child.connected) this.#child.send(request)
+    // What keeps it from being sent is heard as the child's end.
+    if (this.#child.connected) this.#child.send(request, () => undefined)
     const outcome = await Promise.race([answer, this.#gone])
     if (outcome instanceof Fatal) throw outcome
     return interned(outcome)

@@ -1,5 +1,5 @@
-/** Where a reader begins that has no place yet: at the end of the log as it was when the reader was first configured. The field half
- *  writes it down, so that what it stores until the other half is up is not lost to a sink that begins `now`. */
+/** Where a reader begins that has no place yet: at the end of the log as it was when the reader was first configured. Whoever writes
+ *  the log keeps it, so that what is stored until a reader comes for it belongs to that reader: the other half may be up later. */
 import { readFileSync, renameSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Position } from '../../contracts/log.ts'
@@ -7,29 +7,37 @@ import { syncNow } from '../folder/durable.ts'
 
 const FILE = 'beginnings.json'
 
-/** By reader. Empty where nothing can be read. */
-export function beginningsIn(folder: string): Map<string, Position> {
+export type Beginnings = ReadonlyMap<string, Position>
+
+/** By reader. Throws what the file system throws, and where the file is damaged. */
+export function beginningsIn(folder: string): Beginnings {
   try {
     return new Map(JSON.parse(readFileSync(join(folder, FILE), 'utf8')) as [string, Position][])
-  } catch {
-    return new Map()
+  } catch (thrown) {
+    if ((thrown as NodeJS.ErrnoException).code === 'ENOENT') return new Map()
+    throw thrown
   }
 }
 
-/** `readers`: that are configured; those which are not are forgotten, and begin anew when they are again. `hasPlace`: it begins
- *  there. Durable when it returns; throws what the file system throws. */
-export function keepBeginnings(
-  folder: string,
+/** Of those of `readers`, which are configured, that have no place. The others are forgotten: they begin anew when they are
+ *  configured again without a place. None lies behind the head: a log that lost its end gives those numbers anew. */
+export function beginningsOf(
+  known: Beginnings,
   { readers, hasPlace, head }: { readers: readonly string[]; hasPlace: (reader: string) => boolean; head: Position },
-): void {
-  const known = beginningsIn(folder)
-  const kept = readers.flatMap((reader): [string, Position][] => {
-    const beginning = known.get(reader) ?? (hasPlace(reader) ? undefined : head)
-    return beginning === undefined ? [] : [[reader, beginning]]
-  })
-  if (kept.length === known.size && kept.every(([reader]) => known.has(reader))) return
+): Beginnings {
+  return new Map(
+    readers.flatMap((reader): [string, Position][] => {
+      if (hasPlace(reader)) return []
+      const beginning = known.get(reader)
+      return [[reader, beginning !== undefined && beginning.seq < head.seq ? beginning : head]]
+    }),
+  )
+}
+
+/** Durable when it returns; throws what the file system throws. */
+export function writeBeginnings(folder: string, beginnings: Beginnings): void {
   const path = join(folder, FILE)
-  writeFileSync(`${path}.new`, `${JSON.stringify(kept)}\n`, { mode: 0o640, flush: true })
+  writeFileSync(`${path}.new`, `${JSON.stringify([...beginnings])}\n`, { mode: 0o640, flush: true })
   renameSync(`${path}.new`, path)
   syncNow(folder)
 }

@@ -206,9 +206,15 @@ export class Readers implements Places {
 
   /** The end of the log; or where it was when the reader was configured, if that was before. */
   #now(name: string): Position {
-    const head = this.#options.head()
-    const beginning = beginningsIn(this.#options.folder).get(name)
-    return beginning !== undefined && beginning.seq < head.seq ? beginning : head
+    const { folder, head, oldest, log } = this.#options
+    try {
+      const beginning = beginningsIn(folder).get(name)
+      return beginning !== undefined && beginning.seq < head().seq ? beginning : head()
+    } catch (thrown) {
+      // Rather what nobody asked for than nothing of what somebody did.
+      log.error(`where the sink ${name} begins cannot be read, it begins at the oldest record: ${sentence(thrown)}`)
+      return before(oldest())
+    }
   }
 
   /** Everything that was confirmed is durable, or has failed to be. */

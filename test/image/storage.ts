@@ -33,10 +33,11 @@ cat /dev/zero > /data/filler.rest; sync; stat -f -c %f /data`
 export async function fullPartition(box: Box, { flowing }: { readonly flowing: Flowing }): Promise<Figures> {
   const left = await box.guest.ask(FILL, 120_000)
   const says = await told(box, /^SYS .*(full| left)/)
-  const journal = await box.guest.do(
-    `journalctl -b -u fieldgate-field -o cat --no-pager | grep -E '^SYS: .*(full| left)' | tail -1`,
-  )
-  if (journal === '') throw new Error('the journal says nothing of it')
+  // A light that has just changed is told of ten seconds later.
+  const journal = await box.guest.until('the journal to say it', 60_000, async () => {
+    const line = `journalctl -b -u fieldgate-field -o cat --no-pager | grep -E '^SYS: .*(full| left)' | tail -1`
+    return (await box.guest.ask(`sleep 2; ${line}`)).output.trim() || undefined
+  })
   const polls = async (): Promise<number> => {
     const { output } = await box.guest.ask('fieldgate status --json', 60_000)
     return Number(/"polls": ?(\d+)/.exec(output)?.[1] ?? Number.NaN)

@@ -7,7 +7,7 @@ import { factoryReset, setUpByStick } from './hand.ts'
 import { type Lamps, type Role, type Shown, share, written } from './lamps.ts'
 import { audited, powerCuts } from './power-cuts.ts'
 import { fullPartition, writeProtected } from './storage.ts'
-import type { Figures } from './transcript.ts'
+import type { Figures, Flowing } from './transcript.ts'
 import { rolledBack, updated } from './update.ts'
 
 const FIELD = 'fieldgate-field.service'
@@ -28,8 +28,7 @@ export function chapters(
   const { plant } = box
   const { received } = plant
 
-  /** So many more messages of each wire. */
-  const flowing = async (more: number, budgetMs: number): Promise<void> => {
+  const flowing: Flowing = async (more, budgetMs) => {
     const before = TOPICS.map((topic) => received.look().topics.get(topic) ?? 0)
     await box.guest.until(`${more} messages of each wire`, budgetMs, () =>
       TOPICS.every((topic, at) => (received.look().topics.get(topic) ?? 0) >= before[at]! + more) ? true : undefined,
@@ -137,9 +136,13 @@ export function chapters(
       name: 'memory: the service in one process ≤ 130 MB, with the log of the two and back',
       run: async () => {
         await box.guest.do('systemctl start fieldgate.service', 150_000)
-        await flowing(5, 90_000)
-        const figures = { 'service MB': await resident(['fieldgate']) }
-        await box.guest.do(`systemctl start fieldgate.target`, 150_000)
+        let figures: { 'service MB': number }
+        try {
+          await flowing(5, 90_000)
+          figures = { 'service MB': await resident(['fieldgate']) }
+        } finally {
+          await box.guest.do('systemctl start fieldgate.target', 150_000)
+        }
         await flowing(3, 90_000)
         await box.ready()
         if (figures['service MB'] > 130) throw new Error(JSON.stringify(figures))
@@ -274,7 +277,8 @@ export function chapters(
     },
     {
       name: 'the data partition is full to its last block: told with a remedy, polling goes on, and storing when there is room',
-      run: () => fullPartition(box, { flowing }),
+      run: () =>
+        fullPartition(box, { flowing }).finally(() => box.guest.ask('rm -f /data/filler /data/filler.rest', 60_000)),
     },
     {
       name: 'the medium is write-protected: told, and the box works in memory',

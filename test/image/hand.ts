@@ -3,9 +3,7 @@ import { spawnSync } from 'node:child_process'
 import { writeFileSync } from 'node:fs'
 import { get, put, stick } from './artefacts.ts'
 import type { Box } from './box.ts'
-import type { Figures } from './transcript.ts'
-
-type Flowing = (more: number, budgetMs: number) => Promise<void>
+import type { Figures, Flowing } from './transcript.ts'
 
 const STREAM = 'cat /var/lib/fieldgate/log/log.json'
 const SERVICE = 'systemctl show -P MainPID fieldgate-field'

@@ -2,7 +2,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Box } from './box.ts'
 import { followHeads, lastHead } from './heads.ts'
-import type { Figures } from './transcript.ts'
+import type { Figures, Flowing } from './transcript.ts'
 
 export async function audited(box: Box): Promise<Figures> {
   // While values come, what is under way is neither here nor there: the audit itself allows for it.
@@ -15,11 +15,7 @@ export async function audited(box: Box): Promise<Figures> {
 
 /** Traffic, the broker away now and then so that the log holds a backlog, and the plug pulled at any moment. What the service
  *  had said was durable must reach the subscriber. */
-export async function powerCuts(
-  box: Box,
-  cuts: number,
-  flowing: (more: number, budgetMs: number) => Promise<void>,
-): Promise<Figures> {
+export async function powerCuts(box: Box, cuts: number, flowing: Flowing): Promise<Figures> {
   const { plant } = box
   /** The highest number that was told to be durable before a cut. Numbers go on over all starts; the epoch is that of the start. */
   let durable = 0

@@ -1,8 +1,6 @@
 /** A data partition that is full, and a medium that is write-protected: both are told, and the rest of the box works. */
 import type { Box } from './box.ts'
-import type { Figures } from './transcript.ts'
-
-type Flowing = (more: number, budgetMs: number) => Promise<void>
+import type { Figures, Flowing } from './transcript.ts'
 
 /** Waits until `status` has a line of this kind, which it returns. */
 async function told(box: Box, pattern: RegExp): Promise<string> {

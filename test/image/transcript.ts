@@ -8,6 +8,9 @@ export interface Check {
   readonly fault?: string
 }
 
+/** So many more messages of each wire. */
+export type Flowing = (more: number, budgetMs: number) => Promise<void>
+
 export type Figures = Readonly<Record<string, number | string>> | undefined
 
 export class Transcript {

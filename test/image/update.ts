@@ -3,9 +3,7 @@ import { spawnSync } from 'node:child_process'
 import { closeSync, openSync, writeSync } from 'node:fs'
 import { put, stick } from './artefacts.ts'
 import type { Box } from './box.ts'
-import type { Figures } from './transcript.ts'
-
-type Flowing = (more: number, budgetMs: number) => Promise<void>
+import type { Figures, Flowing } from './transcript.ts'
 
 const SLOT = `grep -o 'fieldgate.slot=.' /proc/cmdline | cut -d= -f2`
 
